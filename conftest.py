@@ -22,7 +22,7 @@ def _refuse_unlisted_skip(report: pytest.TestReport | pytest.CollectReport) -> N
     if reason not in ALLOWED_SKIPS:
         report.outcome = "failed"
         report.longrepr = (
-            f"{report.nodeid} was skipped, and its reason is not in ALLOWED_SKIPS of conftest.py: {reason}"
+            f"{report.nodeid} was skipped for a reason that is not in ALLOWED_SKIPS of conftest.py: {reason}"
         )
 
 

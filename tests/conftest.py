@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import tomllib
 from collections.abc import Callable
@@ -12,12 +11,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from frames import FRAMES
 from hypothesis import HealthCheck, settings
 
-ROOT = Path(__file__).resolve().parent.parent
-REFERENCE = Path(__file__).resolve().parent / "reference"
-SHARED_DATA = ROOT.parent / "shared" / "data"
+from frames import FRAMES
+from places import REFERENCE, SHARED_DATA, lifetimes_file
 
 # Examples are drawn alike on every run and no example fails for being slow: a test says something about
 # retention, not about the machine. HYPOTHESIS_PROFILE=explore draws new ones.
@@ -47,13 +44,6 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("shared data folder is absent")
     return SHARED_DATA
-
-
-def lifetimes_file(name: str) -> Path:
-    """A file of the installed lifetimes package, found without importing it."""
-    spec = importlib.util.find_spec("lifetimes")
-    assert spec is not None and spec.origin is not None
-    return Path(spec.origin).parent / "datasets" / name
 
 
 @pytest.fixture(scope="session")

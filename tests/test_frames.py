@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import SHARED_DATA
+
 from frames import FRAMES, as_rows, as_sorted_rows
+from places import SHARED_DATA
 
 ORDERS = pd.DataFrame(
     {
