@@ -1,0 +1,129 @@
+"""The door: any dataframe in, with its columns checked and named by role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import narwhals as nw
+from narwhals.dependencies import is_pandas_dataframe
+
+from retention_metrics import _checks
+from retention_metrics.errors import ColumnError, InputError
+
+_EAGER = {nw.Implementation.PANDAS: "pandas", nw.Implementation.POLARS: "polars", nw.Implementation.PYARROW: "pyarrow"}
+
+NativeFrame = Any
+"""A frame of the caller's library: pandas, Polars (eager or lazy), PyArrow, a DuckDB relation, …"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A frame that came in through the door.
+
+    ``frame`` holds all columns under their own names; ``roles`` says which column plays which role.
+    """
+
+    frame: nw.LazyFrame[Any]
+    roles: Mapping[str, str]
+    schema: Mapping[str, nw.dtypes.DType]
+    lazy: bool
+
+    @property
+    def backend(self) -> str:
+        """The library whose eager frames ``Result.to_frame`` gives."""
+        return _EAGER.get(self.frame.implementation, "pandas")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the frame, in order."""
+        return tuple(self.schema)
+
+    def has(self, role: str) -> bool:
+        """Whether a column plays this role."""
+        return role in self.roles
+
+    def column(self, role: str) -> nw.Expr:
+        """The column that plays this role."""
+        return nw.col(self.roles[role])
+
+    def dtype(self, role: str) -> nw.dtypes.DType:
+        """The type of the column that plays this role."""
+        return self.schema[self.roles[role]]
+
+    def by_role(self, *roles: str) -> nw.LazyFrame[Any]:
+        """The role columns alone, named by their roles; columns nobody asked for are never read."""
+        return self.frame.select(*(self.column(role).alias(role) for role in roles or tuple(self.roles)))
+
+    def with_frame(self, frame: nw.LazyFrame[Any]) -> Source:
+        """The same roles on another plan."""
+        return replace(self, frame=frame, schema=dict(frame.collect_schema()))
+
+
+def is_frame(data: object) -> bool:
+    """Whether ``data`` is a frame of a library that the door knows."""
+    try:
+        native = nw.from_native(data, pass_through=True)  # type: ignore[call-overload]
+    except TypeError:
+        return False
+    return isinstance(native, (nw.DataFrame, nw.LazyFrame))
+
+
+def adopt(data: NativeFrame, roles: Mapping[str, str | None]) -> Source:
+    """Take a frame in: its kind is known, its columns exist, and none plays two roles."""
+    if not is_frame(data):
+        raise InputError(
+            f"data is a dataframe (pandas, Polars, PyArrow, DuckDB, …); got {type(data).__name__}.", argument="data"
+        )
+    if is_pandas_dataframe(data):
+        _refuse_twins(list(data.columns))
+    native = nw.from_native(data)
+    frame = native.lazy()
+    schema = dict(native.collect_schema() if isinstance(native, nw.LazyFrame) else native.schema)
+    named = {role: _checks.column(name, schema, role=role) for role, name in roles.items() if name is not None}
+    _refuse_shared(named)
+    return Source(frame=frame, roles=named, schema=schema, lazy=isinstance(native, nw.LazyFrame))
+
+
+def _refuse_twins(columns: list[object]) -> None:
+    twins = sorted({str(name) for name in columns if columns.count(name) > 1})
+    if twins:
+        raise ColumnError(f"column names are unique; {twins[0]!r} appears more than once.", column=twins[0])
+
+
+def _refuse_shared(roles: Mapping[str, str]) -> None:
+    by_column: dict[str, str] = {}
+    for role, column in roles.items():
+        if column in by_column:
+            raise ColumnError(
+                f"{by_column[column]}= and {role}= both name the column {column!r}; each needs its own.",
+                argument=role,
+                column=column,
+            )
+        by_column[column] = role
+
+
+def collect(frame: nw.LazyFrame[Any]) -> dict[str, list[Any]]:
+    """Run a plan whose answer is small, and give its columns as lists of builtins."""
+    if frame.implementation is nw.Implementation.DUCKDB:
+        # narwhals would collect through PyArrow, which is not among the required dependencies.
+        relation = frame.to_native()
+        rows = relation.fetchall()
+        columns = zip(*rows, strict=True) if rows else [() for _ in relation.columns]
+        return {
+            name: [_builtin(cell) for cell in cells] for name, cells in zip(relation.columns, columns, strict=True)
+        }
+    eager = frame.collect()
+    return {name: [_builtin(cell) for cell in eager[name].to_list()] for name in eager.columns}
+
+
+def _builtin(cell: Any) -> Any:
+    if cell is None or type(cell).__name__ in ("NAType", "NaTType") or cell != cell:
+        return None
+    if hasattr(cell, "to_pydatetime"):
+        return cell.to_pydatetime()
+    # DuckDB sums whole numbers to HUGEINT, which arrives as Decimal.
+    if type(cell).__name__ == "Decimal":
+        return int(cell) if cell == int(cell) else float(cell)
+    return cell.item() if hasattr(cell, "item") else cell
