@@ -1,0 +1,52 @@
+"""Every session that the README, the docs and CONTRIBUTING.md show is run, errors included."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+from places import ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+SESSION = re.compile(r"^```(?:pycon|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.FAIL_FAST
+
+
+def sessions(page: Path) -> str:
+    """The page's sessions as one text, each at its own line of the page."""
+    text = page.read_text(encoding="utf-8")
+    lines = [""] * text.count("\n")
+    for found in SESSION.finditer(text):
+        if ">>> " in found.group(1):
+            first = text[: found.start(1)].count("\n")
+            block = found.group(1).splitlines()
+            lines[first : first + len(block)] = block
+    return "\n".join(lines) + "\n"
+
+
+SHOWN = {page: sessions(page) for page in PAGES}
+WITH_SESSIONS = [page for page, text in SHOWN.items() if text.strip()]
+
+
+@pytest.mark.parametrize("page", WITH_SESSIONS, ids=lambda page: page.name)
+def test_what_a_page_shows_is_what_happens(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    test = doctest.DocTestParser().get_doctest(SHOWN[page], {}, page.name, str(page), 0)
+    said: list[str] = []
+    doctest.DocTestRunner(optionflags=OPTIONS).run(test, out=said.append)
+    assert not said, "".join(said)
+
+
+def test_the_readme_shows_a_session():
+    assert ROOT / "README.md" in WITH_SESSIONS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_an_error_is_only_quoted_by_a_session_that_raises_it(page):
+    outside = SESSION.sub("", page.read_text(encoding="utf-8"))
+    assert not re.findall(
+        r"^(?:\S+\.)?(?:Input|Column|Fit|MissingDependency|BenchmarkUnavailable)Error: .*", outside, re.M
+    )
