@@ -1,0 +1,1 @@
+"""Interval methods and tests that several metrics share: floats and arrays in, the same out."""
