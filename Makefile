@@ -16,8 +16,6 @@ PYTHON ?= $(shell for name in python3 python3.15 python3.14 python3.13 python3.1
 PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
 INSTALLED := $(VENV)/.installed-
 
-# public modules: private names, private modules and private packages have no numpydoc sections to check
-PUBLIC_MODULES = $(shell find retention_metrics -name '[!_]*.py' -not -path '*/_*')
 NOTEBOOKS = $(sort $(wildcard notebooks/[0-9]*.py))
 
 .DEFAULT_GOAL := help
@@ -38,7 +36,7 @@ test-matrix:  ## run it on every interpreter from 3.11 up on this machine
 lint: $(INSTALLED)lint  ## style, docstrings and import layers
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m numpydoc.hooks.validate_docstrings $(PUBLIC_MODULES)
+	$(PY) .ci/docstrings.py
 	$(VENV)/bin/lint-imports --no-cache
 
 types: $(INSTALLED)all $(INSTALLED)lint  ## mypy --strict
