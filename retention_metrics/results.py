@@ -49,7 +49,14 @@ BACKENDS: tuple[Backend, ...] = ("pandas", "polars", "pyarrow")
 # lives in the package of its metric. Resolved by import path, only when called; a test resolves every entry.
 KINDS: Mapping[str, str] = MappingProxyType(
     {
+        "churn.by_group": "retention_metrics.churn:ChurnTable",
+        "churn.converted_rate": "retention_metrics.churn:ConvertedRate",
+        "churn.from_lifetime": "retention_metrics.churn:LifetimeChurn",
+        "churn.lifetime": "retention_metrics.churn:Lifetime",
+        "churn.trend": "retention_metrics.churn:ChurnTrend",
         "proportion": "retention_metrics.results:Proportion",
+        "proportions.difference": "retention_metrics.proportions:ProportionDifference",
+        "proportions.ratio": "retention_metrics.proportions:ProportionRatio",
     }
 )
 
