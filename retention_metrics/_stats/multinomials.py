@@ -150,6 +150,19 @@ def score_difference_p_value(
     return proportions.two_sided_p_value(optimize.brentq(nearer_end, 0.0, largest, xtol=1e-12))
 
 
+def size_for_margin(
+    promoters: float, detractors: float, margin: float, *, z: float, added: float = 0.0, population: int | None = None
+) -> float:
+    """Answers, not yet rounded, whose normal interval is ``margin`` wide on either side.
+
+    ``added`` answers come from the method itself.
+    """
+    size = z**2 * net_variance(promoters, detractors) / margin**2
+    if population is None or size == 0:
+        return size - added
+    return (size * population - added * (population - 1)) / (population - 1 + size)
+
+
 def posterior_moments(promoters: float, passives: float, detractors: float) -> tuple[float, float]:
     """Mean and standard deviation of the net share under the Dirichlet posterior, from counts."""
     a, b, total = promoters + PRIOR, detractors + PRIOR, promoters + passives + detractors + 3 * PRIOR

@@ -436,7 +436,7 @@ def _outcomes(values: Sequence[object], counts: Integers, *, column: str) -> lis
             column=column,
             count=rows,
             first=[values[place] for place in strange[:3]],
-            fix=f"Compare first: frame[{column!r}] == {first!r}." if isinstance(first, str) else None,
+            fix=f"Compare it first with the word that means churned, as in frame[{column!r}] == 'Yes'.",
         )
     return [None if mark is None else bool(mark) for mark in values]
 
