@@ -23,6 +23,13 @@ class ProportionDifference(Result):
         Counts of the first share.
     numerator_b, denominator_b : int
         Counts of the second share, which is taken from the first.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> gap = rm.difference(rm.churn.rate(start=80, lost=32), rm.churn.rate(start=70, lost=14))
+    >>> gap.numerator_a, gap.denominator_a, round(float(gap), 3)
+    (32, 80, 0.2)
     """
 
     kind: ClassVar[str] = "proportions.difference"
@@ -52,6 +59,13 @@ class ProportionRatio(Result):
         Counts of the first share.
     numerator_b, denominator_b : int
         Counts of the second share, which divides the first.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> none_lost = rm.ratio(rm.churn.rate(start=40, lost=4), rm.churn.rate(start=40, lost=0))
+    >>> none_lost.estimate is None, round(none_lost.interval.low, 2), none_lost.interval.high
+    (True, 1.09, inf)
     """
 
     kind: ClassVar[str] = "proportions.ratio"

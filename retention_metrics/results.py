@@ -49,6 +49,8 @@ BACKENDS: tuple[Backend, ...] = ("pandas", "polars", "pyarrow")
 # lives in the package of its metric. Resolved by import path, only when called; a test resolves every entry.
 KINDS: Mapping[str, str] = MappingProxyType(
     {
+        "benchmarks.band_table": "retention_metrics.benchmarks:BandTable",
+        "benchmarks.placement": "retention_metrics.benchmarks:Placement",
         "churn.by_group": "retention_metrics.churn:ChurnTable",
         "churn.converted_rate": "retention_metrics.churn:ConvertedRate",
         "churn.from_lifetime": "retention_metrics.churn:LifetimeChurn",

@@ -43,6 +43,15 @@ class ChurnTrend(Result):
         Probability of a z at least as far from zero where the groups do not differ.
     customers, churned : tuple of int
         The counts of the groups, in order; group k has the score k.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_metrics as rm
+    >>> clients = pd.DataFrame({"size": ["1 small"] * 10 + ["2 large"] * 10, "left": [1] * 6 + [0] * 12 + [1] * 2})
+    >>> trend = rm.churn.by_group(clients, churned="left", group="size").trend
+    >>> round(trend.estimate, 3), round(trend.p_value, 3)
+    (-0.4, 0.068)
     """
 
     kind: ClassVar[str] = "churn.trend"
@@ -83,6 +92,15 @@ class ChurnTable(TableResult):
         Probability content of the intervals.
     method : str
         Method of the intervals.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_metrics as rm
+    >>> clients = pd.DataFrame({"rep": ["Ana", "Ana", "Bo", "Bo"], "left": [True, False, False, False]})
+    >>> table = rm.churn.by_group(clients, churned="left", group="rep")
+    >>> table.group("Ana").estimate, round(table.difference("Ana", "Bo").interval.high, 3)
+    (0.5, 0.905)
     """
 
     kind: ClassVar[str] = "churn.by_group"

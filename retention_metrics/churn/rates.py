@@ -35,6 +35,13 @@ class ConvertedRate(Result):
         The rate that was converted, per ``per``.
     per, to : str
         The periods from and to which it was converted.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> monthly = rm.churn.convert(0.1, per="year", to="month")
+    >>> round(monthly.estimate, 6), monthly.per, monthly.to
+    (0.008742, 'year', 'month')
     """
 
     kind: ClassVar[str] = "churn.converted_rate"
@@ -66,6 +73,13 @@ class Lifetime(Result):
         The churn rate, per ``per``.
     per : str
         The period of the rate, which is the unit of the lifetime.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> years = rm.churn.lifetime(0.2, per="year")
+    >>> years.estimate, years.unit
+    (5.0, 'year')
     """
 
     kind: ClassVar[str] = "churn.lifetime"
@@ -91,6 +105,12 @@ class LifetimeChurn(Result):
     ----------
     lifetime_months : float or None
         The mean lifetime in months.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> rm.churn.from_lifetime(20).estimate
+    0.05
     """
 
     kind: ClassVar[str] = "churn.from_lifetime"

@@ -29,6 +29,14 @@ class ScoreDifference(Result):
         The two scores in points; the estimate is the first less the second.
     p_value : float or None
         Two-sided probability of so large a difference where the scores are equal.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> before, after = (rm.nps.from_counts(promoters=p, passives=30, detractors=70 - p) for p in (35, 50))
+    >>> gap = rm.nps.difference(after, before, method="wald")
+    >>> gap.score_a, gap.score_b, round(gap.p_value, 3)
+    (30.0, 0.0, 0.009)
     """
 
     kind: ClassVar[str] = "nps.difference"

@@ -57,6 +57,13 @@ class PromoterScore(Result):
         The scale of the answers.
     weighted : bool
         Whether survey weights that differ were used.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> result = rm.nps.from_counts(promoters=60, passives=25, detractors=15)
+    >>> result.estimate, result.responses, round(result.standard_error, 2)
+    (45.0, 100, 7.4)
     """
 
     kind: ClassVar[str] = "nps.promoter_score"
@@ -301,15 +308,17 @@ def _scored(answers: Answers, plan: _Plan) -> PromoterScore:
     total, squares = float(answers.weights.sum()), float(answers.squares.sum())
     weighted = bool(np.any(answers.weights != answers.counts))
     size = multinomials.effective_size(total, squares) if weighted else float(n)
-    shares = answers.by_group(answers.weights) / total
-    estimate = float(shares @ _NET)
+    sums = answers.by_group(answers.weights)
+    shares, net = sums / total, float(sums @ _NET)
+    estimate = net / total
     finite = multinomials.finite_factor(n, plan.population)
     variance = finite * float(answers.by_group(answers.squares) @ (_NET - estimate) ** 2) / total**2
     limits = _limits(answers, shares, size, variance, finite, plan)
     posterior = multinomials.posterior_moments(*(shares * size))[0] if plan.method == "bayes" else None
 
     return PromoterScore(
-        estimate=100 * estimate,
+        # Multiplied first, so that a score that is a whole number of points is one.
+        estimate=100 * net / total,
         interval=points_interval(limits, plan.level, plan.method, most=100.0),
         unit="points",
         definition="nps.score/standard",

@@ -32,6 +32,13 @@ class SampleSize(Result):
         Method of the interval.
     population : int or None
         Size of a finite population.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> plan = rm.nps.sample_size(margin=10, population=500)
+    >>> plan.estimate, plan.explain().evaluate()["answers"]
+    (218.0, 218.0)
     """
 
     kind: ClassVar[str] = "nps.sample_size"
