@@ -16,6 +16,7 @@ References
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -179,13 +180,18 @@ def posterior_cdf(net: float, promoters: float, passives: float, detractors: flo
         return 1.0 - posterior_cdf(-net, detractors, passives, promoters)
     a, b, s = promoters + PRIOR, detractors + PRIOR, passives + PRIOR
     below = float(special.betainc(a + b, s, net))
-    # Nodes crowd towards both ends, where the integrand may bend sharply.
-    nodes, weights = np.polynomial.legendre.leggauss(200)
-    unit = (nodes + 1) / 2
-    place, density = unit**2 * (3 - 2 * unit), 3 * unit * (1 - unit) * weights
+    place, density = _crowded_nodes()
     active = special.betaincinv(a + b, s, below + (1 - below) * place)
     part = np.clip((1 + net / np.maximum(active, net or 1e-300)) / 2, 0.0, 1.0)
     return below + (1 - below) * float(density @ special.betainc(a, b, part))
+
+
+@functools.cache
+def _crowded_nodes() -> tuple[Floats, Floats]:
+    """Gauss-Legendre nodes on [0, 1] that crowd towards both ends, where an integrand may bend sharply."""
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    unit = (nodes + 1) / 2
+    return unit**2 * (3 - 2 * unit), 3 * unit * (1 - unit) * weights
 
 
 def posterior_interval(promoters: float, passives: float, detractors: float, *, z: float) -> tuple[float, float]:
