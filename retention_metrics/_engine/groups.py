@@ -89,18 +89,20 @@ def quantile_tally(source: Source, *, value: str, churned: str, quantiles: int) 
     Equal values share a group: each goes to the first group whose upper end is at or above it.
     """
     number, outcome = nw.col(value), nw.col(churned)
-    frame = source.by_role(value, churned).with_columns(number.cast(nw.Float64), outcome.cast(nw.Int64))
+    # Outcomes as floats: pandas holds true, false and unknown as objects or as floats with NaN.
+    frame = source.by_role(value, churned).with_columns(number.cast(nw.Float64), outcome.cast(nw.Float64))
     unknown = number.is_null() | number.is_nan()
+    unmarked = outcome.is_null() | outcome.is_nan()
     counts = collect(
         frame.select(
             unknown.cast(nw.Int64).sum().alias("missing_value"),
-            (~unknown & outcome.is_null()).cast(nw.Int64).sum().alias("missing_churned"),
+            (~unknown & unmarked).cast(nw.Int64).sum().alias("missing_churned"),
             (~unknown & ~number.is_finite()).cast(nw.Int64).sum().alias("infinite"),
         )
     )
     excluded = {name: int(cells[0] or 0) for name, cells in counts.items()}
     infinite = excluded.pop("infinite")
-    kept = frame.filter(~unknown & ~outcome.is_null())
+    kept = frame.filter(~unknown & ~unmarked)
     shares = [step / quantiles for step in range(1, quantiles)]
     cuts = collect(
         kept.select(

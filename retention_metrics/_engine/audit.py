@@ -1,0 +1,214 @@
+"""What is in an event log: one aggregate query for rows, missing values and the span of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+
+from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
+from retention_metrics._engine.clock import Clock, clock
+from retention_metrics.errors import InputError
+from retention_metrics.periods import Moment, moment
+
+OK, MISSING_CUSTOMER, MISSING_TIME, MISSING_VALUE, AFTER_AS_OF = range(5)
+REASONS: Mapping[int, str] = {
+    MISSING_CUSTOMER: "missing_customer",
+    MISSING_TIME: "missing_time",
+    MISSING_VALUE: "missing_value",
+    AFTER_AS_OF: "after_as_of",
+}
+
+
+@dataclass(frozen=True)
+class Events:
+    """An event log at the door: its marked rows, and what the audit found.
+
+    ``marked`` has the columns ``customer``, ``day``, the extra expressions, ``value`` where there is one and
+    ``reason``, which is 0 for the rows that count.
+    """
+
+    source: Source
+    marked: nw.LazyFrame[Any]
+    as_of: Moment
+    excluded: Mapping[str, int] | None
+    first_day: int | None
+    negative: int
+
+    @property
+    def kept(self) -> nw.LazyFrame[Any]:
+        """The rows that count."""
+        return self.marked.filter(nw.col("reason") == OK)
+
+
+def read_clock(
+    data: NativeFrame, roles: Mapping[str, str | None], *, tz: str | None
+) -> tuple[Source, Clock]:
+    """Adopt an event log and read its time column."""
+    source = adopt(_with_plain_dates(data, roles.get("time")), roles)
+    return source, clock(source, tz=tz)
+
+
+def _with_plain_dates(data: NativeFrame, column: str | None) -> NativeFrame:
+    """A pandas column of date objects becomes one of datetimes, which every expression reads."""
+    import pandas as pd
+
+    if not isinstance(data, pd.DataFrame) or column not in data.columns or data[column].dtype != object:
+        return data
+    present = data[column].dropna()
+    kinds = {type(entry).__name__ for entry in present}
+    zones = {str(getattr(entry, "tzinfo", None)) for entry in present}
+    if kinds and kinds <= {"str"}:
+        return data.assign(**{column: data[column].astype("str")})
+    if len(zones) > 1:
+        raise InputError(
+            f"time={column!r} mixes time zones: {', '.join(sorted(zones))}.",
+            argument="time",
+            column=column,
+            fix="Convert all of it to one zone, for instance with pandas.to_datetime(..., utc=True).",
+        )
+    if not kinds <= {"date", "datetime", "Timestamp"}:
+        strange = next(entry for entry in present if type(entry).__name__ not in ("date", "datetime", "Timestamp"))
+        raise InputError(
+            f"time={column!r} holds dates; it also holds {strange!r}.", argument="time", column=column, first=[strange]
+        )
+    return data.assign(**{column: pd.to_datetime(data[column])})
+
+
+def audit_events(
+    source: Source,
+    times: Clock,
+    *,
+    as_of: object = None,
+    tz: str | None = None,
+    audit: bool = True,
+    extra: Mapping[str, nw.Expr] | None = None,
+    per_customer: Sequence[tuple[nw.Expr, nw.Expr]] = (),
+) -> tuple[Events, dict[str, int]]:
+    """Mark every row and run the one query that counts them.
+
+    ``per_customer`` holds pairs of expressions: an aggregate over a customer's marked rows, and an aggregate
+    over all customers of what that gave; with any, the one query groups by customer on its way.
+    """
+    until = None if as_of is None else moment(as_of, name="as_of", tz=tz)
+    marked = _mark(source, times, until, extra or {})
+    if not audit:
+        if until is None:
+            raise InputError("audit=False leaves as_of unknown: give as_of=.", argument="as_of")
+        return Events(source, marked, until, None, None, 0), {}
+    counted = _count(marked, source, times, per_customer)
+    found = {name: cells[0] for name, cells in collect(counted).items()}
+    rows = {name: int(value or 0) for name, value in found.items() if name not in ("first", "last", "unreadable_text")}
+    _refuse(source, times, rows, found)
+    excluded = {reason: rows[reason] for reason in REASONS.values() if rows[reason]}
+    if rows["kept"] == 0:
+        counts = ", ".join(f"{reason} {count}" for reason, count in excluded.items()) or "no rows"
+        raise InputError(f"data has no row left to count: {rows['rows']} rows, {counts}.", argument="data")
+    first, last = int(found["first"]), int(found["last"])
+    events = Events(source, marked, until or Moment(last), excluded, first, rows["negative"])
+    return events, {name: count for name, count in rows.items() if name not in excluded}
+
+
+def _mark(source: Source, times: Clock, until: Moment | None, extra: Mapping[str, nw.Expr]) -> nw.LazyFrame[Any]:
+    reason = nw.when(source.column("customer").is_null()).then(nw.lit(MISSING_CUSTOMER))
+    known_time = times.time.is_null()
+    chain: list[tuple[nw.Expr, int]] = [(known_time, MISSING_TIME)]
+    columns = {"customer": source.column("customer"), "day": times.day, **extra}
+    if source.has("value"):
+        value = source.column("value").cast(nw.Float64)
+        columns["value"] = value
+        chain.append((value.is_null() | value.is_nan(), MISSING_VALUE))
+    if until is not None:
+        late = times.day > until.day
+        if until.instant is not None and times.readable is None:
+            late = late | (times.time > nw.lit(_aligned(until, source)))
+        chain.append((late, AFTER_AS_OF))
+    otherwise: nw.Expr = nw.lit(OK)
+    for condition, code in reversed(chain):
+        otherwise = nw.when(condition).then(nw.lit(code)).otherwise(otherwise)
+    columns["reason"] = reason.otherwise(otherwise)
+    if times.readable is not None:
+        columns["unreadable"] = (~times.readable & ~times.time.is_null()).cast(nw.Int64)
+        columns["text"] = times.time
+    return source.frame.select(*(expression.alias(name) for name, expression in columns.items()))
+
+
+def _aligned(until: Moment, source: Source) -> Any:
+    """The instant with a zone exactly where the column has one."""
+    dtype, instant = source.dtype("time"), until.instant
+    zoned = isinstance(dtype, nw.Datetime) and dtype.time_zone is not None
+    if instant is None or zoned == (instant.tzinfo is not None):
+        return instant
+    column = "carries" if zoned else "does not carry"
+    raise InputError(
+        f"as_of={instant} and the column {source.roles['time']!r} agree on having a time zone; the column {column} one.",
+        argument="as_of",
+    )
+
+
+def _count(
+    marked: nw.LazyFrame[Any], source: Source, times: Clock, per_customer: Sequence[tuple[nw.Expr, nw.Expr]]
+) -> nw.LazyFrame[Any]:
+    reason, kept = nw.col("reason"), nw.col("reason") == OK
+    parts: dict[str, nw.Expr] = {"rows": nw.len().cast(nw.Int64), "kept": kept.cast(nw.Int64).sum()}
+    parts |= {name: (reason == code).cast(nw.Int64).sum() for code, name in REASONS.items()}
+    if source.has("value"):
+        value = nw.col("value")
+        parts["infinite"] = (~value.is_finite() & ~value.is_null() & ~value.is_nan()).cast(nw.Int64).sum()
+        parts["negative"] = ((value < 0) & kept).cast(nw.Int64).sum()
+    if times.readable is not None:
+        parts["unreadable"] = nw.col("unreadable").sum()
+    day = nw.when(kept).then(nw.col("day"))
+    ends = {"first": day.min(), "last": day.max()}
+    if times.readable is not None:
+        ends["unreadable_text"] = nw.when(nw.col("unreadable") == 1).then(nw.col("text")).min()
+    if not per_customer:
+        return marked.select(*(part.alias(name) for name, part in {**parts, **ends}.items()))
+    grouped = marked.group_by("customer").agg(
+        *(part.alias(name) for name, part in {**parts, **ends}.items()), *(inner for inner, _ in per_customer)
+    )
+    merged = {name: nw.col(name).sum() for name in parts}
+    merged |= {name: nw.col(name).max() if name == "last" else nw.col(name).min() for name in ends}
+    return grouped.select(*(part.alias(name) for name, part in merged.items()), *(outer for _, outer in per_customer))
+
+
+def _refuse(source: Source, times: Clock, rows: dict[str, int], found: Mapping[str, Any]) -> None:
+    for name in ("negative", "infinite", "unreadable"):
+        rows.setdefault(name, 0)
+    if rows["rows"] == 0:
+        raise InputError("data has no rows.", argument="data", count=0)
+    if rows["unreadable"]:
+        where, first = _first_rows(source, ~times.readable & ~times.time.is_null(), "time")  # type: ignore[operator]
+        raise InputError(
+            f"time={source.roles['time']!r} holds {rows['unreadable']} unreadable dates of {rows['rows']} rows "
+            f"({where or repr(found['unreadable_text'])}).",
+            argument="time",
+            column=source.roles["time"],
+            count=rows["unreadable"],
+            first=first or [found["unreadable_text"]],
+            fix="Text dates are ISO-8601 without a zone, such as '2024-01-31' or '2024-01-31 08:30'.",
+        )
+    if rows["infinite"]:
+        value = source.column("value").cast(nw.Float64)
+        where, first = _first_rows(source, ~value.is_finite() & ~value.is_null() & ~value.is_nan(), "value")
+        raise InputError(
+            f"value={source.roles['value']!r} is finite; {rows['infinite']} of {rows['rows']} rows are not"
+            f"{f' ({where})' if where else ''}.",
+            argument="value",
+            column=source.roles["value"],
+            count=rows["infinite"],
+            first=first,
+        )
+
+
+def _first_rows(source: Source, bad: nw.Expr, role: str) -> tuple[str, list[Any]]:
+    """Where the first offenders are; an engine without row order cannot say."""
+    if source.lazy:
+        return "", []
+    frame = source.frame.select(source.column(role).alias("cell"), bad.alias("bad")).collect()
+    listed = frame.with_row_index("row").filter(nw.col("bad")).head(3)
+    rows, cells = listed["row"].to_list(), listed["cell"].to_list()
+    shown = ", ".join(f"row {row}: {cell!r}" for row, cell in zip(rows, cells, strict=True))
+    return shown, cells
