@@ -447,13 +447,13 @@ def _outcomes(values: Sequence[object], counts: Integers, *, column: str) -> lis
     """Each distinct mark as true, false or unknown."""
     strange = [place for place, mark in enumerate(values) if mark is not None and mark not in (0, 1)]
     if strange:
-        rows, first = int(counts[strange].sum()), values[strange[0]]
+        rows, first = int(counts[strange].sum()), list(dict.fromkeys(values[place] for place in strange))
         raise InputError(
-            f"{column} is True or False, or 1 or 0; {rows} of {int(counts.sum())} rows are not (first: {first!r}).",
+            f"{column} is True or False, or 1 or 0; {rows} of {int(counts.sum())} rows are not (first: {first[0]!r}).",
             argument="churned",
             column=column,
             count=rows,
-            first=[values[place] for place in strange[:3]],
+            first=first[:3],
             fix=f"Compare it first with the word that means churned, as in frame[{column!r}] == 'Yes'.",
         )
     return [None if mark is None else bool(mark) for mark in values]

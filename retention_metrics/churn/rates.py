@@ -365,8 +365,9 @@ def from_lifetime(months: Result | ArrayLike) -> LifetimeChurn | Floats:
             f"months is a lifetime in months; got {months.definition or months.kind} in {months.unit or 'no unit'}.",
             argument="months",
         )
+    undefined = isinstance(months, Result) and months.estimate is None
     value = months.estimate if isinstance(months, Result) else months
-    months_lived = None if value is None else _checks.number(value, name="months", low=1.0)
+    months_lived = None if undefined else _checks.number(value, name="months", low=1.0)
 
     interval = months.interval if isinstance(months, Result) else None
 
