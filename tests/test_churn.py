@@ -394,13 +394,13 @@ def test_quantiles_are_cut_alike_in_every_dataframe(frame):
     assert dict(table.excluded) == {"missing_value": 1}
 
 
-def test_quantile_groups_agree_with_numpy():
+def test_quantile_groups_agree_with_numpy(frame):
     rng = np.random.default_rng(5)
     clients = pd.DataFrame({"fee": rng.gamma(2, 50, 997).round(1), "left": rng.random(997) < 0.3})
     for quantiles in (2, 3, 4, 10):
         cuts = np.quantile(clients["fee"], np.arange(1, quantiles) / quantiles)
         place = np.searchsorted(cuts, clients["fee"], side="left")
-        table = rm.churn.by_quantile(clients, churned="left", value="fee", quantiles=quantiles)
+        table = rm.churn.by_quantile(frame(clients), churned="left", value="fee", quantiles=quantiles)
         assert list(table.columns["customers"]) == np.bincount(place).tolist()
         assert list(table.columns["churned"]) == np.bincount(place, weights=clients["left"]).tolist()
         assert table.ratio(1, quantiles).denominator_b == table.columns["customers"][-1]

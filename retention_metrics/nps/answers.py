@@ -6,7 +6,7 @@ import math
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,13 +27,14 @@ class Answers:
     """Distinct answers with their weights: what every method needs, however many there are.
 
     ``group`` is 0 for promoters, 1 for passives and 2 for detractors. Per distinct answer, ``weights`` and
-    ``squares`` are sums over its ``counts`` rows.
+    ``squares`` are sums over its ``counts`` rows, and ``each`` is the weight of one row, or their mean.
     """
 
     group: Integers
     counts: Integers
     weights: Floats
     squares: Floats
+    each: Floats
     excluded: Mapping[str, int]
     backend: str
 
@@ -45,8 +46,15 @@ class Answers:
         excluded: Mapping[str, int] | None = None,
         backend: str = "pandas",
     ) -> Answers:
-        groups_of = np.arange(3, dtype=np.int64) if group is None else group
-        return cls(groups_of, counts, counts.astype(np.float64), counts.astype(np.float64), excluded or {}, backend)
+        return cls(
+            group=np.arange(3, dtype=np.int64) if group is None else group,
+            counts=counts,
+            weights=counts.astype(np.float64),
+            squares=counts.astype(np.float64),
+            each=np.ones(counts.size),
+            excluded=excluded or {},
+            backend=backend,
+        )
 
     @property
     def rows(self) -> int:
@@ -55,6 +63,14 @@ class Answers:
     def by_group(self, column: Floats | Integers) -> Floats:
         """Sums of a column over promoters, passives and detractors."""
         return np.asarray(np.bincount(self.group, weights=column, minlength=3), dtype=np.float64)
+
+    def merged(self) -> tuple[Integers, Floats, Integers]:
+        """Group, weight and count of every distinct pair with weight, in an order that the rows' does not change."""
+        held = self.each > 0
+        pairs, where = np.unique(np.stack([self.group[held], self.each[held]]), axis=1, return_inverse=True)
+        counts = np.bincount(where.reshape(-1), weights=self.counts[held], minlength=pairs.shape[1])
+        some = counts > 0
+        return pairs[0][some].astype(np.int64), pairs[1][some], counts[some].astype(np.int64)
 
     def evened(self) -> Answers:
         """Without weights where all of them are equal, so that rounding leaves no trace."""
@@ -92,10 +108,12 @@ def answers_of_frame(
     by = ("rating", "survey_weights") if weight and row_weights else ("rating",)
     tally = groups.tally(source, by=by, weight=None if len(by) == 2 else weight)
     sums, squares = tally.weights, tally.squared_weights
+    each = sums / tally.counts
     if len(by) == 2:
         each = np.array(tally.keys["survey_weights"], dtype=np.float64)
         sums, squares = each * tally.counts, each**2 * tally.counts
-    return _kept(tally.keys["rating"], tally.counts, sums, squares, rating, source.backend, scale)
+    rows = _Rows(tally.keys["rating"], tally.counts, sums, squares, each)
+    return _kept(rows, name=rating, backend=source.backend, scale=scale)
 
 
 def answers_of_array(
@@ -107,14 +125,25 @@ def answers_of_array(
     values = _checks.one_dimensional(ratings, name="ratings")
     if survey_weights is None:
         distinct, counts = _distinct(values)
-        ones = counts.astype(np.float64)
-        return _kept(distinct, counts, ones, ones, "ratings", "pandas", scale)
+        sums = counts.astype(np.float64)
+        rows = _Rows(distinct, counts, sums, sums, np.ones(sums.size))
+        return _kept(rows, name="ratings", backend="pandas", scale=scale)
     if isinstance(survey_weights, str):
         raise InputError("survey_weights= is an array beside an array of answers.", argument="survey_weights")
     weights = _checks.floats(survey_weights, name="survey_weights", low=0.0)
     _checks.same_length(ratings=values, survey_weights=_checks.one_dimensional(weights, name="survey_weights"))
-    rows = np.ones(values.size, dtype=np.int64)
-    return _kept(values.tolist(), rows, weights, weights**2, "ratings", "pandas", scale)
+    rows = _Rows(values.tolist(), np.ones(values.size, dtype=np.int64), weights, weights**2, weights)
+    return _kept(rows, name="ratings", backend="pandas", scale=scale)
+
+
+class _Rows(NamedTuple):
+    """Answers as they came, with the rows and the weights behind each."""
+
+    values: Sequence[object]
+    counts: Integers
+    weights: Floats
+    squares: Floats
+    each: Floats
 
 
 def _distinct(values: NDArray[np.generic]) -> tuple[Sequence[object], Integers]:
@@ -142,16 +171,9 @@ def _refuse_weights(source: adopt.Source, weight: str) -> None:
             )
 
 
-def _kept(
-    values: Sequence[object],
-    counts: Integers,
-    weights: Floats,
-    squares: Floats,
-    name: str,
-    backend: str,
-    scale: Scale,
-) -> Answers:
+def _kept(rows: _Rows, *, name: str, backend: str, scale: Scale) -> Answers:
     """The answers on the scale, in groups; missing ones counted, any others refused."""
+    values, counts = rows.values, rows.counts
     if counts.sum() == 0:
         raise InputError("ratings has at least one answer; got none.", argument="ratings", count=0)
     given = np.array([not _is_missing(value) for value in values], dtype=bool)
@@ -163,8 +185,9 @@ def _kept(
     answers = Answers(
         group=np.where(codes >= 9, 0, np.where(codes >= 7, 1, 2)).astype(np.int64),
         counts=counts[given],
-        weights=weights[given],
-        squares=squares[given],
+        weights=rows.weights[given],
+        squares=rows.squares[given],
+        each=rows.each[given],
         excluded={"missing_rating": missing} if missing else {},
         backend=backend,
     )

@@ -354,11 +354,11 @@ def _limits(
         return multinomials.wald_interval(p - d, variance, z=z)
     if plan.method == "bayes":
         return multinomials.posterior_interval(p * size, s * size, d * size, z=z)
-    held = answers.weights > 0
+    group, each, counts = answers.merged()
     return multinomials.bootstrap_interval(
-        _NET[answers.group[held]],
-        answers.weights[held] / answers.counts[held],
-        answers.counts[held],
+        _NET[group],
+        each,
+        counts,
         level=plan.level,
         resamples=plan.resamples,
         rng=plan.rng,

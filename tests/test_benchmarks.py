@@ -1,0 +1,300 @@
+"""Bands: every value has exactly one, with its source, and a result touches all that its interval does."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import pickle
+import tomllib
+from importlib import resources
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import retention_metrics as rm
+from retention_metrics import locales
+from retention_metrics.errors import BenchmarkUnavailableError, InputError
+
+approx = pytest.approx
+LOCALES = ("en", "ar", "fa", "zh-Hant")
+
+EDGES = {
+    "nps.agency": [
+        (-100, "bad"), (-5, "bad"), (0, "bad"), (math.ulp(0.0), "needs_improvement"), (0.1, "needs_improvement"),
+        (19.9, "needs_improvement"), (math.nextafter(20, 0), "needs_improvement"), (20, "good"), (29.9, "good"),
+        (30, "unicorn"), (80, "unicorn"), (100, "unicorn"),
+    ],
+    "client_lifetime.agency": [
+        (0, "poor"), (5.9, "poor"), (6, "fair"), (11.9, "fair"), (12, "good"), (17.9, "good"), (18, "excellent"),
+        (40, "excellent"), (1e9, "excellent"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_every_edge_belongs_to_its_published_band(name):
+    table = rm.benchmarks.get(name)
+    for value, band in EDGES[name]:
+        placed = table.classify(value)
+        assert (placed.band, placed.bands, placed.estimate) == (band, (band,), value)
+
+
+@pytest.mark.parametrize("name", rm.benchmarks.available())
+@given(data=st.data())
+def test_a_higher_value_never_falls_into_a_lower_band(name, data):
+    table = rm.benchmarks.get(name)
+    values = st.floats(table.low, min(table.high, 1e12))
+    low, high = sorted((data.draw(values), data.draw(values)))
+    assert table.bands.index(table.classify(low).band) <= table.bands.index(table.classify(high).band)
+
+
+@pytest.mark.parametrize("name", rm.benchmarks.available())
+def test_every_table_names_its_source(name):
+    table = rm.benchmarks.get(name)
+    assert table.name == name
+    assert table.source.publisher
+    assert table.source.title
+    assert table.source.url.startswith("https://")
+    assert 1990 < table.source.year < 2100
+    assert table.source.population
+    assert any("not a survey" in note for note in table.notes) == (table.source.tier == "opinion")
+
+
+def test_available_tables_can_be_had_and_others_name_the_nearest():
+    assert set(rm.benchmarks.available()) >= {"nps.agency", "client_lifetime.agency"}
+    with pytest.raises(BenchmarkUnavailableError, match=r"Did you mean 'nps\.agency'"):
+        rm.benchmarks.get("nps.agencies")
+    with pytest.raises(LookupError):
+        rm.benchmarks.get("")
+
+
+# ---------------------------------------------------------------- results
+
+
+def test_a_score_touches_every_band_that_its_interval_does():
+    placed = rm.benchmarks.get("nps.agency").classify(rm.nps.from_counts(promoters=18, passives=11, detractors=2))
+    assert (placed.band, placed.bands) == ("unicorn", ("good", "unicorn"))
+    assert placed.interval.low < 30
+    assert any("touches 2 bands" in note for note in placed.notes)
+
+
+def test_a_score_without_an_interval_has_one_band():
+    score = rm.nps.from_counts(promoters=18, passives=11, detractors=2, level=None)
+    assert rm.benchmarks.get("nps.agency").classify(score).bands == ("unicorn",)
+
+
+def test_a_small_sample_touches_all_bands():
+    placed = rm.benchmarks.get("nps.agency").classify(rm.nps.score([10, 9, 3, 2, 7]))
+    assert placed.bands == ("bad", "needs_improvement", "good", "unicorn")
+
+
+def test_a_lifetime_with_an_unbounded_interval_touches_the_best_band():
+    months = rm.churn.lifetime(rm.churn.rate(start=400, lost=60, level=0.5))
+    placed = rm.benchmarks.get("client_lifetime.agency").classify(months)
+    assert (placed.band, placed.bands) == ("fair", ("fair",))
+    unbounded = rm.from_dict({**months.to_dict(), "interval": {**months.interval.to_dict(), "high": None}})
+    assert rm.benchmarks.get("client_lifetime.agency").classify(unbounded).bands == ("fair", "good", "excellent")
+
+
+def test_a_computed_value_within_rounding_of_an_edge_is_the_edge():
+    table = rm.benchmarks.get("client_lifetime.agency")
+    for months in (6, 12, 18):
+        exact = rm.churn.lifetime(1 / months)
+        for nearby in (math.nextafter(months, 0), months, math.nextafter(months, 99)):
+            computed = rm.from_dict({**exact.to_dict(), "estimate": nearby})
+            assert table.classify(computed).band == table.classify(months).band
+
+
+@pytest.mark.parametrize(
+    ("table", "result", "word"),
+    [
+        ("nps.agency", rm.churn.rate(start=10, lost=2), "churn.rate"),
+        ("nps.agency", rm.churn.lifetime(0.1), "churn.lifetime"),
+        ("client_lifetime.agency", rm.nps.score([9, 10]), "nps.score"),
+        ("client_lifetime.agency", rm.churn.rate(start=10, lost=2), "churn.rate"),
+        ("client_lifetime.agency", rm.churn.lifetime(0.1, per="year"), "'year'"),
+        ("client_lifetime.agency", rm.churn.lifetime(0), "no estimate"),
+        ("nps.agency", rm.nps.from_counts(promoters=0, passives=0, detractors=0), "no estimate"),
+        ("nps.agency", rm.nps.difference(rm.nps.score([9, 2]), rm.nps.score([9, 3])), "nps.difference"),
+    ],
+)
+def test_a_result_of_something_else_is_refused(table, result, word):
+    with pytest.raises(InputError, match=word):
+        rm.benchmarks.get(table).classify(result)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 100.1, -101, None, "20", True])
+def test_only_numbers_in_the_range_of_the_metric_are_placed(value):
+    with pytest.raises(InputError, match="value"):
+        rm.benchmarks.get("nps.agency").classify(value)
+
+
+def test_a_negative_lifetime_is_refused():
+    with pytest.raises(InputError, match="at least 0"):
+        rm.benchmarks.get("client_lifetime.agency").classify(-1)
+
+
+# ---------------------------------------------------------------- languages
+
+
+@pytest.mark.parametrize("name", rm.benchmarks.available())
+def test_every_band_has_a_label_of_its_own_in_every_language(name):
+    table = rm.benchmarks.get(name)
+    for locale in LOCALES:
+        labels = table.labels(locale)
+        assert tuple(labels) == table.bands
+        assert len(set(labels.values())) == len(table.bands)
+        assert set(table.bands) <= set(locales.words("bands", locale=locale))
+    per_language = [tuple(table.labels(locale).values()) for locale in LOCALES]
+    assert len(set(per_language)) == len(LOCALES)
+
+
+def test_a_placement_has_a_label_in_every_language():
+    placed = rm.benchmarks.get("nps.agency").classify(25)
+    assert [placed.label(locale) for locale in LOCALES] == ["good", "جيد", "خوب", "良好"]
+    assert placed.label() == "good"
+
+
+@pytest.mark.parametrize("locale", ["de", "zh", "", None])
+def test_unknown_languages_are_named(locale):
+    with pytest.raises(InputError, match="zh-Hant"):
+        rm.benchmarks.get("nps.agency").labels(locale)
+
+
+def test_persian_is_written_with_its_own_letters():
+    words = "".join(locales.words("bands", locale="fa").values())
+    assert "ي" not in words
+    assert "ك" not in words
+
+
+def test_all_languages_name_the_same_bands():
+    names = [set(locales.words("bands", locale=locale)) for locale in LOCALES]
+    assert all(found == names[0] for found in names)
+    assert locales.words("nothing", locale="en") == {}
+
+
+# ---------------------------------------------------------------- tables of one's own
+
+
+OWN = {
+    "name": "churn.ours",
+    "metric": "churn",
+    "definition": "churn.rate",
+    "unit": "share",
+    "period": "month",
+    "low": 0.0,
+    "high": 1.0,
+    "higher_is_better": False,
+    "bands": ["calm", "watch", "alarm"],
+    "edges": [{"value": 0.02, "owner": "calm"}, {"value": 0.05, "owner": "alarm"}],
+    "names": {"en": {"watch": "keep watching"}},
+    "source": {
+        "publisher": "Us", "title": "Targets", "url": "https://example.org", "year": 2024, "population": "Clients",
+        "tier": "opinion",
+    },
+}  # fmt: skip
+
+
+def changed(path, value):
+    """The table with one entry changed, or left out where the value is the ellipsis."""
+    table = json.loads(json.dumps(OWN))
+    where = table
+    for step in path[:-1]:
+        where = where[step]
+    if value is ...:
+        del where[path[-1]]
+    else:
+        where[path[-1]] = value
+    return table
+
+
+def test_a_table_of_ones_own_places_and_labels():
+    table = rm.benchmarks.BandTable.from_dict(OWN)
+    assert [table.classify(value).band for value in (0.02, 0.0200001, 0.05)] == ["calm", "watch", "alarm"]
+    assert table.labels("en") == {"calm": "calm", "watch": "keep watching", "alarm": "alarm"}
+    assert table.classify(rm.churn.rate(start=1000, lost=10)).bands == ("calm",)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (["edges", 1, "value"], 0.02, r"edges\[1\] rises"),
+        (["edges", 1, "value"], 0.01, r"edges\[1\] rises"),
+        (["edges", 0, "value"], -1.0, r"edges\[0\] rises"),
+        (["edges", 1, "value"], 2.0, r"edges\[1\] rises"),
+        (["edges", 1, "value"], "5 %", r"edges\[1\]"),
+        (["edges", 0, "value"], math.nan, r"edges\[0\]"),
+        (["edges", 0, "owner"], "alarm", r"edges\[0\].owner"),
+        (["edges", 0, "owner"], "clam", r"Did you mean 'calm'"),
+        (["edges", 0, "owner"], ..., r"edges\[0\].owner is missing"),
+        (["edges"], [{"value": 0.02, "owner": "calm"}], "one fewer than bands"),
+        (["edges"], "0.02", "list of edges"),
+        (["edges", 0], 0.02, r"edges\[0\]"),
+        (["bands"], ["calm", "calm", "alarm"], "each once"),
+        (["bands"], ["calm", "", "alarm"], r"bands\[1\]"),
+        (["bands"], ..., "bands is missing"),
+        (["unit"], "", "unit"),
+        (["definition"], 3, "definition"),
+        (["low"], "none", "low"),
+        (["source"], ..., "source is missing"),
+        (["source"], "a blog", "source"),
+        (["source", "publisher"], ..., "source.publisher is missing"),
+        (["source", "publisher"], " ", "source.publisher"),
+        (["source", "url"], "example.org", "source.url"),
+        (["source", "year"], "2024", "source.year"),
+        (["source", "year"], 24, "source.year"),
+        (["source", "tier"], "gossip", "source.tier"),
+        (["source", "author"], "Ana", "source.entry"),
+        (["high_is_better"], True, "Did you mean 'higher_is_better'"),
+        (["kind"], "churn.lifetime", "kind"),
+        (["schema"], 99, "schema"),
+    ],
+)
+def test_a_wrong_table_is_refused_and_the_entry_named(path, value, words):
+    with pytest.raises(InputError, match=words):
+        rm.benchmarks.BandTable.from_dict(changed(path, value))
+
+
+def test_a_table_is_read_from_a_file(tmp_path):
+    shipped = resources.files("retention_metrics.benchmarks").joinpath("bands", "nps.agency.toml")
+    own = tmp_path / "nps.ours.toml"
+    own.write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
+    table = rm.benchmarks.read(own)
+    assert table == dataclasses.replace(rm.benchmarks.get("nps.agency"), name="nps.ours")
+    own.write_text("bands = [", encoding="utf-8")
+    with pytest.raises(InputError, match=r"nps\.ours\.toml is a TOML file"):
+        rm.benchmarks.read(str(own))
+
+
+def test_shipped_files_hold_only_what_a_table_has():
+    for name in rm.benchmarks.available():
+        text = resources.files("retention_metrics.benchmarks").joinpath("bands", f"{name}.toml").read_text("utf-8")
+        assert set(tomllib.loads(text)) <= {entry.name for entry in dataclasses.fields(rm.benchmarks.BandTable)}
+
+
+@pytest.mark.parametrize(
+    "table", [rm.benchmarks.BandTable.from_dict(OWN), *map(rm.benchmarks.get, rm.benchmarks.available())]
+)
+def test_a_table_is_frozen_and_survives_json_and_pickle(table):
+    text = json.dumps(table.to_dict(), allow_nan=False)
+    assert rm.benchmarks.BandTable.from_dict(json.loads(text)) == table
+    assert rm.from_dict(json.loads(text)) == table
+    assert pickle.loads(pickle.dumps(table)) == table
+    assert isinstance(hash(table), int)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        table.unit = "dollars"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        table.edges[0].value = 1.0
+
+
+@pytest.mark.parametrize("value", [25.0, rm.nps.from_counts(promoters=18, passives=11, detractors=2)])
+def test_a_placement_explains_itself_and_survives_json(value):
+    placed = rm.benchmarks.get("nps.agency").classify(value)
+    again = rm.from_dict(json.loads(json.dumps(placed.to_dict(), allow_nan=False)))
+    assert again == placed
+    assert again.label("fa") == placed.label("fa")
+    assert pickle.loads(pickle.dumps(placed)) == placed
+    assert list(placed.explain().evaluate().values())[-1] == placed.estimate
+    assert "Customers.ai" in str(placed.explain())
