@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import narwhals as nw
 
@@ -20,6 +20,11 @@ REASONS: Mapping[int, str] = {
     MISSING_VALUE: "missing_value",
     AFTER_AS_OF: "after_as_of",
 }
+
+
+Fold = Literal["sum", "min", "max"]
+Parts = Mapping[str, tuple[nw.Expr, Fold]]
+"""Row expressions by name, and how a group folds each."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +90,13 @@ def audit_events(
     tz: str | None = None,
     audit: bool = True,
     extra: Mapping[str, nw.Expr] | None = None,
-    per_customer: Sequence[tuple[nw.Expr, nw.Expr]] = (),
+    inner: Parts | None = None,
+    outer: Mapping[str, nw.Expr] | None = None,
 ) -> tuple[Events, dict[str, int]]:
     """Mark every row and run the one query that counts them.
 
-    ``per_customer`` holds pairs of expressions: an aggregate over a customer's marked rows, and an aggregate
-    over all customers of what that gave; with any, the one query groups by customer on its way.
+    ``inner`` folds a customer's marked rows and ``outer`` aggregates over all customers of what
+    those gave; with any, the one query groups by customer on its way.
     """
     until = None if as_of is None else moment(as_of, name="as_of", tz=tz)
     marked = _mark(source, times, until, extra or {})
@@ -98,7 +104,7 @@ def audit_events(
         if until is None:
             raise InputError("audit=False leaves as_of unknown: give as_of=.", argument="as_of")
         return Events(source, marked, until, None, None, 0), {}
-    counted = _count(marked, source, times, per_customer)
+    counted = _count(marked, source, times, inner or {}, outer or {})
     found = {name: cells[0] for name, cells in collect(counted).items()}
     rows = {name: int(value or 0) for name, value in found.items() if name not in ("first", "last", "unreadable_text")}
     _refuse(source, times, rows, found)
@@ -149,29 +155,40 @@ def _aligned(until: Moment, source: Source) -> Any:
 
 
 def _count(
-    marked: nw.LazyFrame[Any], source: Source, times: Clock, per_customer: Sequence[tuple[nw.Expr, nw.Expr]]
+    marked: nw.LazyFrame[Any],
+    source: Source,
+    times: Clock,
+    inner: Parts,
+    outer: Mapping[str, nw.Expr],
 ) -> nw.LazyFrame[Any]:
     reason, kept = nw.col("reason"), nw.col("reason") == OK
-    parts: dict[str, nw.Expr] = {"rows": nw.len().cast(nw.Int64), "kept": kept.cast(nw.Int64).sum()}
-    parts |= {name: (reason == code).cast(nw.Int64).sum() for code, name in REASONS.items()}
+    sums: dict[str, nw.Expr] = {"rows": (reason >= OK).cast(nw.Int64), "kept": kept.cast(nw.Int64)}
+    sums |= {name: (reason == code).cast(nw.Int64) for code, name in REASONS.items()}
     if source.has("value"):
         value = nw.col("value")
-        parts["infinite"] = (~value.is_finite() & ~value.is_null() & ~value.is_nan()).cast(nw.Int64).sum()
-        parts["negative"] = ((value < 0) & kept).cast(nw.Int64).sum()
-    if times.readable is not None:
-        parts["unreadable"] = nw.col("unreadable").sum()
+        sums["infinite"] = (~value.is_finite() & ~value.is_null() & ~value.is_nan()).cast(nw.Int64)
+        sums["negative"] = ((value < 0) & kept).cast(nw.Int64)
     day = nw.when(kept).then(nw.col("day"))
-    ends = {"first": day.min(), "last": day.max()}
+    parts: dict[str, tuple[nw.Expr, Fold]] = {name: (row, "sum") for name, row in sums.items()}
+    parts |= {"first": (day, "min"), "last": (day, "max")}
     if times.readable is not None:
-        ends["unreadable_text"] = nw.when(nw.col("unreadable") == 1).then(nw.col("text")).min()
-    if not per_customer:
-        return marked.select(*(part.alias(name) for name, part in {**parts, **ends}.items()))
-    grouped = marked.group_by("customer").agg(
-        *(part.alias(name) for name, part in {**parts, **ends}.items()), *(inner for inner, _ in per_customer)
-    )
-    merged = {name: nw.col(name).sum() for name in parts}
-    merged |= {name: nw.col(name).max() if name == "last" else nw.col(name).min() for name in ends}
-    return grouped.select(*(part.alias(name) for name, part in merged.items()), *(outer for _, outer in per_customer))
+        parts["unreadable"] = (nw.col("unreadable"), "sum")
+        parts["unreadable_text"] = (nw.when(nw.col("unreadable") == 1).then(nw.col("text")), "min")
+    if not inner:
+        return marked.select(*(_fold(row, how).alias(name) for name, (row, how) in parts.items()))
+    grouped = aggregate(marked, ("customer",), {**parts, **inner})
+    merged = {name: _fold(nw.col(name), how) for name, (_, how) in parts.items()} | dict(outer)
+    return grouped.select(*(part.alias(name) for name, part in merged.items()))
+
+
+def _fold(row: nw.Expr, how: Fold) -> nw.Expr:
+    return {"sum": row.sum, "min": row.min, "max": row.max}[how]()
+
+
+def aggregate(frame: nw.LazyFrame[Any], keys: tuple[str, ...], parts: Parts) -> nw.LazyFrame[Any]:
+    """Group by keys and fold row expressions; the group-by itself stays elementary, as PyArrow needs."""
+    rows = frame.select(*keys, *(row.alias(name) for name, (row, _) in parts.items()))
+    return rows.group_by(*keys).agg(*(_fold(nw.col(name), how).alias(name) for name, (_, how) in parts.items()))
 
 
 def _refuse(source: Source, times: Clock, rows: dict[str, int], found: Mapping[str, Any]) -> None:

@@ -45,7 +45,7 @@ class Clock:
         if period.unit == "week":
             return self.index(period) * 7 - period.week_offset
         months = self.index(period) * (period.months or 1) + period.month_offset
-        return _days_from_civil(months // 12, months % 12 + 1, nw.lit(1)).cast(nw.Int64)
+        return _days_from_civil(months // 12, _remainder(months, 12) + 1, nw.lit(1)).cast(nw.Int64)
 
 
 def clock(source: Source, *, role: str = "time", tz: str | None = None) -> Clock:
@@ -82,7 +82,7 @@ def _text_clock(column: nw.Expr) -> Clock:
     shaped = column.str.contains(_ISO).fill_null(False)
     safe = nw.when(shaped).then(column).otherwise(nw.lit("1970-01-01"))
     year, month, day = (safe.str.slice(at, size).cast(nw.Int64) for at, size in ((0, 4), (5, 2), (8, 2)))
-    leap = ((year % 4 == 0) & (year % 100 != 0)) | (year % 400 == 0)
+    leap = ((_remainder(year, 4) == 0) & (_remainder(year, 100) != 0)) | (_remainder(year, 400) == 0)
     february = nw.when(leap).then(nw.lit(29)).otherwise(nw.lit(28))
     longest = nw.when(month.is_in([4, 6, 9, 11])).then(nw.lit(30)).otherwise(nw.lit(31))
     length = nw.when(month == 2).then(february).otherwise(longest)
@@ -101,3 +101,8 @@ def _days_from_civil(year: nw.Expr, month: nw.Expr, day: nw.Expr) -> nw.Expr:
     years, months = year - winter, month + 12 * winter - 3
     leaps = years // 4 - years // 100 + years // 400
     return day + (153 * months + 2) // 5 + 365 * years + leaps - 719469
+
+
+def _remainder(number: nw.Expr, divisor: int) -> nw.Expr:
+    # pandas' Arrow-backed whole numbers have no remainder of their own.
+    return number - number // divisor * divisor
