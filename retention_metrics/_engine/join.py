@@ -1,0 +1,59 @@
+"""Answers for distinct rows, joined back to the caller's frame in the caller's engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_metrics._engine.adopt import NativeFrame, Source
+from retention_metrics.errors import InputError
+
+Array = NDArray[np.float64]
+
+
+def join_answers(
+    source: Source, keys: Mapping[str, Array], answers: Mapping[str, Array]
+) -> NativeFrame:
+    """The source's lazy frame with the answers of its rows beside them; it stays lazy.
+
+    ``keys`` holds the distinct values by role, as the engine gave them, with 0 in place of a missing one.
+    """
+    if source.frame.implementation is nw.Implementation.DUCKDB:
+        return _in_duckdb(source, keys, answers)
+    if source.frame.implementation is not nw.Implementation.POLARS:
+        raise InputError(
+            f"answers cannot be joined to a lazy frame of {source.frame.implementation.name.lower()} yet.",
+            argument="history",
+            fix="Collect it first.",
+        )
+    names = {role: f"_key_{role}" for role in keys}
+    small = nw.from_dict(
+        {**{names[role]: values for role, values in keys.items()}, **answers}, backend=nw.Implementation.POLARS
+    ).lazy()
+    keyed = source.frame.with_columns(
+        *(source.column(role).cast(nw.Float64).fill_null(0.0).alias(name) for role, name in names.items())
+    )
+    return keyed.join(small, on=list(names.values()), how="left").drop(*names.values()).to_native()
+
+
+def _in_duckdb(source: Source, keys: Mapping[str, Array], answers: Mapping[str, Array]) -> NativeFrame:
+    """A relation refuses one of another connection; a replacement scan of a local frame it takes."""
+    import pandas as pd
+
+    relation: Any = source.frame.to_native()
+    matched = pd.DataFrame({**{f"_key_{role}": values for role, values in keys.items()}, **answers})
+    on = " AND ".join(
+        f"coalesce(CAST(_rows.{_quoted(source.roles[role])} AS DOUBLE), 0) = matched._key_{role}" for role in keys
+    )
+    chosen = ", ".join(f"matched.{_quoted(name)}" for name in answers)
+    found = relation.query("_rows", f"SELECT _rows.*, {chosen} FROM _rows LEFT JOIN matched ON {on}")
+    del matched  # DuckDB's plan holds the frame that the query named
+    return found
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
