@@ -18,6 +18,8 @@ from retention_metrics.errors import ColumnError
 
 Array = NDArray[np.float64]
 Answers = Callable[..., Mapping[str, Array]]
+Formula = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Arithmetic over columns by name, whether arrays or an engine's expressions."""
 
 
 @dataclass(frozen=True)
@@ -64,19 +66,39 @@ class HistorySource:
                     column=self.source.roles[role],
                 )
 
-    def with_answers(self, roles: Sequence[str], compute: Answers, *, definition: str, notes: tuple[str, ...] = ()) -> CustomerTable:
-        """Add what ``compute`` makes of the role columns; a lazy table is read once for its distinct rows."""
+    def with_answers(
+        self,
+        roles: Sequence[str],
+        compute: Answers,
+        *,
+        definition: str,
+        formula: Formula | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> CustomerTable:
+        """Add what ``compute`` makes of the role columns; a lazy table is read once for its distinct rows.
+
+        ``roles`` are columns whose values repeat exactly, such as frequency, recency and T. Money is a sum of
+        floats, which an engine need not add up twice in the same order, so it never serves as a key: what
+        depends on it goes through ``formula``, plain arithmetic over the roles (0 where missing) and the
+        answers, which runs on arrays and in the engine alike. Answers whose names begin with ``_`` are dropped.
+        """
         keys = self.arrays(*roles)
         answers = compute(*keys.values())
-        clash = [name for name in answers if name in self.source.columns]
+        frame = self._joined(keys, answers)
+        shown = [name for name in answers if not name.startswith("_")]
+        if formula is not None:
+            frame, found = self._calculated(frame, answers, formula)
+            shown += found
+        clash = [name for name in shown if name in self.source.columns]
         if clash:
             raise ColumnError(
-                f"the table already has a column {clash[0]!r}, which the answer adds.", column=clash[0], fix="Rename it first."
+                f"the table already has a column {clash[0]!r}, which the answer adds.",
+                column=clash[0],
+                fix="Rename it first.",
             )
-        if self.source.lazy:
-            frame = join_answers(self.source, {role: np.nan_to_num(cells) for role, cells in keys.items()}, answers)
-        else:
-            frame = add_columns(self.native, dict(answers))
+        hidden = [name for name in answers if name.startswith("_")]
+        if hidden:
+            frame = nw.from_native(frame).drop(*hidden).to_native()
         return CustomerTable(
             frame=frame,
             definition=definition,
@@ -85,6 +107,27 @@ class HistorySource:
             excluded=self.excluded,
             notes=(*self.notes, *notes),
         )
+
+    def _joined(self, keys: Mapping[str, Array], answers: Mapping[str, Array]) -> NativeFrame:
+        if not self.source.lazy:
+            return add_columns(self.native, answers)
+        return join_answers(self.source, {role: np.nan_to_num(cells) for role, cells in keys.items()}, answers)
+
+    def _calculated(
+        self, frame: NativeFrame, answers: Mapping[str, Array], formula: Formula
+    ) -> tuple[NativeFrame, list[str]]:
+        if not self.source.lazy:
+            columns: dict[str, Any] = {
+                role: np.nan_to_num(cells) for role, cells in self.arrays(*self.source.roles).items()
+            }
+            found = formula({**columns, **answers})
+            return add_columns(frame, found), list(found)
+        by_role: dict[str, Any] = {
+            role: self.source.column(role).cast(nw.Float64).fill_null(0.0) for role in self.source.roles
+        }
+        planned = formula({**by_role, **{name: nw.col(name) for name in answers}})
+        native = nw.from_native(frame).with_columns(*(column.alias(name) for name, column in planned.items()))
+        return native.to_native(), list(planned)
 
 
 def adopt_history(history: CustomerTable | NativeFrame, roles: Mapping[str, str | None]) -> HistorySource:
