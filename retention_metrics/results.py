@@ -56,10 +56,29 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "churn.from_lifetime": "retention_metrics.churn:LifetimeChurn",
         "churn.lifetime": "retention_metrics.churn:Lifetime",
         "churn.trend": "retention_metrics.churn:ChurnTrend",
+        "clv.bg_nbd": "retention_metrics.clv:BGNBD",
+        "clv.bg_poisson": "retention_metrics.clv.limits:BGPoisson",
+        "clv.fit": "retention_metrics.clv:Fit",
+        "clv.gamma_gamma": "retention_metrics.clv:GammaGamma",
+        "clv.geometric_nbd": "retention_metrics.clv.limits:GeometricNBD",
+        "clv.geometric_poisson": "retention_metrics.clv.limits:GeometricPoisson",
+        "clv.nbd": "retention_metrics.clv.limits:NBD",
+        "clv.one_repeat_nbd": "retention_metrics.clv.limits:OneRepeatNBD",
+        "clv.one_repeat_poisson": "retention_metrics.clv.limits:OneRepeatPoisson",
+        "clv.poisson": "retention_metrics.clv.limits:Poisson",
+        "clv.simple_value": "retention_metrics.clv:SimpleValue",
+        "clv.two_type_nbd": "retention_metrics.clv.limits:TwoTypeNBD",
+        "clv.two_type_poisson": "retention_metrics.clv.limits:TwoTypePoisson",
         "nps.difference": "retention_metrics.nps:ScoreDifference",
         "nps.promoter_score": "retention_metrics.nps:PromoterScore",
         "nps.sample_size": "retention_metrics.nps:SampleSize",
         "proportion": "retention_metrics.results:Proportion",
+        "customers.totals": "retention_metrics._engine.tables:Totals",
+        "retention.average": "retention_metrics.retention:RetentionCurve",
+        "retention.by_period": "retention_metrics.retention:PeriodTable",
+        "retention.cohorts": "retention_metrics.retention:CohortTable",
+        "retention.day_n": "retention_metrics.retention:DayTable",
+        "retention.rate": "retention_metrics.retention:RetentionRate",
         "proportions.difference": "retention_metrics.proportions:ProportionDifference",
         "proportions.ratio": "retention_metrics.proportions:ProportionRatio",
     }
@@ -292,7 +311,9 @@ class Result:
 
     def __repr__(self) -> str:
         shown = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("json", True)}
-        kept = {name: value for name, value in shown.items() if value not in ("", (), None) and value != {}}
+        # By type, for arrays have no truth value.
+        empty = {n for n, v in shown.items() if v is None or (isinstance(v, (str, tuple, Mapping)) and not v)}
+        kept = {name: value for name, value in shown.items() if name not in empty}
         body = ", ".join(f"{name}={_brief(value)}" for name, value in kept.items() if name != "status" or value != "ok")
         return f"{type(self).__name__}({body})"
 
@@ -355,7 +376,7 @@ class Result:
         pandas.DataFrame, polars.DataFrame or pyarrow.Table
             One row per cell of the result.
         """
-        return _build_frame(self._table(), backend or self.backend)
+        return build_frame(self._table(), backend or self.backend)
 
     def _table(self) -> Columns:
         """One row: the estimate, its interval and the numbers behind it."""
@@ -595,7 +616,7 @@ def _decode(hint: typing.Any, value: typing.Any) -> typing.Any:
     return value
 
 
-def _build_frame(columns: Columns, backend: str) -> pd.DataFrame | pl.DataFrame | pa.Table:
+def build_frame(columns: Columns, backend: str) -> pd.DataFrame | pl.DataFrame | pa.Table:
     name = _checks.choice(backend, BACKENDS, name="backend")
     if name == "pandas":
         return _pandas_frame(columns)

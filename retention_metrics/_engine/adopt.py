@@ -64,7 +64,7 @@ class Source:
 def is_frame(data: object) -> bool:
     """Whether ``data`` is a frame of a library that the door knows."""
     try:
-        native = nw.from_native(data, pass_through=True)  # type: ignore[call-overload]
+        native = nw.from_native(data, pass_through=True)
     except TypeError:
         return False
     return isinstance(native, (nw.DataFrame, nw.LazyFrame))
@@ -111,9 +111,7 @@ def collect(frame: nw.LazyFrame[Any]) -> dict[str, list[Any]]:
         relation = frame.to_native()
         rows = relation.fetchall()
         columns = zip(*rows, strict=True) if rows else [() for _ in relation.columns]
-        return {
-            name: [_builtin(cell) for cell in cells] for name, cells in zip(relation.columns, columns, strict=True)
-        }
+        return {name: [_builtin(cell) for cell in cells] for name, cells in zip(relation.columns, columns, strict=True)}
     eager = frame.collect()
     return {name: [_builtin(cell) for cell in eager[name].to_list()] for name in eager.columns}
 

@@ -48,19 +48,22 @@ class Events:
         return self.marked.filter(nw.col("reason") == OK)
 
 
-def read_clock(
-    data: NativeFrame, roles: Mapping[str, str | None], *, tz: str | None
-) -> tuple[Source, Clock]:
+def read_clock(data: NativeFrame, roles: Mapping[str, str | None], *, tz: str | None) -> tuple[Source, Clock]:
     """Adopt an event log and read its time column."""
-    source = adopt(_with_plain_dates(data, roles.get("time")), roles)
+    source = adopt(with_plain_dates(data, roles.get("time")), roles)
     return source, clock(source, tz=tz)
 
 
-def _with_plain_dates(data: NativeFrame, column: str | None) -> NativeFrame:
+def with_plain_dates(data: NativeFrame, column: str | None) -> NativeFrame:
     """A pandas column of date objects becomes one of datetimes, which every expression reads."""
     import pandas as pd
 
-    if not isinstance(data, pd.DataFrame) or column not in data.columns or data[column].dtype != object:
+    if (
+        column is None
+        or not isinstance(data, pd.DataFrame)
+        or column not in data.columns
+        or data[column].dtype != object
+    ):
         return data
     present = data[column].dropna()
     kinds = {type(entry).__name__ for entry in present}
@@ -149,7 +152,8 @@ def _aligned(until: Moment, source: Source) -> Any:
         return instant
     column = "carries" if zoned else "does not carry"
     raise InputError(
-        f"as_of={instant} and the column {source.roles['time']!r} agree on having a time zone; the column {column} one.",
+        f"as_of={instant} and the column {source.roles['time']!r} agree on having a time zone; "
+        f"the column {column} one.",
         argument="as_of",
     )
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
 from retention_metrics._engine.join import join_answers
 from retention_metrics._engine.tables import CustomerTable, add_columns
-from retention_metrics.errors import ColumnError
+from retention_metrics.errors import ColumnError, InputError
 
 Array = NDArray[np.float64]
 Answers = Callable[..., Mapping[str, Array]]
@@ -41,21 +41,49 @@ class HistorySource:
     def arrays(self, *roles: str, counts: bool = False) -> dict[str, Array]:
         """The role columns as arrays of floats, NaN where missing, in row order.
 
-        A lazy table gives its distinct rows, with the rows behind each under ``"counts"`` when asked for.
+        A lazy table gives its distinct rows, with the rows behind each under ``"counts"`` when asked for; where the
+        table has counts of its own, those are multiplied by the rows.
         """
         asked = [role for role in roles if self.source.has(role)]
         self._refuse_text(asked)
-        frame = self.source.frame.select(
-            *(self.source.column(role).cast(nw.Float64).alias(role) for role in asked)
-        )
+        frame = self.source.frame.select(*(self.source.column(role).cast(nw.Float64).alias(role) for role in asked))
         if not self.source.lazy:
             eager = frame.collect()
             return {role: np.asarray(eager[role].to_numpy(), dtype=np.float64) for role in asked}
-        grouped = frame.group_by(*asked).agg(nw.len().alias("_rows"))
+        grouped = self._grouped(frame, asked)
         found = collect(grouped)
+        self._refuse_money(int(sum(found.get("_bad_money", ()))))
         order = np.lexsort([_array(found[role]) for role in reversed(asked)])
         arrays = {role: _array(found[role])[order] for role in asked}
-        return {**arrays, "counts": _array(found["_rows"])[order]} if counts else arrays
+        if counts:
+            arrays["counts"] = arrays.get("counts", 1.0) * _array(found["_rows"])[order]
+        return arrays
+
+    def _grouped(self, frame: nw.LazyFrame[Any], asked: Sequence[str]) -> nw.LazyFrame[Any]:
+        """Distinct rows with their counts; money that is no key is checked on the way, in the same query."""
+        parts = {"_rows": nw.len()}
+        if self.source.has("monetary_value") and "monetary_value" not in asked and "frequency" in asked:
+            frame = self.source.frame.select(
+                *(self.source.column(role).cast(nw.Float64).alias(role) for role in asked),
+                self._bad_money().cast(nw.Int64).alias("_bad"),
+            )
+            parts["_bad_money"] = nw.col("_bad").sum()
+        return frame.group_by(*asked).agg(*(part.alias(name) for name, part in parts.items()))
+
+    def _bad_money(self) -> nw.Expr:
+        """Repeat buyers whose mean spend is missing, negative or not finite."""
+        money, repeat = self.source.column("monetary_value").cast(nw.Float64), self.source.column("frequency") > 0
+        return repeat & (money.is_null() | money.is_nan() | ~money.is_finite() | (money < 0)).fill_null(True)
+
+    def _refuse_money(self, rows: int) -> None:
+        if rows:
+            raise InputError(
+                f"monetary_value={self.source.roles['monetary_value']!r} is a finite number of at least 0 for every "
+                f"customer with repeat purchases; {rows} rows are not.",
+                argument="monetary_value",
+                column=self.source.roles["monetary_value"],
+                count=rows,
+            )
 
     def _refuse_text(self, roles: Sequence[str]) -> None:
         for role in roles:
@@ -117,6 +145,8 @@ class HistorySource:
         self, frame: NativeFrame, answers: Mapping[str, Array], formula: Formula
     ) -> tuple[NativeFrame, list[str]]:
         if not self.source.lazy:
+            bad = self.source.frame.select(self._bad_money().cast(nw.Int64).sum().alias("bad"))
+            self._refuse_money(int(collect(bad)["bad"][0] or 0))
             columns: dict[str, Any] = {
                 role: np.nan_to_num(cells) for role, cells in self.arrays(*self.source.roles).items()
             }
@@ -137,9 +167,7 @@ def adopt_history(history: CustomerTable | NativeFrame, roles: Mapping[str, str 
     """
     if not isinstance(history, CustomerTable):
         return HistorySource(adopt(history, roles), history, None, None, {}, ())
-    own: dict[str, Any] = {
-        role: getattr(history, role, name) if role == name else name for role, name in roles.items()
-    }
+    own: dict[str, Any] = {role: getattr(history, role, name) if role == name else name for role, name in roles.items()}
     source = adopt(history.frame, own)
     return HistorySource(source, history.frame, history.unit, history.as_of, history.excluded, history.notes)
 

@@ -15,9 +15,7 @@ from retention_metrics.errors import InputError
 Array = NDArray[np.float64]
 
 
-def join_answers(
-    source: Source, keys: Mapping[str, Array], answers: Mapping[str, Array]
-) -> NativeFrame:
+def join_answers(source: Source, keys: Mapping[str, Array], answers: Mapping[str, Array]) -> NativeFrame:
     """The source's lazy frame with the answers of its rows beside them; it stays lazy.
 
     ``keys`` holds the distinct values by role, as the engine gave them, with 0 in place of a missing one.
@@ -57,3 +55,18 @@ def _in_duckdb(source: Source, keys: Mapping[str, Array], answers: Mapping[str, 
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def cross_with(source: Source, rows: nw.LazyFrame[Any], name: str, values: NDArray[np.int64]) -> nw.LazyFrame[Any]:
+    """Every row beside every value of a small column, in the caller's engine."""
+    if rows.implementation is nw.Implementation.DUCKDB:
+        import pandas as pd
+
+        listed = pd.DataFrame({name: values})
+        relation: Any = rows.to_native()
+        found = relation.query("_rows", f"SELECT _rows.*, listed.{_quoted(name)} FROM _rows CROSS JOIN listed")
+        del listed  # DuckDB's plan holds the frame that the query named
+        crossed: nw.LazyFrame[Any] = nw.from_native(found)
+        return crossed
+    small = nw.from_dict({name: values}, backend=rows.implementation).lazy()
+    return rows.join(small, how="cross")

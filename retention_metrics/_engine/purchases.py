@@ -82,7 +82,8 @@ def _columns(source: Source, plan: Plan) -> tuple[str, ...]:
 def _check_window(as_of: Moment, calibration_end: Moment | None) -> None:
     if calibration_end is not None and calibration_end.day > as_of.day:
         raise InputError(
-            f"calibration_end ({calibration_end.date}) is at or before as_of ({as_of.date}).", argument="calibration_end"
+            f"calibration_end ({calibration_end.date}) is at or before as_of ({as_of.date}).",
+            argument="calibration_end",
         )
 
 
@@ -91,9 +92,7 @@ def _bought(source: Source) -> nw.Expr:
     return nw.col("value") >= 0 if source.has("value") else nw.lit(True)
 
 
-def _audited(
-    source: Source, times: Clock, plan: Plan, extra: Mapping[str, nw.Expr]
-) -> tuple[Events, dict[str, int]]:
+def _audited(source: Source, times: Clock, plan: Plan, extra: Mapping[str, nw.Expr]) -> tuple[Events, dict[str, int]]:
     """Audit the log; customers who cannot have a history are counted in the same query."""
     ok, day = nw.col("reason") == OK, nw.col("day")
     outer = _left_out(source, plan)
@@ -225,9 +224,7 @@ def _named(
         answers["monetary_value"] = nw.when(nw.col("purchases") > 1).then(again)
         later = nw.col("spent_later") / nw.col("frequency_holdout").cast(nw.Float64)
         answers["monetary_value_holdout"] = nw.when(nw.col("frequency_holdout") > 0).then(later)
-    return per_customer.select(
-        nw.col("customer").alias(customer), *(answers[name].alias(name) for name in columns)
-    )
+    return per_customer.select(nw.col("customer").alias(customer), *(answers[name].alias(name) for name in columns))
 
 
 def _in_memory(events: Events, plan: Plan, customer: str) -> NativeFrame:
@@ -265,7 +262,8 @@ def _in_memory(events: Events, plan: Plan, customer: str) -> NativeFrame:
 
 def _mean(total: Floats, count: Integers) -> Floats:
     mean = np.full(total.shape, np.nan)
-    return np.divide(total, count, out=mean, where=count > 0)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean
 
 
 def _kernel(
@@ -302,7 +300,7 @@ def _kernel(
     owner = who[place]
     first_of = np.flatnonzero(np.concatenate(([True], owner[1:] != owner[:-1]))) if place.size else place
     last_of = np.append(first_of[1:], place.size) - 1 if place.size else place
-    found = {name: np.zeros(customers) for name in ("first", "last", "seen")}
+    found: dict[str, Floats] = {name: np.zeros(customers) for name in ("first", "last")}
     people = owner[first_of]
     found["first"][people], found["last"][people] = when[place[first_of]], when[place[last_of]]
     # The earliest step of a customer opens its run in either half.

@@ -106,16 +106,20 @@ class CustomerTable:
         facts = [f"<caption>{html.escape(self.definition)}</caption>"]
         for name in ("unit", "as_of", "excluded"):
             value = getattr(self, name)
-            facts.append(f"<tr><th>{name}</th><td>{html.escape('not counted' if value is None else str(value))}</td></tr>")
+            facts.append(
+                f"<tr><th>{name}</th><td>{html.escape('not counted' if value is None else str(value))}</td></tr>"
+            )
         facts += [f"<tr><th>note</th><td>{html.escape(note)}</td></tr>" for note in self.notes]
         source = adopt(self.frame, {})
         if source.lazy:
             facts.append(f"<tr><th>columns</th><td>{html.escape(', '.join(source.columns))} (lazy)</td></tr>")
             return f"<table class='retention-metrics'>{''.join(facts)}</table>"
-        head = Columns({name: cells for name, cells in collect(source.frame.head(10)).items()} if source.columns else {})
+        head = Columns(collect(source.frame.head(10)) if source.columns else {})
         names = "".join(f"<th>{html.escape(name)}</th>" for name in head)
         body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape('–' if cell is None else str(cell))}</td>" for cell in row.values()) + "</tr>"
+            "<tr>"
+            + "".join(f"<td>{html.escape('–' if cell is None else str(cell))}</td>" for cell in row.values())
+            + "</tr>"
             for row in head.rows()
         )
         return f"<table class='retention-metrics'>{''.join(facts)}</table><table><tr>{names}</tr>{body}</table>"

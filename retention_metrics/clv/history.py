@@ -11,7 +11,7 @@ from retention_metrics._engine import adopt, purchases
 from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._engine.tables import CustomerTable
 from retention_metrics.errors import InputError
-from retention_metrics.periods import Period, PeriodUnit, moment, unit_days
+from retention_metrics.periods import Moment, Period, PeriodUnit, moment, unit_days
 
 TimeUnit = Literal["hour", "day", "week", "month", "quarter", "year"]
 Returns = Literal["net", "exclude", "raise"]
@@ -137,7 +137,7 @@ def rfm_summary(
     )
 
 
-def _day(value: str | dt.date | None, name: str) -> purchases.Moment | None:
+def _day(value: str | dt.date | None, name: str) -> Moment | None:
     return None if value is None else replace(moment(value, name=name), instant=None)
 
 

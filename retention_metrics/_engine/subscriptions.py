@@ -1,0 +1,162 @@
+"""Subscription intervals to who was there at the end of each period, in the user's engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from retention_metrics._engine.activity import KEYS
+from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
+from retention_metrics._engine.audit import Fold, aggregate, with_plain_dates
+from retention_metrics._engine.clock import Clock, clock
+from retention_metrics._engine.join import cross_with
+from retention_metrics.errors import InputError
+from retention_metrics.periods import Moment, Period, moment
+
+
+@dataclass(frozen=True)
+class Subscriptions:
+    """Audited subscription intervals: ``by, customer, lo, hi``, the periods whose end each one covers."""
+
+    source: Source
+    rows: nw.LazyFrame[Any]
+    as_of: Moment
+    first_index: int
+    last_index: int
+    excluded: Mapping[str, int]
+
+    @property
+    def backend(self) -> str:
+        """The library whose eager frames ``Result.to_frame`` gives."""
+        return self.source.backend
+
+
+def read(
+    data: NativeFrame,
+    *,
+    customer: str,
+    start: str,
+    end: str,
+    by: str | None,
+    period: Period,
+    as_of: object,
+) -> Subscriptions:
+    """Audit intervals and number the periods that they cover."""
+    roles = {"customer": customer, "start": start, "end": end, "by": by}
+    source = adopt(with_plain_dates(with_plain_dates(data, start), end), roles)
+    opens, closes = clock(source, role="start", tz=period.tz), clock(source, role="end", tz=period.tz)
+    until = None if as_of is None else moment(as_of, name="as_of", tz=period.tz)
+    found = _audit(source, opens, closes, until)
+    last_day = until.day if until else max(found["last_start"], found["last_end"] or found["last_start"])
+    last = until or Moment(last_day)
+    last_index = int(period.index_of(np.array([last.day]))[0])
+    excluded = {name: found[name] for name in ("missing_customer", "missing_start", "empty_interval", "after_as_of")}
+    kept = source.frame.filter(
+        ~source.column("customer").is_null() & ~opens.time.is_null(), *_not_empty(opens, closes), opens.day <= last.day
+    )
+    # An end after as_of has not happened yet, and a null end runs on.
+    open_ended = closes.time.is_null() | (closes.day > last.day)
+    rows = kept.select(
+        (source.column("by") if by else nw.lit(0)).alias("by"),
+        source.column("customer").alias("customer"),
+        opens.index(period).alias("lo"),
+        nw.when(open_ended).then(nw.lit(last_index)).otherwise(closes.index(period) - 1).alias("hi"),
+    )
+    first_index = int(period.index_of(np.array([found["first_start"]]))[0])
+    return Subscriptions(
+        source, rows, last, first_index, last_index, {name: count for name, count in excluded.items() if count}
+    )
+
+
+def _not_empty(opens: Clock, closes: Clock) -> tuple[nw.Expr, ...]:
+    return ((closes.time.is_null() | (closes.time != opens.time)).fill_null(True),)
+
+
+def _audit(source: Source, opens: Clock, closes: Clock, until: Moment | None) -> dict[str, int]:
+    nobody, no_start = source.column("customer").is_null(), opens.time.is_null()
+    known = ~nobody & ~no_start
+    ended = known & ~closes.time.is_null()
+    late = known & (opens.day > until.day) if until else known & nw.lit(False)
+    reverse = ended & (closes.time < opens.time)
+    empty = ended & (closes.time == opens.time)
+    good = known & ~late & ~empty.fill_null(False)
+    sums = {
+        "rows": nobody | ~nobody,
+        "missing_customer": nobody,
+        "missing_start": ~nobody & no_start,
+        "reversed": reverse.fill_null(False),
+        "empty_interval": empty.fill_null(False),
+        "after_as_of": late & ~empty.fill_null(False),
+        "kept": good,
+    }
+    for role, times in (("start", opens), ("end", closes)):
+        if times.readable is not None:
+            sums[f"unreadable_{role}"] = ~times.readable & ~times.time.is_null()
+    parts = {name: row.cast(nw.Int64).sum() for name, row in sums.items()}
+    parts["first_start"] = nw.when(good).then(opens.day).min()
+    parts["last_start"] = nw.when(known).then(opens.day).max()
+    parts["last_end"] = nw.when(ended).then(closes.day).max()
+    cells = collect(source.frame.select(*(part.alias(name) for name, part in parts.items())))
+    found = {name: int(values[0] or 0) for name, values in cells.items()}
+    _refuse(source, found)
+    return found
+
+
+def _refuse(source: Source, found: Mapping[str, int]) -> None:
+    for role in ("start", "end"):
+        if found.get(f"unreadable_{role}"):
+            raise InputError(
+                f"{role}={source.roles[role]!r} holds {found[f'unreadable_{role}']} unreadable dates.",
+                argument=role,
+                column=source.roles[role],
+                count=found[f"unreadable_{role}"],
+                fix="Text dates are ISO-8601, such as '2024-01-31'.",
+            )
+    if found["rows"] == 0:
+        raise InputError("data has no rows.", argument="data", count=0)
+    if found["reversed"]:
+        raise InputError(
+            f"end={source.roles['end']!r} is at or after start={source.roles['start']!r}; "
+            f"{found['reversed']} of {found['rows']} rows end before they start.",
+            argument="end",
+            column=source.roles["end"],
+            count=found["reversed"],
+        )
+    if found["kept"] == 0:
+        raise InputError(f"data has no row left to count: {found['rows']} rows.", argument="data")
+
+
+def state_counts(log: Subscriptions) -> dict[tuple[Any, int], tuple[int, int, int, int]]:
+    """By group and period: subscribed at its end, retained from the end before, new, and joined and left."""
+    periods = np.arange(log.first_index, log.last_index + 1)
+    spread = cross_with(log.source, log.rows, "period", periods)
+    covered = spread.filter((nw.col("lo") <= nw.col("period")) & (nw.col("period") <= nw.col("hi")))
+    one: tuple[nw.Expr, Fold] = ((nw.col("period") == nw.col("period")).cast(nw.Int64), "sum")
+    there = aggregate(covered, (*KEYS, "period"), {"rows": one}).select(*KEYS, "period")
+    firsts = aggregate(log.rows, KEYS, {"first": (nw.col("lo"), "min")})
+    before = there.select(*KEYS, (nw.col("period") + 1).alias("period"), nw.lit(1).alias("before"))
+    both = there.join(before, on=[*KEYS, "period"], how="left").join(firsts, on=list(KEYS), how="left")
+    fresh = (nw.col("period") == nw.col("first")).cast(nw.Int64)
+    folds: dict[str, tuple[nw.Expr, Fold]] = {
+        "active": one,
+        "retained": (nw.col("before").fill_null(0), "sum"),
+        "new": (fresh, "sum"),
+    }
+    states = collect(aggregate(both, ("by", "period"), folds))
+    joiners = collect(
+        aggregate(firsts, ("by", "first"), {"joined": ((nw.col("first") == nw.col("first")).cast(nw.Int64), "sum")})
+    )
+    counts = {
+        (group, index): (int(active), int(retained), int(new), 0)
+        for group, index, active, retained, new in zip(
+            *(states[name] for name in ("by", "period", "active", "retained", "new")), strict=True
+        )
+    }
+    for group, index, joined in zip(*(joiners[name] for name in ("by", "first", "joined")), strict=True):
+        active, retained, new, _ = counts.get((group, index), (0, 0, 0, 0))
+        counts[group, index] = (active, retained, new, int(joined) - new)
+    return counts
