@@ -1,0 +1,421 @@
+"""Fits: a model with the likelihood it reached, the covariance of its parameters and what follows from them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special, stats
+
+from retention_metrics import _checks
+from retention_metrics.clv import newton
+from retention_metrics.clv.model import Model
+from retention_metrics.errors import FitError, InputError
+from retention_metrics.explanation import Explanation, Step
+from retention_metrics.results import Columns, FrozenDict, Interval, Result, result
+
+if TYPE_CHECKING:
+    from retention_metrics._engine.tables import CustomerTable
+    from retention_metrics.clv.history import PurchaseHistory
+
+Floats = NDArray[np.float64]
+M = TypeVar("M", bound=Model)
+_WEAK = 1.0  # standard error of a log-parameter from which its 95 % interval spans a factor of 50
+_FAR = 14.0  # a profile interval that reaches a factor of a million is taken for unbounded
+
+
+@result
+class Fit(Result, Generic[M]):
+    """A fitted model.
+
+    Attributes
+    ----------
+    model : Model
+        The parameters at the maximum.
+    log_likelihood : float
+        Log-likelihood at the maximum, without the penalty.
+    covariance : ndarray of float, shape (n_parameters, n_parameters)
+        Of the parameters themselves, in the model's order: the inverse of the observed information (with a
+        penalty, of the penalised one).
+    customers : int
+        Customers in the fit.
+    gradient_norm : float
+        Distance to the maximum in standard errors, by the quadratic model.
+    steps : int
+        Newton steps taken.
+    penalty : float
+        Weight of the penalty.
+    centre : ndarray of float, shape (n_parameters,)
+        Where the penalty pulls the log-parameters to.
+    diagnostics : tuple of str
+        Doubts about the fit, in words; empty where there are none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import retention_metrics as rm
+    >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+    >>> fit = rm.clv.BGNBD.fit(model.simulate(np.full(2000, 39.0), rng=2005))
+    >>> fit.covariance.shape, sorted(fit.standard_errors)
+    ((4, 4), ['a', 'alpha', 'b', 'r'])
+    """
+
+    kind: ClassVar[str] = "clv.fit"
+
+    model: M
+    log_likelihood: float
+    covariance: NDArray[np.float64]
+    customers: int
+    gradient_norm: float
+    steps: int
+    penalty: float
+    centre: NDArray[np.float64]
+    diagnostics: tuple[str, ...] = ()
+    data: Any = field(default=None, metadata={"json": False})
+
+    # ---------------------------------------------------------- what follows from the maximum
+
+    @property
+    def standard_errors(self) -> Mapping[str, float]:
+        """Standard error of each parameter, by name."""
+        spread = np.sqrt(np.diag(self.covariance))
+        return FrozenDict(dict(zip(self.model.parameters, map(float, spread), strict=True)))
+
+    @property
+    def log_covariance(self) -> NDArray[np.float64]:
+        """Covariance of the log-parameters (log-odds of a parameter that is a probability)."""
+        slopes = self.model.log_slopes(self.model.theta)
+        scaled: Floats = self.covariance / np.outer(slopes, slopes)
+        return scaled
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion, ``2 k - 2 log L``."""
+        return 2 * len(self.model.parameters) - 2 * self.log_likelihood
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's information criterion, ``k log(customers) - 2 log L``."""
+        return len(self.model.parameters) * math.log(self.customers) - 2 * self.log_likelihood
+
+    def intervals(self, level: float = 0.95, method: Literal["wald", "profile"] = "wald") -> Mapping[str, Interval]:
+        """Confidence intervals of the parameters.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Probability content of each two-sided interval, in (0, 1).
+        method : {"wald", "profile"}, default "wald"
+            ``"wald"``: normal on the log-parameters. ``"profile"``: the parameters at which twice the profile
+            log-likelihood falls short of its maximum by no more than the chi-squared quantile [1]_; an end
+            beyond a factor of a million is infinite (or 0).
+
+        Returns
+        -------
+        mapping of str to Interval
+            One interval per parameter, by name.
+
+        Raises
+        ------
+        InputError
+            If the level is no probability, or a profile is asked of a fit without its data.
+
+        References
+        ----------
+        .. [1] Venzon, D. J. & Moolgavkar, S. H. (1988). A method for computing profile-likelihood-based
+           confidence intervals. *Applied Statistics* 37(1), 87-94.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> fit = rm.clv.BGNBD.fit(model.simulate(np.full(2000, 39.0), rng=2005))
+        >>> 0.243 in fit.intervals(level=0.99)["r"]
+        True
+        """
+        content = required_level(level)
+        chosen = _checks.choice(method, ("wald", "profile"), name="method")
+
+        centre = np.log(self.model.to_odds(self.model.theta))
+        if chosen == "wald":
+            half = stats.norm.ppf(0.5 + content / 2) * np.sqrt(np.diag(self.log_covariance))
+            ends = np.stack([centre - half, centre + half])
+        else:
+            ends = self._profile_ends(centre, float(stats.chi2.ppf(content, 1)))
+        low, high = (self.model.from_odds(np.exp(end)) for end in ends)
+
+        return FrozenDict(
+            {
+                name: Interval(low=low[index], high=high[index], level=content, method=chosen)
+                for index, name in enumerate(self.model.parameters)
+            }
+        )
+
+    def attach(self, history: PurchaseHistory | object, **columns: str | None) -> Fit[M]:
+        """The same fit with its data, for profile intervals after a round trip through JSON.
+
+        Parameters
+        ----------
+        history : PurchaseHistory or dataframe
+            What the model was fitted to.
+        **columns : str
+            Column names, as in the model's ``fit``.
+
+        Returns
+        -------
+        Fit
+            Equal to this one, with data.
+
+        Raises
+        ------
+        InputError
+            If the likelihood of these data is not the fit's.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import retention_metrics as rm
+        >>> drawn = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426).simulate(np.full(2000, 39.0), rng=2005)
+        >>> fit = rm.clv.BGNBD.fit(drawn)
+        >>> rm.clv.Fit.from_dict(fit.to_dict()).attach(drawn) == fit
+        True
+        """
+        data = self.model._read(history, columns)
+        objective = self.model._objective(data, threads=None)
+        value = objective.evaluate(self.model.to_odds(self.model.theta))[0]
+        if abs(value - self.log_likelihood) > 1e-8 * max(1.0, abs(self.log_likelihood)):
+            raise InputError(
+                f"history is what the model was fitted to: log-likelihood {self.log_likelihood:.6f}; got {value:.6f}.",
+                argument="history",
+            )
+        return dataclasses.replace(self, data=data)
+
+    def predict(
+        self,
+        history: PurchaseHistory | object,
+        *,
+        horizon: float | None = None,
+        level: float | None = None,
+        **columns: str,
+    ) -> CustomerTable:
+        """Add what to expect of each customer, with intervals where a level is given.
+
+        Parameters
+        ----------
+        history : PurchaseHistory or dataframe
+            As in the model's ``fit``.
+        horizon : float, optional
+            Time ahead, in the model's unit; models of purchases need it.
+        level : float, optional
+            Probability content of the intervals, in (0, 1); none by default.
+        **columns : str
+            Column names of a plain frame, as in the model's ``predict``.
+
+        Returns
+        -------
+        CustomerTable
+            The model's ``predict`` with ``_low`` and ``_high`` beside each answer when ``level`` is given.
+
+        Raises
+        ------
+        InputError
+            As in the model's ``predict``.
+
+        Notes
+        -----
+        The intervals are for the expectation, not for what a single customer will do. They carry the uncertainty
+        of the parameters by the delta method: normal on the log scale for expected values, on the logit scale for
+        probabilities.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import retention_metrics as rm
+        >>> drawn = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426).simulate(np.full(2000, 39.0), rng=2005)
+        >>> table = rm.clv.BGNBD.fit(drawn).predict(drawn, horizon=39, level=0.95).to_frame()
+        >>> bool((table["expected_purchases_low"] < table["expected_purchases"]).all())
+        True
+        """
+        content = _checks.level(level)
+        if content is None:
+            return self.model._predict(history, horizon=horizon, columns=columns, spread=None)
+        spread = Spread(self.model, self.log_covariance, content)
+        return self.model._predict(history, horizon=horizon, columns=columns, spread=spread)
+
+    def explain(self) -> Explanation:
+        """The log-likelihood as the customers' sum, and the criteria that follow from it.
+
+        Returns
+        -------
+        Explanation
+            Its last step is the log-likelihood.
+        """
+        return Explanation(
+            formula="maximum over the parameters of the sum of log-likelihoods of the customers' histories",
+            values={
+                **{name: float(value) for name, value in zip(self.model.parameters, self.model.theta, strict=True)},
+                "customers": self.customers,
+                "mean_log_likelihood": self.log_likelihood / self.customers,
+            },
+            steps=(Step(name="log_likelihood", expression="customers * mean_log_likelihood"),),
+            source=self.model.explain().source,
+        )
+
+    def _table(self) -> Columns:
+        """A row per parameter."""
+        intervals = self.intervals()
+        names = self.model.parameters
+        return Columns(
+            {
+                "parameter": list(names),
+                "estimate": [float(value) for value in self.model.theta],
+                "standard_error": list(self.standard_errors.values()),
+                "low": [intervals[name].low for name in names],
+                "high": [intervals[name].high for name in names],
+            }
+        )
+
+    # ---------------------------------------------------------- profile likelihood
+
+    def _profile_ends(self, centre: Floats, fall: float) -> Floats:
+        if self.data is None:
+            raise InputError(
+                "profile intervals need the data, which a fit read from JSON does not hold.",
+                argument="method",
+                fix="Attach them first: fit.attach(history).",
+            )
+        objective = self.model._objective(self.data, threads=None)
+        spread = np.sqrt(np.diag(self.log_covariance))
+        best = self._height(self.log_likelihood, centre)
+        ends = np.empty((2, centre.size))
+        for index in range(centre.size):
+            for side, direction in enumerate((-1.0, 1.0)):
+                ends[side, index] = self._profile_end(objective, centre, index, direction * spread[index], best, fall)
+        return ends
+
+    def _profile_end(
+        self, objective: newton.Objective, centre: Floats, index: int, unit: float, best: float, fall: float
+    ) -> float:
+        free = np.arange(centre.size) != index
+        warm = {"at": centre}
+
+        def shortfall(value: float) -> float:
+            start = warm["at"].copy()
+            start[index] = value
+            peak = newton.maximise(
+                objective, np.exp(start), centre=self.centre, penalty=self.penalty, free=free, tolerance=1e-10
+            )
+            warm["at"] = np.log(peak.theta)
+            return 2 * (best - self._height(peak.log_likelihood, warm["at"])) - fall
+
+        near, reach = 0.0, math.sqrt(fall)
+        while abs(reach * unit) < _FAR:
+            if shortfall(centre[index] + reach * unit) > 0:
+                low, high = sorted((centre[index] + near * unit, centre[index] + reach * unit))
+                return float(optimize.brentq(shortfall, low, high, xtol=1e-8))
+            near, reach = reach, 1.6 * reach
+        return math.copysign(math.inf, unit)
+
+    def _height(self, log_likelihood: float, log_theta: Floats) -> float:
+        return log_likelihood - 0.5 * self.penalty * float(np.sum((log_theta - self.centre) ** 2))
+
+
+class Spread(Generic[M]):
+    """Delta-method intervals: how far answers move when the log-parameters move by their standard errors."""
+
+    def __init__(self, model: M, log_covariance: Floats, level: float) -> None:
+        self._log_theta = np.log(model.to_odds(model.theta))
+        self._root = np.linalg.cholesky(log_covariance)
+        self._model = model
+        self.log_covariance = log_covariance
+        self.quantile = float(stats.norm.ppf(0.5 + level / 2))
+
+    def variance(self, answer: Callable[[M], Floats]) -> Floats:
+        """Variance of ``answer(model)``, one value per row.
+
+        The derivatives are central differences along the principal axes of the parameters' uncertainty, a
+        thousandth of a standard error wide: exact to seven digits, whatever formula the answer has.
+        """
+        total: Floats | None = None
+        for axis in self._root.T:
+            step = 1e-3 * axis
+            ahead, behind = (self._model.with_theta(self._at(sign * step)) for sign in (1, -1))
+            slope = (answer(ahead) - answer(behind)) / 2e-3
+            total = slope**2 if total is None else total + slope**2
+        return np.zeros(()) if total is None else total
+
+    def _at(self, step: Floats) -> Floats:
+        return self._model.from_odds(np.exp(self._log_theta + step))
+
+    def around_log(self, estimate: Floats, variance: Floats) -> tuple[Floats, Floats]:
+        """Interval of a positive quantity, normal on the log scale."""
+        factor = np.exp(self.quantile * np.sqrt(variance))
+        return estimate / factor, estimate * factor
+
+    def around_logit(self, log_odds: Floats, variance: Floats) -> tuple[Floats, Floats]:
+        """Interval of a probability, normal on the logit scale."""
+        half = self.quantile * np.sqrt(variance)
+        return special.expit(log_odds - half), special.expit(log_odds + half)
+
+
+def required_level(level: object) -> float:
+    """A level that cannot be left out."""
+    content = _checks.level(level)
+    if content is None:
+        raise InputError("level is a probability in (0, 1), e.g. 0.95; got None.", argument="level")
+    return content
+
+
+def outcome(
+    model: M,
+    peak: newton.Maximum,
+    *,
+    customers: int,
+    penalty: float,
+    centre: Floats,
+    data: object,
+    excluded: Mapping[str, int],
+    unit: str | None,
+    backend: str,
+) -> Fit[M]:
+    """The fit at a maximum; a FitError where the information matrix does not identify the parameters."""
+    log_covariance = peak.log_covariance
+    slopes = model.log_slopes(model.theta)
+    return Fit(
+        estimate=peak.log_likelihood,
+        unit=unit or "",
+        definition=f"{model.kind}/maximum-likelihood" if penalty == 0 else f"{model.kind}/penalised-likelihood",
+        excluded=FrozenDict(excluded),
+        backend=backend,
+        model=model,
+        log_likelihood=peak.log_likelihood,
+        covariance=log_covariance * np.outer(slopes, slopes),
+        customers=customers,
+        gradient_norm=peak.distance,
+        steps=peak.steps,
+        penalty=penalty,
+        centre=centre,
+        diagnostics=_doubts(model, log_covariance),
+        data=data,
+    )
+
+
+def _doubts(model: Model, log_covariance: Floats) -> tuple[str, ...]:
+    spread = np.sqrt(np.diag(log_covariance))
+    factors = np.exp(np.minimum(2 * 1.96 * spread, 700.0))
+    return tuple(
+        f"{name} is weakly identified: its 95 % interval spans a factor of {factor:.3g}."
+        for name, error, factor in zip(model.parameters, spread, factors, strict=True)
+        if error > _WEAK
+    )
+
+
+def unidentified(name: str, reason: str) -> FitError:
+    """The error of data that cannot identify any model."""
+    return FitError(f"{name}.fit has nothing to go by: {reason}.")

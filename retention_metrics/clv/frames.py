@@ -1,0 +1,115 @@
+"""Histories in a dataframe: columns read once, answers added in the caller's kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_metrics import _checks
+from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._engine.histories import Formula, HistorySource, adopt_history
+from retention_metrics._engine.tables import CustomerTable
+from retention_metrics.clv import histories
+from retention_metrics.clv.histories import Histories
+from retention_metrics.errors import InputError
+
+Floats = NDArray[np.float64]
+Answers = Callable[[Floats, Floats, Floats], dict[str, Floats]]
+
+__all__ = ["CustomerTable", "HistoryTable", "NativeFrame", "adopt"]
+_TIMES = ("frequency", "recency", "T")
+
+
+@dataclass(frozen=True)
+class HistoryTable:
+    """A table of purchase histories, as the models read it and add to it."""
+
+    source: HistorySource
+
+    @property
+    def unit(self) -> str | None:
+        """Unit of time of the table; None where it does not say."""
+        return self.source.unit
+
+    @property
+    def excluded(self) -> Mapping[str, int]:
+        """Rows that the table left out, by reason."""
+        return self.source.excluded or {}
+
+    @property
+    def backend(self) -> str:
+        """The library whose eager frames results give."""
+        return self.source.backend
+
+    def histories(self) -> Histories:
+        """The histories, checked; of a lazy table the distinct ones with their counts."""
+        columns = self.source.arrays(*_TIMES, "counts", counts=True)
+        found = self._checked(*(columns[role] for role in _TIMES))
+        return Histories(*found, _counts(columns))
+
+    def spending(self) -> tuple[Floats, Floats, Floats | None]:
+        """Frequency, mean spend (NaN where missing) and counts; of a lazy table the distinct ones."""
+        self.needs_money()
+        columns = self.source.arrays("frequency", "monetary_value", "counts", counts=True)
+        return columns["frequency"], columns["monetary_value"], _counts(columns)
+
+    def needs_money(self) -> None:
+        """Refuse a history without money."""
+        if not self.source.source.has("monetary_value"):
+            raise InputError(
+                "the history has no monetary_value.", argument="monetary_value", fix="Give rfm_summary value=."
+            )
+
+    def with_answers(
+        self,
+        compute: Answers,
+        *,
+        definition: str,
+        notes: tuple[str, ...] = (),
+        formula: Formula | None = None,
+    ) -> CustomerTable:
+        """The table with what ``compute`` makes of frequency, recency and T, and ``formula`` of that and of money."""
+
+        def checked(frequency: Floats, recency: Floats, T: Floats) -> dict[str, Floats]:
+            return compute(*self._checked(frequency, recency, T))
+
+        return self.source.with_answers(_TIMES, checked, definition=definition, notes=notes, formula=formula)
+
+    def with_spending(
+        self, compute: Callable[[Floats], dict[str, Floats]], *, definition: str, formula: Formula
+    ) -> CustomerTable:
+        """The table with what ``formula`` makes of money and of ``compute``'s answers for each frequency."""
+        return self.source.with_answers(("frequency",), compute, definition=definition, formula=formula)
+
+    def _checked(self, frequency: Floats, recency: Floats, T: Floats) -> tuple[Floats, Floats, Floats]:
+        if T.size == 0:
+            raise InputError("the history has no rows.", argument="history", count=0)
+        try:
+            return histories.check(frequency, recency, T)
+        except InputError as error:
+            raise self._in_columns(error) from None
+
+    def _in_columns(self, error: InputError) -> InputError:
+        """The error in the words of the caller's columns."""
+        role = error.argument or ""
+        column = self.source.source.roles.get(role, role)
+        said = str(error) if column == role else f"{role}= is the column {column!r}: {error}"
+        return InputError(said, argument=role, column=column, count=error.count, first=error.first)
+
+
+def _counts(columns: Mapping[str, Floats]) -> Floats | None:
+    if "counts" not in columns:
+        return None
+    counts = columns["counts"]
+    bad = ~np.isfinite(counts) | (counts < 0) | (counts != np.floor(np.where(np.isfinite(counts), counts, 0.0)))
+    _checks.refuse(bad, counts, name="counts", rule="holds whole numbers of at least 0")
+    return counts
+
+
+def adopt(history: Any, roles: Mapping[str, str | None]) -> HistoryTable:
+    """Take in a purchase history, or a plain frame with its columns by role."""
+    return HistoryTable(adopt_history(history, roles))

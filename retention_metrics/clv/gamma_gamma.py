@@ -1,0 +1,477 @@
+"""Gamma-Gamma: spend per purchase that varies around each customer's own mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from retention_metrics import _checks
+from retention_metrics.clv import fitting, newton
+from retention_metrics.clv.likelihood import levels_of
+from retention_metrics.clv.model import Model
+from retention_metrics.errors import FitError, InputError
+from retention_metrics.explanation import Explanation, Step
+
+if TYPE_CHECKING:
+    from retention_metrics._engine.tables import CustomerTable
+    from retention_metrics.clv.fitting import Fit, Spread
+    from retention_metrics.clv.frames import HistoryTable
+    from retention_metrics.clv.history import PurchaseHistory
+
+Floats = NDArray[np.float64]
+NO_REPEAT, ZERO_VALUE = "no_repeat_purchase", "zero_monetary_value"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spending:
+    """Mean spend of repeat buyers, a row per customer or per distinct pair."""
+
+    frequency: Floats
+    value: Floats
+    counts: Floats | None = None
+
+    @property
+    def customers(self) -> int:
+        """Number of customers."""
+        return int(self.value.size if self.counts is None else round(float(self.counts.sum())))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GammaGamma(Model):
+    """Gamma-Gamma model of spend per purchase [1]_.
+
+    A customer's purchases are Gamma(p, nu) with a customer's own nu ~ Gamma(q, v): the mean spend varies across
+    customers and not with how often they buy.
+
+    Parameters
+    ----------
+    p : float
+        Shape of a customer's purchases, above 0.
+    q : float
+        Shape of nu across customers, above 0; with q of at most 1 the mean spend across customers is infinite.
+    v : float
+        Scale of nu across customers, above 0, in money.
+
+    Raises
+    ------
+    InputError
+        If a parameter is not a positive number.
+
+    References
+    ----------
+    .. [1] Fader, P. S. & Hardie, B. G. S. (2013). The Gamma-Gamma model of monetary value.
+       http://www.brucehardie.com/notes/025/
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> model = rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44)
+    >>> model.expected_value([0, 2], [0.0, 22.35]).round(2)
+    array([35.22, 24.66])
+    """
+
+    kind: ClassVar[str] = "clv.gamma_gamma"
+    parameters: ClassVar[tuple[str, ...]] = ("p", "q", "v")
+
+    p: float
+    q: float
+    v: float
+
+    def expected_value(self, frequency: ArrayLike, monetary_value: ArrayLike) -> Floats:
+        """Expected spend per purchase of a customer with this history.
+
+        Parameters
+        ----------
+        frequency : array_like of int
+            Repeat purchases, at least 0. Both arguments broadcast.
+        monetary_value : array_like of float
+            Mean spend of the repeat purchases, at least 0, in money. Not read where frequency is 0, where it may
+            be missing.
+
+        Returns
+        -------
+        ndarray of float
+            In money; a scalar for scalars. Infinite where the model's mean is: for a customer without repeat
+            purchase when q is at most 1.
+
+        Raises
+        ------
+        InputError
+            If frequency is not a whole number of at least 0, or a value is negative, or missing for a repeat
+            buyer.
+
+        Notes
+        -----
+        ``p (v + x m) / (p x + q - 1)``: a weighted mean of the customer's own mean m over x purchases and the
+        population's ``p v / (q - 1)``.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> round(float(rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44).expected_value(0, None)), 2)
+        35.22
+        """
+        x, value = _check(frequency, monetary_value)
+
+        answer = self._mean(x, value)
+
+        return answer[()]
+
+    def log_likelihood(self, frequency: ArrayLike, monetary_value: ArrayLike) -> Floats:
+        """Log-likelihood of each repeat buyer's mean spend.
+
+        Parameters
+        ----------
+        frequency : array_like of int
+            Repeat purchases, at least 1. Both arguments broadcast.
+        monetary_value : array_like of float
+            Mean spend of the repeat purchases, above 0, in money.
+
+        Returns
+        -------
+        ndarray of float
+            One value per customer; a scalar for scalars.
+
+        Raises
+        ------
+        InputError
+            If frequency is not a whole number of at least 1 or a value is not positive.
+
+        Notes
+        -----
+        The log of equation 1a of the paper.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> round(float(rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44).log_likelihood(2, 22.35)), 4)
+        -3.5513
+        """
+        x = _checks.whole(frequency, name="frequency", low=1)
+        value = _checks.floats(monetary_value, name="monetary_value", low=0.0)
+        _checks.refuse(value == 0, value, name="monetary_value", rule="is above 0")
+
+        px = self.p * x
+        kernel = self.q * np.log(self.v / (self.v + x * value)) - px * np.log1p(self.v / (x * value))
+        answer = special.gammaln(px + self.q) - special.gammaln(px) - special.gammaln(self.q) + kernel - np.log(value)
+
+        return answer[()]
+
+    @classmethod
+    def fit(
+        cls,
+        history: PurchaseHistory | object,
+        *,
+        frequency: str = "frequency",
+        monetary_value: str = "monetary_value",
+        counts: str | None = None,
+        penalty: float = 0.0,
+        threads: int | None = None,
+    ) -> Fit[GammaGamma]:
+        """Fit to repeat buyers by maximum likelihood.
+
+        Parameters
+        ----------
+        history : PurchaseHistory or dataframe
+            From ``rfm_summary`` or ``history``, or any frame with the columns named below.
+        frequency, monetary_value : str
+            Columns of a plain frame: repeat purchases, and their mean spend (missing or 0 where there are none).
+        counts : str, optional
+            Column with the number of customers that share a row; one each by default.
+        penalty : float, default 0
+            Weight of half the squared distance of log p and log q from 0 and of log v from the log of the mean
+            spend, subtracted from the log-likelihood. At least 0.
+        threads : int, optional
+            Threads to use from 100,000 rows on; the answer has the same bits for any number.
+
+        Returns
+        -------
+        Fit
+            The model; customers without repeat purchase and repeat buyers whose mean spend is 0 are set aside
+            and counted in ``excluded``.
+
+        Raises
+        ------
+        InputError
+            If a value is negative, or missing for a repeat buyer.
+        FitError
+            If the data identify no model, or the likelihood has no maximum.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import retention_metrics as rm
+        >>> money = [9.0, 31.0, 24.0, 12.0, None, 60.0]
+        >>> spent = pd.DataFrame({"frequency": [1, 2, 4, 3, 0, 2], "monetary_value": money})
+        >>> fit = rm.clv.GammaGamma.fit(spent, penalty=0.1)
+        >>> fit.customers, fit.excluded["no_repeat_purchase"]
+        (5, 1)
+        """
+        from retention_metrics.clv import frames
+
+        weight = _checks.non_negative(penalty, name="penalty")
+        roles = {"frequency": frequency, "monetary_value": monetary_value, "counts": counts}
+        return _fit(cls, frames.adopt(history, roles), penalty=weight, threads=threads)
+
+    def explain(self) -> Explanation:
+        """What the parameters say about the average customer.
+
+        Returns
+        -------
+        Explanation
+            The mean spend per purchase across customers: the last step.
+        """
+        return Explanation(
+            formula="spend per purchase ~ Gamma(p, nu); nu ~ Gamma(q, v) across customers; mean = p * v / (q - 1)",
+            values={"p": self.p, "q": self.q, "v": self.v},
+            steps=(Step(name="mean_spend_per_purchase", expression="p * v / (q - 1)"),),
+            source="Fader & Hardie (2013), The Gamma-Gamma model of monetary value.",
+        )
+
+    def simulate(self, frequency: ArrayLike, *, rng: np.random.Generator | int | None = None) -> Floats:
+        """Draw the mean spend of customers with these numbers of purchases.
+
+        Parameters
+        ----------
+        frequency : array_like of int, shape (n_customers,)
+            Repeat purchases, at least 0.
+        rng : numpy.random.Generator or int, optional
+            Source of randomness, or its seed.
+
+        Returns
+        -------
+        ndarray of float, shape (n_customers,)
+            Mean spend per purchase in money; NaN, that is missing, for a customer without purchases.
+
+        Raises
+        ------
+        InputError
+            If frequency is not a whole number of at least 0.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> bool(rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44).simulate([3, 1], rng=1).min() > 0)
+        True
+        """
+        x = _checks.whole(frequency, name="frequency")
+        generator = np.random.default_rng(rng)
+
+        nu = generator.gamma(self.q, 1 / self.v, size=x.shape)
+        total = generator.gamma(self.p * np.maximum(x, 1), 1 / nu)
+
+        return np.where(x > 0, total / np.maximum(x, 1), np.nan)
+
+    def _mean(self, x: Floats, value: Floats) -> Floats:
+        below = self.p * x + self.q - 1
+        above = self.p * (self.v + x * np.where(x > 0, value, 0.0))
+        answer: Floats = np.where(below > 0, above / np.where(below > 0, below, 1.0), np.inf)
+        return answer
+
+    def _predict(
+        self,
+        history: PurchaseHistory | object,
+        *,
+        horizon: float | None,
+        columns: Mapping[str, str],
+        spread: Spread[GammaGamma] | None,
+    ) -> CustomerTable:
+        from retention_metrics.clv import frames
+
+        if horizon is not None:
+            raise InputError(f"horizon is for models of purchases; got {horizon!r}.", argument="horizon")
+        names = {"frequency": "frequency", "monetary_value": "monetary_value", **columns}
+        table = frames.adopt(history, names)
+        found = Money(self, spread)
+
+        def formula(by: Mapping[str, Any]) -> dict[str, Any]:
+            return found.columns("expected_value", by, by["_share"], 0.0)
+
+        return table.with_spending(found.parts, definition=f"{self.kind}/predict", formula=formula)
+
+    @classmethod
+    def _read(cls, history: PurchaseHistory | object, columns: Mapping[str, str | None]) -> Spending:
+        from retention_metrics.clv import frames
+
+        names = {"frequency": "frequency", "monetary_value": "monetary_value", "counts": None, **columns}
+        return _repeat_buyers(frames.adopt(history, names))[0]
+
+    @classmethod
+    def _objective(cls, data: Spending, *, threads: int | None) -> newton.Objective:
+        return _SpendObjective(data, threads)
+
+
+class Money:
+    """Expected spend as arithmetic over money, which an engine can run: parts of the frequency come as columns.
+
+    With u = v / (v + x m), the delta-method variance of the log of the expected spend is quadratic in u.
+    """
+
+    def __init__(self, model: GammaGamma, spread: Spread[GammaGamma] | None) -> None:
+        self._model = model
+        self._spread = spread
+
+    def parts(self, frequency: Floats) -> dict[str, Floats]:
+        """What multiplies ``v + x m``, and the coefficients of the variance, for each frequency."""
+        x = _checks.whole(frequency, name="frequency")
+        model = self._model
+        below = model.p * x + model.q - 1
+        if (below <= 0).any():
+            raise InputError(
+                f"the spend model's q is above 1 where customers have made few purchases; got q = {model.q:.4g}, "
+                f"with which the mean spend of {int((below <= 0).sum())} of {x.size} histories is infinite.",
+                argument="spend",
+                count=int((below <= 0).sum()),
+            )
+        found = {"_share": model.p / below}
+        if self._spread is not None:
+            fixed = np.stack([1 - model.p * x / below, -model.q / below, np.zeros(x.size)])
+            covariance = self._spread.log_covariance
+            found["_fixed"] = np.einsum("in,ij,jn->n", fixed, covariance, fixed)
+            found["_linear"] = 2 * covariance[2] @ fixed
+        return found
+
+    def columns(self, name: str, by: Mapping[str, Any], share: Any, variance: Any) -> dict[str, Any]:
+        """``share * (v + x m)``, with an interval when there is a spread; ``variance`` is added to its own."""
+        scale = self._model.v + by["frequency"] * by["monetary_value"]
+        estimate = scale * share
+        if self._spread is None:
+            return {name: estimate}
+        u = self._model.v / scale
+        total = by["_fixed"] + by["_linear"] * u + float(self._spread.log_covariance[2, 2]) * u * u + variance
+        factor = math.e ** (total**0.5 * self._spread.quantile)
+        return {name: estimate, f"{name}_low": estimate / factor, f"{name}_high": estimate * factor}
+
+
+def _check(frequency: ArrayLike, monetary_value: ArrayLike) -> tuple[Floats, Floats]:
+    x = _checks.whole(frequency, name="frequency")
+    value = _checks.floats(monetary_value, name="monetary_value", low=0.0, allow_missing=True)
+    try:
+        x, value = np.broadcast_arrays(x, value)
+    except ValueError:
+        shapes = f"{x.shape} and {value.shape}"
+        raise InputError(f"frequency and monetary_value broadcast; got {shapes}.", argument="monetary_value") from None
+    _checks.refuse(
+        (x > 0) & np.isnan(value),
+        value,
+        name="monetary_value",
+        rule="is there for every customer with repeat purchases",
+    )
+    return x, value
+
+
+def _repeat_buyers(table: HistoryTable) -> tuple[Spending, dict[str, int]]:
+    frequency, value, counts = table.spending()
+    x, money = _check(frequency, value)
+    weights = np.ones(x.size) if counts is None else counts
+    repeat = x > 0
+    kept = repeat & (money > 0)
+    excluded = {NO_REPEAT: int(weights[~repeat].sum()), ZERO_VALUE: int(weights[repeat & ~kept].sum())}
+    found = Spending(x[kept], money[kept], None if counts is None else counts[kept])
+    return found, {reason: number for reason, number in excluded.items() if number}
+
+
+def _fit(cls: type[GammaGamma], table: HistoryTable, *, penalty: float, threads: int | None) -> Fit[GammaGamma]:
+    data, excluded = _repeat_buyers(table)
+    if data.customers < 2 or np.unique(data.value).size < 2:
+        raise fitting.unidentified(cls.__name__, f"{data.customers} repeat buyers show no difference in spend")
+    mean = float(np.average(data.value, weights=data.counts))
+    centre = np.array([0.0, 0.0, np.log(mean)])
+    peak = newton.maximise(
+        _SpendObjective(data, threads),
+        np.array([2.0, 3.0, mean]),
+        centre=centre,
+        penalty=penalty,
+        escaped=lambda theta: bool(max(theta[0], theta[1]) > 1e6 or min(theta[0], theta[1]) < 1e-6),
+    )
+    if not peak.converged:
+        p, q, v = peak.theta
+        raise FitError(
+            f"GammaGamma.fit found no maximum: the likelihood rises without end, past p = {p:.4g}, q = {q:.4g}, "
+            f"v = {v:.4g}. " + _what_is_missing(p, q) + " A positive penalty= gives an answer.",
+        )
+    p, q, v = map(float, peak.theta)
+    return fitting.outcome(
+        cls(p=p, q=q, v=v),
+        peak,
+        customers=data.customers,
+        penalty=penalty,
+        centre=centre,
+        data=data,
+        excluded={**table.excluded, **excluded},
+        unit=None,
+        backend=table.backend,
+    )
+
+
+def _what_is_missing(p: float, q: float) -> str:
+    if q > p:
+        return "The customers' mean spends do not differ by more than their purchases do."
+    return "The purchases of a customer do not differ."
+
+
+class _SpendObjective:
+    """Log-likelihood of mean spends, from a few sums per step."""
+
+    def __init__(self, data: Spending, threads: int | None) -> None:
+        self._threads = threads
+        self._data = data
+        self.levels, self._at_level = levels_of(data.frequency, data.counts)
+        counts = np.ones(1) if data.counts is None else data.counts
+        total = data.frequency * data.value
+        # Constants of the data: sum of x log(x m), and of -log m.
+        self._log_totals = float(np.sum(counts * data.frequency * np.log(total)))
+        self._log_values = float(np.sum(counts * np.log(data.value)))
+        self._total = total
+        self._customers = float(self._at_level.sum())
+
+    def evaluate(self, theta: Floats) -> tuple[float, Floats, Floats]:
+        """Value, gradient and Hessian in p, q and v."""
+        p, q, v = map(float, theta)
+        parts = newton.over_chunks(self._total.size, lambda rows: self._chunk(rows, v), threads=self._threads)
+        logs, x_logs, inverse, x_inverse, square, x_square = np.sum(parts, axis=0)
+        x, n = self.levels, self._at_level
+        gamma, digamma, trigamma = special.gammaln, special.digamma, special.polygamma
+        customers = self._customers
+        value = (
+            float(n @ (gamma(p * x + q) - gamma(p * x)))
+            + customers * (q * np.log(v) - float(gamma(q)))
+            + p * self._log_totals
+            - self._log_values
+            - p * x_logs
+            - q * logs
+        )
+        both = digamma(p * x + q)
+        curve = trigamma(1, p * x + q)
+        slope_p = n @ (x * (both - digamma(p * x))) + self._log_totals - x_logs
+        slope_q = n @ both + customers * (np.log(v) - digamma(q)) - logs
+        slope_v = customers * q / v - p * x_inverse - q * inverse
+        curve_pp = n @ (x**2 * (curve - trigamma(1, p * x)))
+        curve_pq = n @ (x * curve)
+        curve_qq = n @ curve - customers * trigamma(1, q)
+        curve_vv = -customers * q / v**2 + p * x_square + q * square
+        curve_qv = customers / v - inverse
+        hessian = np.array(
+            [[curve_pp, curve_pq, -x_inverse], [curve_pq, curve_qq, curve_qv], [-x_inverse, curve_qv, curve_vv]]
+        )
+        return float(value), np.array([slope_p, slope_q, slope_v], dtype=float), hessian.astype(float)
+
+    def _chunk(self, rows: slice, v: float) -> Floats:
+        x, counts = self._data.frequency[rows], self._data.counts
+        whole = v + self._total[rows]
+        logs, inverse = np.log(whole), 1 / whole
+        if counts is None:
+            return np.array(
+                [logs.sum(), x @ logs, inverse.sum(), x @ inverse, inverse @ inverse, (x * inverse) @ inverse]
+            )
+        c = counts[rows]
+        weighted = c * inverse
+        return np.array(
+            [c @ logs, (c * x) @ logs, weighted.sum(), x @ weighted, weighted @ inverse, (x * weighted) @ inverse]
+        )

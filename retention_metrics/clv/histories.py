@@ -1,0 +1,98 @@
+"""Purchase histories as arrays: what the models compute on, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from retention_metrics import _checks
+from retention_metrics.errors import InputError
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Histories:
+    """Purchase histories, one row per customer or per distinct history.
+
+    Parameters
+    ----------
+    frequency : ndarray of float, shape (n_rows,)
+        Repeat purchases.
+    recency : ndarray of float, shape (n_rows,)
+        Time of the last purchase, counted from the first.
+    T : ndarray of float, shape (n_rows,)
+        Time under observation, counted from the first purchase.
+    counts : ndarray of float, shape (n_rows,), optional
+        Customers with this history; one each by default.
+    """
+
+    frequency: Floats
+    recency: Floats
+    T: Floats
+    counts: Floats | None = None
+
+    @property
+    def customers(self) -> int:
+        """Number of customers."""
+        return int(self.T.size if self.counts is None else round(float(self.counts.sum())))
+
+    def every(self, step: int) -> Histories:
+        """Every ``step``-th row: a sample that is the same each time."""
+        rows = slice(None, None, step)
+        counts = None if self.counts is None else self.counts[rows]
+        return Histories(self.frequency[rows], self.recency[rows], self.T[rows], counts)
+
+
+def check(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """Broadcast histories that can have happened; an InputError shows the first row that cannot."""
+    frequencies = _finite(frequency, "frequency")
+    recencies = _finite(recency, "recency")
+    ages = _finite(T, "T")
+    try:
+        frequencies, recencies, ages = np.broadcast_arrays(frequencies, recencies, ages)
+    except ValueError:
+        shapes = f"frequency {frequencies.shape}, recency {recencies.shape}, T {ages.shape}"
+        raise InputError(f"frequency, recency and T broadcast to one shape; got {shapes}.", argument="T") from None
+    check_pairs(frequencies, recencies, ages)
+    return frequencies, recencies, ages
+
+
+def check_pairs(frequency: Floats, recency: Floats, T: Floats) -> None:
+    """Refuse combinations that cannot have happened."""
+    if not (frequency == np.floor(frequency)).all():
+        _checks.refuse(frequency != np.floor(frequency), frequency, name="frequency", rule="holds whole numbers")
+    if not (recency <= T).all():
+        bad = recency > T
+        first = int(np.flatnonzero(bad)[0])
+        late, age = float(recency.flat[first]), float(T.flat[first])
+        where = f"{int(bad.sum())} of {bad.size} customers (row {first}: {late:g} > {age:g})"
+        raise InputError(
+            f"recency exceeds T for {where}.",
+            argument="recency",
+            column="recency",
+            count=int(bad.sum()),
+            first=[late],
+            fix="Is as_of= before their last purchase?",
+        )
+    once = frequency == 0
+    if (recency.astype(bool) & once).any():
+        _checks.refuse(
+            once & (recency > 0),
+            recency,
+            name="recency",
+            rule="is 0 where frequency is 0, for it counts from the first purchase to the last",
+        )
+
+
+def _finite(values: ArrayLike, name: str) -> Floats:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        return _checks.floats(values, name=name, low=0.0)
+    converted = array.astype(np.float64, copy=False)
+    # One pass over a good column; the wording of a bad one may take its time.
+    if converted.size and not (np.isfinite(converted).all() and converted.min() >= 0):
+        _checks.floats(converted, name=name, low=0.0)
+    return converted

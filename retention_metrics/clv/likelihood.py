@@ -1,0 +1,222 @@
+"""Log-likelihoods of purchase histories with their exact gradients and Hessians, summed chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from retention_metrics.clv import newton
+from retention_metrics.clv.histories import Histories
+from retention_metrics.clv.parts import BetaDropout, Terms
+
+Floats = NDArray[np.float64]
+_TABLE_SIZE = 65_536
+
+
+class PurchaseSums:
+    """The log-likelihood of BG/NBD: data split once, summed at any parameters.
+
+    One-time buyers enter through T alone, and gamma functions are needed only at the distinct frequencies.
+    """
+
+    def __init__(self, histories: Histories, *, threads: int | None = None) -> None:
+        once, repeat = np.flatnonzero(histories.frequency == 0), np.flatnonzero(histories.frequency)
+        self._threads = threads
+        self._age_once = histories.T[once]
+        self._count_once = None if histories.counts is None else histories.counts[once]
+        frequency = histories.frequency[repeat]
+        # Kept less one, for b + (x - 1) is exact for the smallest b and (b + x) - 1 is not.
+        self._later = frequency - 1
+        self._recency, self._age = histories.recency[repeat], histories.T[repeat]
+        self._count = None if histories.counts is None else histories.counts[repeat]
+        self.levels, at_level = levels_of(frequency, self._count)
+        self._at_level = at_level
+
+    def evaluate(self, theta: Floats) -> tuple[float, Floats, Floats]:
+        """Value, gradient and Hessian in r, alpha, a and b."""
+        gradient, hessian = np.zeros(4), np.zeros((4, 4))
+        value = self._add_levels(theta, gradient, hessian)
+        value += self._add_one_time(float(theta[0]), float(theta[1]), gradient, hessian)
+        parts = newton.over_chunks(self._age.size, lambda rows: self._repeat_chunk(rows, theta), threads=self._threads)
+        if parts:
+            value += self._add_repeat(np.sum(parts, axis=0), theta, gradient, hessian)
+        return value, gradient, np.tril(hessian) + np.tril(hessian, -1).T
+
+    def _add_levels(self, theta: Floats, gradient: Floats, hessian: Floats) -> float:
+        """What repeat buyers contribute through their frequency alone, had each dropped out at the last purchase."""
+        r, alpha = float(theta[0]), float(theta[1])
+        customers, total = self._at_level, float(self._at_level.sum())
+        leave = BetaDropout.decision_terms(theta[2:], self.levels)[1]
+        gammas = special.gammaln(r + self.levels) - special.gammaln(r)
+        gradient[0] += customers @ (special.digamma(r + self.levels) - special.digamma(r)) + total * np.log(alpha)
+        gradient[1] += total * r / alpha
+        gradient[2:] += leave.slopes @ customers
+        hessian[0, 0] += customers @ (special.polygamma(1, r + self.levels) - special.polygamma(1, r))
+        hessian[1, 0] += total / alpha
+        hessian[1, 1] -= total * r / alpha**2
+        hessian[2:, 2:] += leave.curvatures @ customers
+        return float(customers @ (gammas + leave.value) + total * r * np.log(alpha))
+
+    def _add_one_time(self, r: float, alpha: float, gradient: Floats, hessian: Floats) -> float:
+        """Customers without repeat purchase: ``(alpha / (alpha + T))**r``."""
+
+        def chunk(rows: slice) -> Floats:
+            ratio = self._age_once[rows] / alpha
+            grown = 1 + ratio
+            share = ratio / grown
+            counts = None if self._count_once is None else self._count_once[rows]
+            weighted = share if counts is None else share * counts
+            logs = _sum_of_logs(grown, counts)
+            return np.array([logs, weighted.sum(), (weighted / grown).sum()])
+
+        parts = newton.over_chunks(self._age_once.size, chunk, threads=self._threads)
+        logs, shares, falls = sum(parts, np.zeros(3))
+        gradient[0] -= logs
+        gradient[1] += r * shares / alpha
+        hessian[1, 0] += shares / alpha
+        hessian[1, 1] -= r * (shares + falls) / alpha**2
+        return float(-r * logs)
+
+    def _repeat_chunk(self, rows: slice, theta: Floats) -> Floats:
+        """The sums that repeat buyers' recency and T enter, of one chunk.
+
+        Dropout at the last purchase has odds exp(d) against none, d = log(a / (b + x - 1)) + (r + x) log(gap) with
+        gap = (alpha + T) / (alpha + t_x) (Fader, Hardie & Lee 2005, equation 6); the chunk's log-likelihood is that of
+        dropout plus log(1 + exp(-d)).
+        """
+        r, alpha, a, b = map(float, theta)
+        counts = None if self._count is None else self._count[rows]
+        power, later = self._later[rows] + (r + 1), self._later[rows] + b
+        to_recency, to_age = self._recency[rows] + alpha, self._age[rows] + alpha
+        inverse, shrink, slope_b = 1 / to_recency, 1 / to_age, 1 / later
+        log_gap, log_recency = np.log(to_age * inverse), np.log(to_recency)
+        odds_alive = np.exp(-(power * log_gap))
+        odds_alive *= later
+        odds_alive *= 1 / a
+        grown = odds_alive + 1
+        gone = 1 / grown
+        alive = odds_alive * gone
+        weight = power
+        if counts is not None:
+            alive, weight = alive * counts, power * counts
+        doubt = alive * gone
+        spread = inverse - shrink
+        slope_alpha = power * spread
+        doubt_alpha, doubt_gap, doubt_b = doubt * slope_alpha, doubt * log_gap, doubt * slope_b
+        alive_alpha, alive_b = alive * slope_alpha, alive * slope_b
+        return np.array(
+            [
+                _sum_of_logs(grown, counts) - weight @ log_recency,
+                _sum(log_recency, counts),
+                _sum(inverse, counts),
+                weight @ inverse,
+                (weight * inverse) @ inverse,
+                alive.sum(),
+                alive @ log_gap,
+                alive @ spread,
+                alive_alpha.sum(),
+                alive_alpha @ inverse + alive_alpha @ shrink,
+                alive_b.sum(),
+                alive_b @ slope_b,
+                doubt.sum(),
+                doubt_gap.sum(),
+                doubt_gap @ log_gap,
+                doubt_alpha.sum(),
+                doubt_alpha @ log_gap,
+                doubt_alpha @ slope_alpha,
+                doubt_b.sum(),
+                doubt_b @ log_gap,
+                doubt_b @ slope_alpha,
+                doubt_b @ slope_b,
+            ]
+        )
+
+    def _add_repeat(self, sums: Floats, theta: Floats, gradient: Floats, hessian: Floats) -> float:
+        """The chunks' sums, put where they belong."""
+        a = float(theta[2])
+        value, log_recency, inverse, weighted, squared = sums[:5]
+        alive, alive_gap, alive_spread, alive_alpha, alive_curve, alive_b, alive_bb = sums[5:12]
+        doubt, gap, gap_gap, alpha, alpha_gap, alpha_alpha, b, b_gap, b_alpha, b_b = sums[12:]
+        # The slopes of d are log_gap, -slope_alpha, 1 / a and -slope_b.
+        gradient += np.array([-log_recency - alive_gap, alive_alpha - weighted, -alive / a, alive_b])
+        hessian[0, 0] += gap_gap
+        hessian[1, :2] += alive_spread - inverse - alpha_gap, alpha_alpha + squared - alive_curve
+        hessian[2, :3] += gap / a, -alpha / a, (doubt + alive) / a**2
+        hessian[3] += -b_gap, b_alpha, -b / a, b_b - alive_bb
+        return float(value)
+
+
+class PartsObjective:
+    """The log-likelihood of any model of rates and dropout, from the terms of its parts."""
+
+    def __init__(
+        self,
+        data: Histories,
+        arrivals: Callable[[Floats, Floats, Floats], Terms],
+        decisions: Callable[[Floats, Floats], tuple[Terms, Terms]],
+        rate_parameters: int,
+        threads: int | None,
+    ) -> None:
+        self._data, self._threads = data, threads
+        self._arrivals, self._decisions, self._split = arrivals, decisions, rate_parameters
+
+    def evaluate(self, theta: Floats) -> tuple[float, Floats, Floats]:
+        """Value, gradient and Hessian in the parameters of ``to_odds``."""
+        parts = newton.over_chunks(self._data.T.size, lambda rows: self._chunk(rows, theta), threads=self._threads)
+        value, gradient, hessian = 0.0, np.zeros(theta.size), np.zeros((theta.size, theta.size))
+        for part_value, part_gradient, part_hessian in parts:
+            value, gradient, hessian = value + part_value, gradient + part_gradient, hessian + part_hessian
+        return value, gradient, hessian
+
+    def _chunk(self, rows: slice, theta: Floats) -> tuple[float, Floats, Floats]:
+        x, t_x, age = self._data.frequency[rows], self._data.recency[rows], self._data.T[rows]
+        counts = np.ones(x.size) if self._data.counts is None else self._data.counts[rows]
+        repeat = x > 0
+        rates, dropout = theta[: self._split], theta[self._split :]
+        stay, leave = self._decisions(dropout, np.maximum(x, 1))
+        decided = repeat.astype(float)
+        stay = Terms(np.where(repeat, stay.value, 0.0), stay.slopes * decided, stay.curvatures * decided)
+        alive = _joined(self._arrivals(rates, x, age), stay)
+        gone = _joined(self._arrivals(rates, x, t_x), leave)
+        # Of the two ways to be silent since t_x; one-time buyers know only one.
+        log_gone = np.where(repeat, gone.value, -np.inf)
+        value = np.logaddexp(alive.value, log_gone)
+        share = np.exp(log_gone - value)
+        fall = gone.slopes - alive.slopes
+        slopes = alive.slopes + share * fall
+        curvatures = alive.curvatures + share * (gone.curvatures - alive.curvatures)
+        curvatures = curvatures + share * (1 - share) * fall[:, None] * fall[None]
+        return float(counts @ value), slopes @ counts, curvatures @ counts
+
+
+def _joined(first: Terms, second: Terms) -> Terms:
+    """Terms of the sum of two functions of different parameters."""
+    split, total = first.slopes.shape[0], first.slopes.shape[0] + second.slopes.shape[0]
+    curvatures = np.zeros((total, total, first.value.size))
+    curvatures[:split, :split], curvatures[split:, split:] = first.curvatures, second.curvatures
+    return Terms(first.value + second.value, np.concatenate([first.slopes, second.slopes]), curvatures)
+
+
+def _sum(values: Floats, counts: Floats | None) -> float:
+    return float(values.sum() if counts is None else counts @ values)
+
+
+def _sum_of_logs(values: Floats, counts: Floats | None) -> float:
+    """Sum of ``counts * log(values)`` for values from 1 to 1e30; products of eight spare seven logs in eight."""
+    if counts is not None:
+        return float(counts @ np.log(values))
+    whole = values.size // 8 * 8
+    products = np.multiply.reduce(values[:whole].reshape(8, -1), axis=0)
+    return float(np.log(products).sum() + np.log(values[whole:]).sum())
+
+
+def levels_of(frequency: Floats, counts: Floats | None) -> tuple[Floats, Floats]:
+    """The distinct frequencies (a few nobody is at among them) and the customers at each."""
+    if float(frequency.max(initial=1.0)) < _TABLE_SIZE:
+        customers = np.bincount(frequency.astype(np.intp), weights=counts, minlength=2).astype(float)
+        return np.maximum(np.arange(float(customers.size)), 1.0), customers
+    levels, which = np.unique(frequency, return_inverse=True)
+    return levels, np.bincount(which, weights=counts).astype(float)

@@ -1,0 +1,237 @@
+"""What the models share: a model is its parameters, validated, and goes to JSON and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_metrics import _checks
+from retention_metrics.errors import InputError
+from retention_metrics.explanation import Explanation
+from retention_metrics.periods import DAYS, TIME_UNITS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from retention_metrics._engine.adopt import NativeFrame
+    from retention_metrics._engine.tables import CustomerTable
+    from retention_metrics.clv.fitting import Spread
+    from retention_metrics.clv.newton import Objective
+
+Floats = NDArray[np.float64]
+
+
+class Model(ABC):
+    """A probability model: a frozen dataclass of positive parameters."""
+
+    kind: ClassVar[str]
+    schema: ClassVar[int] = 1
+    parameters: ClassVar[tuple[str, ...]]
+    """Names of the parameters, in the order of every covariance matrix."""
+    shares: ClassVar[tuple[str, ...]] = ()
+    """Parameters that are probabilities; the others are positive numbers."""
+
+    def __post_init__(self) -> None:
+        for name in self.parameters:
+            value = getattr(self, name)
+            if name in self.shares:
+                checked = _checks.number(value, name=name, low=0.0, high=1.0, open_low=True, open_high=True)
+            else:
+                checked = _checks.positive(value, name=name)
+            object.__setattr__(self, name, checked)
+
+    @property
+    def theta(self) -> Floats:
+        """The parameters as an array, in the order of ``parameters``."""
+        return np.array([getattr(self, name) for name in self.parameters], dtype=np.float64)
+
+    def with_theta(self, theta: Floats) -> Self:
+        """The same model at other parameters.
+
+        Parameters
+        ----------
+        theta : ndarray of float
+            One value per name in ``parameters``.
+
+        Returns
+        -------
+        Model
+            With the same unit.
+        """
+        values: dict[str, Any] = dict(zip(self.parameters, map(float, theta), strict=True))
+        return dataclasses.replace(self, **values)  # type: ignore[type-var]
+
+    @classmethod
+    def to_odds(cls, theta: Floats) -> Floats:
+        """The parameters with odds in place of probabilities: all positive, the scale that fits climb on."""
+        shares = np.array([name in cls.shares for name in cls.parameters])
+        return np.where(shares, theta / np.where(shares, 1 - theta, 1.0), theta)
+
+    @classmethod
+    def from_odds(cls, odds: Floats) -> Floats:
+        """The parameters back from the scale of ``to_odds``."""
+        shares = np.array([name in cls.shares for name in cls.parameters])
+        return np.where(shares, odds / np.where(shares, 1 + odds, 1.0), odds)
+
+    @classmethod
+    def log_slopes(cls, theta: Floats) -> Floats:
+        """Slope of each parameter in the log of its ``to_odds``."""
+        shares = np.array([name in cls.shares for name in cls.parameters])
+        return np.where(shares, theta * (1 - theta), theta)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The model as JSON builtins.
+
+        Returns
+        -------
+        dict
+            ``kind``, ``schema``, the parameters and, where the model has one, its unit of time.
+        """
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {"kind": self.kind, "schema": self.schema, **{f.name: getattr(self, f.name) for f in fields}}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The model that ``to_dict`` described.
+
+        Parameters
+        ----------
+        data : mapping
+            As returned by ``to_dict``, possibly by way of JSON.
+
+        Returns
+        -------
+        Model
+            Equal to the one that was stored.
+
+        Raises
+        ------
+        InputError
+            If the dictionary describes another kind of model or a newer schema.
+        """
+        if data.get("kind") != cls.kind:
+            raise InputError(f"{cls.__name__} reads kind {cls.kind!r}; got {data.get('kind')!r}.", argument="kind")
+        if data.get("schema", 0) > cls.schema:
+            raise InputError(
+                f"{cls.kind} is read up to schema {cls.schema}; got {data['schema']}.",
+                argument="schema",
+                fix="Upgrade retention-metrics.",
+            )
+        known = {declared.name for declared in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        return cls(**{name: value for name, value in data.items() if name in known})
+
+    @classmethod
+    @abstractmethod
+    def _read(cls, history: NativeFrame, columns: Mapping[str, str | None]) -> Any:
+        """What the likelihood needs of a history, checked."""
+
+    @classmethod
+    @abstractmethod
+    def _objective(cls, data: Any, *, threads: int | None) -> Objective:
+        """The log-likelihood in the parameters of ``to_odds``."""
+
+    @abstractmethod
+    def _predict(
+        self,
+        history: NativeFrame,
+        *,
+        horizon: float | None,
+        columns: Mapping[str, str],
+        spread: Spread[Any] | None,
+    ) -> CustomerTable:
+        """The history with the model's answers, and their intervals where a spread is given."""
+
+    @abstractmethod
+    def explain(self) -> Explanation:
+        """What the parameters say about the average customer."""
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the model.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default a new figure's axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes that hold the plot.
+        """
+        drawn: Axes = importlib.import_module("retention_metrics.plotting").draw(self, ax=ax)
+        return drawn
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        cells = "".join(f"<tr><td>{name}</td><td>{getattr(self, name):.6g}</td></tr>" for name in self.parameters)
+        unit = getattr(self, "unit", None)
+        caption = type(self).__name__ + (f", time in {unit}s" if unit else "")
+        return f"<table class='retention-metrics'><caption>{caption}</caption>{cells}</table>"
+
+
+class TimedModel(Model):
+    """A model whose parameters carry a unit of time."""
+
+    time_scales: ClassVar[tuple[str, ...]] = ()
+    """Parameters that are lengths of time."""
+    time_rates: ClassVar[tuple[str, ...]] = ()
+    """Parameters that are rates per unit of time."""
+
+    unit: str | None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.unit is not None:
+            _checks.choice(self.unit, TIME_UNITS, name="unit")
+
+    def rescale(self, to: str) -> Self:
+        """The same model with time in another unit.
+
+        Parameters
+        ----------
+        to : {"hour", "day", "week", "month", "quarter", "year"}
+            The new unit. A month is 365.25 / 12 days, a year 365.25.
+
+        Returns
+        -------
+        Model
+            Time scales multiplied, everything else equal.
+
+        Raises
+        ------
+        InputError
+            If the model does not know its own unit.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> weekly = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week")
+        >>> round(weekly.rescale(to="day").alpha, 3)
+        30.898
+        """
+        target = _checks.choice(to, TIME_UNITS, name="to")
+        if self.unit is None:
+            raise InputError(
+                f"rescale needs to know the unit of the model; unit is None in {self!r}.",
+                argument="unit",
+                fix="Give it once: dataclasses.replace(model, unit='week').",
+            )
+        factor = DAYS[self.unit] / DAYS[target]
+        scaled = {name: getattr(self, name) * factor for name in self.time_scales}
+        scaled |= {name: getattr(self, name) / factor for name in self.time_rates}
+        return dataclasses.replace(self, **scaled, unit=target)  # type: ignore[type-var]
+
+    def check_unit(self, unit: str | None) -> None:
+        """Refuse a history in another unit than the model's; either may be unknown."""
+        if unit is not None and self.unit is not None and unit != self.unit:
+            raise InputError(
+                f"the model counts time in {self.unit}s and the history in {unit}s.",
+                argument="unit",
+                fix=f'Use model.rescale(to="{unit}").',
+            )

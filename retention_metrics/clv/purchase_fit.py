@@ -1,0 +1,143 @@
+"""Maximum likelihood for the purchase models, and what to say where there is no maximum."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_metrics.clv import fitting, newton
+from retention_metrics.clv.histories import Histories
+from retention_metrics.errors import FitError
+
+if TYPE_CHECKING:
+    from retention_metrics.clv.fitting import Fit
+    from retention_metrics.clv.frames import HistoryTable
+    from retention_metrics.clv.purchase_model import PurchaseModel
+
+Floats = NDArray[np.float64]
+P = TypeVar("P", bound="PurchaseModel")
+_SAMPLE = 10_000  # rows of the sample whose fit starts the climb on a large table
+_SAME = 1e-4  # log-likelihoods this close are taken for one supremum
+
+
+def fit(cls: type[P], table: HistoryTable, *, penalty: float, threads: int | None) -> Fit[P]:
+    """Fit a purchase model; a FitError carries the limiting model where there is no maximum."""
+    histories = table.histories()
+    _identified(cls.__name__, histories)
+    centre = _centre(cls, histories)
+    peak = _climb(cls, histories, centre=centre, penalty=penalty, threads=threads)
+    if not peak.converged:
+        raise _no_maximum(cls, table, histories, peak, threads=threads)
+    return _wrap(cls, table, histories, peak, centre=centre, penalty=penalty)
+
+
+def _identified(name: str, histories: Histories) -> None:
+    if histories.customers < 2:
+        raise fitting.unidentified(name, f"{histories.customers} customer cannot show how customers differ")
+    if not histories.T.any():
+        raise fitting.unidentified(name, "T is 0 for every customer")
+    weights = histories.frequency if histories.counts is None else histories.frequency * histories.counts
+    if not weights.any():
+        raise fitting.unidentified(name, f"none of {histories.customers} customers made a repeat purchase")
+
+
+def _centre(cls: type[P], histories: Histories) -> Floats:
+    """Log-parameters that the penalty pulls to: 0, and the log of the mean T for time scales."""
+    mean_age = float(np.average(histories.T, weights=histories.counts))
+    return np.array([np.log(mean_age) if name in cls.time_scales else 0.0 for name in cls.parameters])
+
+
+def _climb(
+    cls: type[P], histories: Histories, *, centre: Floats, penalty: float, threads: int | None
+) -> newton.Maximum:
+    """Climb from a point that the data suggest; from others where that one leads out of the region."""
+    objective = cls._objective(histories, threads=threads)
+
+    def climb(start: Floats) -> newton.Maximum:
+        return newton.maximise(objective, start, centre=centre, penalty=penalty, escaped=cls._runs_away)
+
+    start = cls._start(_rate(histories))
+    peak = climb(_near(cls, histories, start, centre=centre, penalty=penalty))
+    for shapes in (0.1, 10.0) if cls._limits() else ():
+        if not peak.converged:
+            timeless = np.array([name not in cls.time_scales for name in cls.parameters])
+            other = climb(np.where(timeless, start * shapes, start))
+            peak = other if other.converged else peak
+    return peak
+
+
+def _rate(histories: Histories) -> float:
+    weights = histories.counts
+    return float(np.average(histories.frequency, weights=weights) / np.average(histories.T, weights=weights))
+
+
+def _near(cls: type[P], histories: Histories, start: Floats, *, centre: Floats, penalty: float) -> Floats:
+    """The maximum of a sample, from which a large table needs two steps: every hundredth row, then every tenth."""
+    rows = histories.T.size
+    for size in (_SAMPLE, rows // 10):
+        if rows <= 4 * size:
+            break
+        sample = histories.every(rows // size)
+        near = newton.maximise(
+            cls._objective(sample, threads=1),
+            start,
+            centre=centre,
+            penalty=penalty * sample.customers / histories.customers,
+            escaped=cls._runs_away,
+            tolerance=1e-2,
+        )
+        start = near.theta if near.converged else start
+    return start
+
+
+def _wrap(
+    cls: type[P], table: HistoryTable, histories: Histories, peak: newton.Maximum, *, centre: Floats, penalty: float
+) -> Fit[P]:
+    values: dict[str, Any] = dict(zip(cls.parameters, map(float, cls.from_odds(peak.theta)), strict=True))
+    return fitting.outcome(
+        cls(**values | {"unit": table.unit}),
+        peak,
+        customers=histories.customers,
+        penalty=penalty,
+        centre=centre,
+        data=histories,
+        excluded=table.excluded,
+        unit=table.unit,
+        backend=table.backend,
+    )
+
+
+def _no_maximum(
+    cls: type[P], table: HistoryTable, histories: Histories, peak: newton.Maximum, *, threads: int | None
+) -> FitError:
+    """The likelihood rises towards a simpler model: fit the best of those that can be its limit."""
+    found: list[Fit[PurchaseModel]] = []
+    for simpler in cls._limits():
+        if not simpler._possible(histories):
+            continue
+        centre = _centre(simpler, histories)
+        limit = _climb(simpler, histories, centre=centre, penalty=0.0, threads=threads)
+        if limit.converged:
+            found.append(_wrap(simpler, table, histories, limit, centre=centre, penalty=0.0))
+    height = max((fit.log_likelihood for fit in found), default=-np.inf)
+    # Of the limits that reach the supremum, the one with the fewest parameters: limits come in that order.
+    best = next((fit for fit in found if fit.log_likelihood > height - _SAME), None)
+    where = ", ".join(f"{name} = {value:.4g}" for name, value in zip(cls.parameters, peak.theta, strict=True))
+    if best is None or best.log_likelihood < peak.log_likelihood - _SAME:
+        return FitError(
+            f"{cls.__name__}.fit found no maximum: it stopped at {where} after {peak.steps} steps. "
+            "A positive penalty= gives an answer.",
+            diagnostics=(f"{peak.distance:.3g} standard errors from a maximum by the quadratic model",),
+        )
+    model = best.model
+    at = ", ".join(f"{name} = {value:.4g}" for name, value in zip(model.parameters, model.theta, strict=True))
+    note = f"Limit of {cls.__name__}: {model.limit_of}."
+    return FitError(
+        f"{cls.__name__}.fit has no maximum on these data: the likelihood rises without end towards "
+        f"{type(model).__name__}({at}), where {model.limit_of}; error.limit is its fit.",
+        limit=dataclasses.replace(best, notes=(*best.notes, note)),
+        diagnostics=(f"the climb stopped at {where}",),
+    )

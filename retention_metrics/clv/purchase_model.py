@@ -1,0 +1,714 @@
+"""Purchases at a gamma-distributed rate until the customer drops out after one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from retention_metrics import _checks
+from retention_metrics.clv import curves, histories, newton
+from retention_metrics.clv.likelihood import PartsObjective
+from retention_metrics.clv.model import TimedModel
+from retention_metrics.clv.parts import CertainDropout, Dropout, Rates
+from retention_metrics.errors import InputError
+from retention_metrics.explanation import Explanation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_metrics._engine.tables import CustomerTable
+    from retention_metrics.clv.fitting import Fit, Spread
+    from retention_metrics.clv.history import PurchaseHistory
+
+Floats = NDArray[np.float64]
+Rng = np.random.Generator | int | None
+
+ONE_TIME_NOTE = (
+    "A customer without repeat purchase has probability alive 1: in this model nobody can drop out before "
+    "a repeat purchase."
+)
+
+
+class PurchaseModel(Rates, Dropout, TimedModel):
+    """Purchases at a customer's own rate until the customer drops out after one of them.
+
+    What to expect of a customer who is alive is a function of the frequency and of time in units that rates and T
+    set; ``parts`` holds the kinds of rates and of dropout that a model is made of.
+    """
+
+    notes: ClassVar[tuple[str, ...]] = ()
+    limit_of: ClassVar[str] = ""
+    """In words, what is true of this model as the limit of a larger one."""
+
+    def explain(self) -> Explanation:
+        """What the parameters say about the average customer.
+
+        Returns
+        -------
+        Explanation
+            The mean purchase rate and what dropout looks like: the last step.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> round(model.explain().evaluate()["mean_dropout_probability"], 3)
+        0.246
+        """
+        return Explanation(
+            formula=f"{self.rate_words}; {self.dropout_words}",
+            values={name: float(value) for name, value in zip(self.parameters, self.theta, strict=True)},
+            steps=(self.rate_step, self.dropout_step),
+            source='Fader, Hardie & Lee (2005), "Counting your customers" the easy way, Marketing Science 24(2)'
+            + (f"; the limit where {self.limit_of}." if self.limit_of else "."),
+        )
+
+    # ---------------------------------------------------------- what fitting needs
+
+    @classmethod
+    def _objective(cls, data: histories.Histories, *, threads: int | None) -> newton.Objective:
+        """The log-likelihood in the parameters of ``to_odds``."""
+        dropout = sum(name in ("a", "b", "p", "share") for name in cls.parameters)
+        return PartsObjective(data, cls.arrival_terms, cls.decision_terms, len(cls.parameters) - dropout, threads)
+
+    @classmethod
+    def _start(cls, rate: float) -> Floats:
+        """Where to climb from, in the parameters of ``to_odds``, given the purchases per unit of time."""
+        known = {"r": 0.5, "alpha": 0.5 / rate, "rate": rate, "a": 0.8, "b": 2.5, "p": 0.3, "share": 0.3}
+        return np.array([known[name] for name in cls.parameters])
+
+    @classmethod
+    def _runs_away(cls, odds: Floats) -> bool:
+        """Whether the climb has left the region in which the model differs from a simpler one."""
+        at = dict(zip(cls.parameters, odds, strict=True))
+        shape = at.get("r", 1.0)
+        lost = not 1e-6 < shape < 1e6 or any(not 1e-7 < at[name] < 1e7 for name in cls.shares)
+        if "a" in at:
+            total = at["a"] + at["b"]
+            lost = lost or not 1e-6 < total < 1e6 or min(at["a"], at["b"]) < 1e-7 * total
+        return bool(lost)
+
+    @classmethod
+    def _limits(cls) -> tuple[type[PurchaseModel], ...]:
+        """Simpler models that the likelihood may rise towards."""
+        return ()
+
+    @classmethod
+    def _possible(cls, data: histories.Histories) -> bool:
+        """Whether the model gives the data a probability above zero."""
+        return not issubclass(cls, CertainDropout) or float(data.frequency.max()) <= 1
+
+    # ---------------------------------------------------------- a customer with a history
+
+    def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
+        """Log-likelihood of each history, with the constants of the paper.
+
+        Parameters
+        ----------
+        frequency : array_like of int
+            Repeat purchases, at least 0. The three arguments broadcast.
+        recency : array_like of float
+            Time from the first purchase to the last, in the model's unit; 0 where frequency is 0.
+        T : array_like of float
+            Time from the first purchase to the end of observation, in the model's unit.
+
+        Returns
+        -------
+        ndarray of float
+            One value per history; a scalar for scalars.
+
+        Raises
+        ------
+        InputError
+            If a history cannot have happened.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> round(float(model.log_likelihood(2, 30.43, 38.86)), 4)
+        -9.4586
+        """
+        x, t_x, age = histories.check(frequency, recency, T)
+
+        level, none = np.maximum(x, 1), np.zeros(x.shape)
+        alive = self._log_stay(none, x) + self._log_arrivals(x, age)
+        gone = self._log_leave(none, level) + self._log_arrivals(level, t_x)
+        answer = np.where(x > 0, np.logaddexp(alive, gone), alive)
+
+        return answer[()]
+
+    def probability_alive(
+        self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, after: ArrayLike = 0.0
+    ) -> Floats:
+        """Probability that a customer has not dropped out.
+
+        Parameters
+        ----------
+        frequency : array_like of int
+            Repeat purchases, at least 0. All arguments broadcast.
+        recency : array_like of float
+            Time from the first purchase to the last, in the model's unit.
+        T : array_like of float
+            Time from the first purchase to the end of observation, in the model's unit.
+        after : array_like of float, default 0
+            Time past T at which the customer is still alive, in the model's unit.
+
+        Returns
+        -------
+        ndarray of float
+            From 0 to 1; a scalar for scalars. It is 1 for a customer without repeat purchase (and ``after=0``),
+            for dropout happens at repeat purchases.
+
+        Raises
+        ------
+        InputError
+            If a history cannot have happened or ``after`` is negative.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> round(float(model.probability_alive(26, 30.86, 31)), 4)
+        0.9689
+        >>> model.probability_alive(2, 30.43, 38.86, after=[0, 26, 52]).round(3)
+        array([0.727, 0.609, 0.532])
+        """
+        later = _checks.floats(after, name="after", low=0.0)
+        x, t_x, age, later = _broadcast(histories.check(frequency, recency, T), after=later)
+
+        answer = self._alive(x, t_x, age)
+        if later.any():
+            answer = answer * self._flat(curves.survival, self._log_survival, x, later / self._scale(age))
+
+        return answer[()]
+
+    def expected_purchases(
+        self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, horizon: ArrayLike
+    ) -> Floats:
+        """Expected purchases in the time ahead of a customer with this history.
+
+        Parameters
+        ----------
+        frequency : array_like of int
+            Repeat purchases, at least 0. All arguments broadcast.
+        recency : array_like of float
+            Time from the first purchase to the last, in the model's unit.
+        T : array_like of float
+            Time from the first purchase to the end of observation, in the model's unit.
+        horizon : array_like of float
+            Time ahead of T, in the model's unit, at least 0.
+
+        Returns
+        -------
+        ndarray of float
+            Expected purchases in (T, T + horizon]; a scalar for scalars.
+
+        Raises
+        ------
+        InputError
+            If a history cannot have happened or the horizon is negative.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> round(float(model.expected_purchases(2, 30.43, 38.86, horizon=39)), 4)
+        1.226
+        """
+        ahead = _checks.floats(horizon, name="horizon", low=0.0)
+        x, t_x, age, ahead = _broadcast(histories.check(frequency, recency, T), horizon=ahead)
+
+        given_alive = self._flat(curves.expected, self._log_purchases, x, ahead / self._scale(age))
+        answer = self._alive(x, t_x, age) * given_alive
+
+        return answer[()]
+
+    def probability_of_purchases(
+        self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, n: ArrayLike, horizon: ArrayLike
+    ) -> Floats:
+        """Probability of exactly n purchases in the time ahead of a customer with this history.
+
+        Parameters
+        ----------
+        frequency : array_like of int
+            Repeat purchases, at least 0. All arguments broadcast.
+        recency : array_like of float
+            Time from the first purchase to the last, in the model's unit.
+        T : array_like of float
+            Time from the first purchase to the end of observation, in the model's unit.
+        n : array_like of int
+            Number of purchases, at least 0.
+        horizon : array_like of float
+            Time ahead of T, in the model's unit, at least 0.
+
+        Returns
+        -------
+        ndarray of float
+            From 0 to 1, to full relative accuracy in the far tail; a scalar for scalars.
+
+        Raises
+        ------
+        InputError
+            If a history cannot have happened, n is not whole or the horizon is negative.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> model.probability_of_purchases(2, 30.43, 38.86, n=[0, 1, 2], horizon=39).round(4)
+        array([0.4454, 0.2393, 0.1442])
+        """
+        number, ahead = _checks.whole(n, name="n"), _checks.floats(horizon, name="horizon", low=0.0)
+        x, t_x, age, number, ahead = _broadcast(histories.check(frequency, recency, T), n=number, horizon=ahead)
+
+        alive = self._alive(x, t_x, age)
+        answer: Floats = alive * self._mass(x, age, number, ahead) + (1 - alive) * (number == 0)
+
+        return answer[()]
+
+    def discounted_expected_purchases(
+        self,
+        frequency: ArrayLike,
+        recency: ArrayLike,
+        T: ArrayLike,
+        *,
+        discount_rate: float | None = None,
+        force: float | None = None,
+        horizon: float | None = None,
+    ) -> Floats:
+        """Expected purchases in the time ahead, each discounted to T.
+
+        Parameters
+        ----------
+        frequency : array_like of int
+            Repeat purchases, at least 0. The three histories' arguments broadcast.
+        recency : array_like of float
+            Time from the first purchase to the last, in the model's unit.
+        T : array_like of float
+            Time from the first purchase to the end of observation, in the model's unit.
+        discount_rate : float, optional
+            Effective rate per unit of time: a purchase at T + t counts ``(1 + discount_rate)**-t``.
+        force : float, optional
+            Continuous rate: a purchase at T + t counts ``exp(-force * t)``. Give one of the two.
+        horizon : float, optional
+            Time ahead of T, in the model's unit; endless by default.
+
+        Returns
+        -------
+        ndarray of float
+            Discounted expected purchases; a scalar for scalars.
+
+        Raises
+        ------
+        InputError
+            If a history cannot have happened, both or neither rate is given, a rate is negative, or the sum
+            diverges.
+
+        Notes
+        -----
+        The integral of ``exp(-force * t)`` over the expected purchases, the "discounted expected residual
+        transactions" when the horizon is endless.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> round(float(model.discounted_expected_purchases(2, 30.43, 38.86, force=0.0027)), 4)
+        5.1564
+        """
+        rate = discount_force(discount_rate, force)
+        reach = np.inf if horizon is None else _checks.non_negative(horizon, name="horizon")
+        x, t_x, age = histories.check(frequency, recency, T)
+
+        answer = self._alive(x, t_x, age) * self._discounted(x, age, reach, rate)
+
+        return answer[()]
+
+    # ---------------------------------------------------------- a customer not yet seen
+
+    def expected_purchases_new(self, *, horizon: ArrayLike) -> Floats:
+        """Expected repeat purchases of a new customer in the time after the first purchase.
+
+        Parameters
+        ----------
+        horizon : array_like of float
+            Time after the first purchase, in the model's unit, at least 0.
+
+        Returns
+        -------
+        ndarray of float
+            Expected repeat purchases; a scalar for a scalar.
+
+        Raises
+        ------
+        InputError
+            If the horizon is negative.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> model.expected_purchases_new(horizon=[0, 1, 32, 78]).round(3)
+        array([0.   , 0.053, 1.045, 1.861])
+        """
+        return self.expected_purchases(0, 0.0, 0.0, horizon=horizon)
+
+    def probability_of_purchases_new(self, *, n: ArrayLike, horizon: ArrayLike) -> Floats:
+        """Probability that a new customer makes exactly n repeat purchases.
+
+        Parameters
+        ----------
+        n : array_like of int
+            Number of repeat purchases, at least 0. Both arguments broadcast.
+        horizon : array_like of float
+            Time after the first purchase, in the model's unit, at least 0.
+
+        Returns
+        -------
+        ndarray of float
+            From 0 to 1, to full relative accuracy in the far tail; a scalar for scalars.
+
+        Raises
+        ------
+        InputError
+            If n is not a whole number or the horizon is negative.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> model.probability_of_purchases_new(n=[0, 1, 2], horizon=39).round(4)
+        array([0.5738, 0.1994, 0.0854])
+        """
+        return self.probability_of_purchases(0, 0.0, 0.0, n=n, horizon=horizon)
+
+    def simulate(self, T: ArrayLike, *, rng: Rng = None) -> pd.DataFrame:
+        """Draw histories of new customers.
+
+        Parameters
+        ----------
+        T : array_like of float, shape (n_customers,)
+            Time under observation of each customer, in the model's unit.
+        rng : numpy.random.Generator or int, optional
+            Source of randomness, or its seed.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per customer: ``frequency, recency, T``, and what is never observed: ``purchase_rate``,
+            ``dropout_probability`` and whether the customer is ``alive`` at T.
+
+        Raises
+        ------
+        InputError
+            If T is negative or not finite.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> drawn = model.simulate([39.0] * 1000, rng=2005)
+        >>> bool((drawn["recency"] <= drawn["T"]).all())
+        True
+        """
+        import pandas as pd
+
+        age = _checks.floats(np.atleast_1d(np.asarray(T)), name="T", low=0.0)
+        generator = np.random.default_rng(rng)
+
+        rate = self._draw_rates(generator, age.size)
+        dropout = self._draw_dropout(generator, age.size)
+        arrivals = generator.poisson(rate * age)
+        never = dropout <= 0
+        last = np.where(never, np.iinfo(np.int64).max, generator.geometric(np.where(never, 1.0, dropout)))
+        frequency = np.minimum(arrivals, last)
+        # Given their number, arrivals are uniform on (0, T): the x-th of n is T times Beta(x, n - x + 1).
+        place = generator.beta(np.maximum(frequency, 1), np.maximum(arrivals - frequency, 0) + 1.0)
+
+        return pd.DataFrame(
+            {
+                "frequency": frequency,
+                "recency": np.where(frequency > 0, age * place, 0.0),
+                "T": age,
+                "purchase_rate": rate,
+                "dropout_probability": dropout,
+                "alive": arrivals < last,
+            }
+        )
+
+    def simulate_transactions(self, T: ArrayLike, *, rng: Rng = None) -> pd.DataFrame:
+        """Draw the purchases of new customers.
+
+        Parameters
+        ----------
+        T : array_like of float, shape (n_customers,)
+            Time under observation of each customer, in the model's unit.
+        rng : numpy.random.Generator or int, optional
+            Source of randomness, or its seed.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per purchase, the first one included: ``customer`` (0, 1, …) and ``time`` since the customer's
+            first purchase, in the model's unit.
+
+        Raises
+        ------
+        InputError
+            If T is negative or not finite.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> model.simulate_transactions([39.0, 39.0], rng=1)["customer"].unique().tolist()
+        [0, 1]
+        """
+        import pandas as pd
+
+        generator = np.random.default_rng(rng)
+        drawn = self.simulate(T, rng=generator)
+        frequency = drawn["frequency"].to_numpy()
+        customers = np.arange(frequency.size)
+
+        between = np.repeat(customers, np.maximum(frequency - 1, 0))
+        times = generator.uniform(size=between.size) * drawn["recency"].to_numpy()[between]
+        repeat = customers[frequency > 0]
+        customer = np.concatenate([customers, between, repeat])
+        time = np.concatenate([np.zeros(customers.size), times, drawn["recency"].to_numpy()[repeat]])
+        order = np.lexsort((time, customer))
+
+        return pd.DataFrame({"customer": customer[order], "time": time[order]})
+
+    # ---------------------------------------------------------- many customers
+
+    @classmethod
+    def fit(
+        cls,
+        history: PurchaseHistory | object,
+        *,
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        counts: str | None = None,
+        penalty: float = 0.0,
+        threads: int | None = None,
+    ) -> Fit[Self]:
+        """Fit by maximum likelihood.
+
+        Parameters
+        ----------
+        history : PurchaseHistory or dataframe
+            From ``rfm_summary`` or ``history``, or any frame with the columns named below.
+        frequency, recency, T : str
+            Columns of a plain frame.
+        counts : str, optional
+            Column with the number of customers that share a row; one each by default.
+        penalty : float, default 0
+            Weight of half the squared distance of the log-parameters from 0 (shapes) and from the log of the mean
+            T (time scales), subtracted from the log-likelihood. At least 0.
+        threads : int, optional
+            Threads to use from 100,000 rows on; the answer has the same bits for any number.
+
+        Returns
+        -------
+        Fit
+            The model, with its log-likelihood and the covariance of its parameters.
+
+        Raises
+        ------
+        InputError
+            If a history cannot have happened; the message names the column and the first row.
+        FitError
+            If the data identify no model, or the likelihood has no maximum; then ``error.limit`` is the fit of
+            the limiting model where one is known.
+
+        Notes
+        -----
+        Newton's method with a trust region on the log-parameters, with exact gradient and Hessian. It has
+        converged when the parameters are within 1e-7 standard errors of the maximum, whatever the unit of time.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> drawn = model.simulate(np.linspace(27, 39, 2000), rng=2005)
+        >>> fit = rm.clv.BGNBD.fit(drawn)
+        >>> abs(fit.model.r - 0.243) < 3 * fit.standard_errors["r"]
+        True
+        """
+        from retention_metrics.clv import frames, purchase_fit
+
+        weight = _checks.non_negative(penalty, name="penalty")
+        table = frames.adopt(history, {"frequency": frequency, "recency": recency, "T": T, "counts": counts})
+        return purchase_fit.fit(cls, table, penalty=weight, threads=threads)
+
+    def predict(
+        self,
+        history: PurchaseHistory | object,
+        *,
+        horizon: float,
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+    ) -> CustomerTable:
+        """Add what to expect of each customer to a table of histories.
+
+        Parameters
+        ----------
+        history : PurchaseHistory or dataframe
+            From ``rfm_summary`` or ``history``, or any frame with the columns named below.
+        horizon : float
+            Time ahead of each customer's T, in the model's unit.
+        frequency, recency, T : str
+            Columns of a plain frame.
+
+        Returns
+        -------
+        CustomerTable
+            The history's columns with ``probability_alive`` and ``expected_purchases``, in the caller's kind of
+            frame.
+
+        Raises
+        ------
+        InputError
+            If a history cannot have happened, or counts time in another unit than the model.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> history = pd.DataFrame({"frequency": [2, 0], "recency": [30.43, 0.0], "T": [38.86, 38.86]})
+        >>> model.predict(history, horizon=39).to_frame()["expected_purchases"].round(3).tolist()
+        [1.226, 0.195]
+        """
+        columns = {"frequency": frequency, "recency": recency, "T": T}
+        return self._predict(history, horizon=horizon, columns=columns, spread=None)
+
+    def _predict(
+        self,
+        history: PurchaseHistory | object,
+        *,
+        horizon: float | None,
+        columns: Mapping[str, str],
+        spread: Spread[Any] | None,
+    ) -> CustomerTable:
+        from retention_metrics.clv import frames
+
+        ahead = _checks.non_negative(horizon, name="horizon")
+        table = frames.adopt(history, {"frequency": "frequency", "recency": "recency", "T": "T", **columns})
+        self.check_unit(table.unit)
+
+        def answers(x: Floats, t_x: Floats, age: Floats) -> dict[str, Floats]:
+            alive = self._alive(x, t_x, age)
+            expected = alive * self._ahead(x, age, ahead, 0.0, "continuous")
+            if spread is None:
+                return {"probability_alive": alive, "expected_purchases": expected}
+            repeat, level = x > 0, np.maximum(x, 1)
+            variance = spread.variance(lambda model: model._log_odds(level, t_x, age))
+            low, high = spread.around_logit(-self._log_odds(level, t_x, age), variance)
+            variance = spread.variance(lambda model: model._log_expected(x, t_x, age, ahead, 0.0, "continuous"))
+            expected_low, expected_high = spread.around_log(expected, variance)
+            return {
+                "probability_alive": alive,
+                "probability_alive_low": np.where(repeat, low, alive),
+                "probability_alive_high": np.where(repeat, high, alive),
+                "expected_purchases": expected,
+                "expected_purchases_low": expected_low,
+                "expected_purchases_high": expected_high,
+            }
+
+        return table.with_answers(answers, definition=f"{self.kind}/predict", notes=self.notes)
+
+    @classmethod
+    def _read(cls, history: PurchaseHistory | object, columns: Mapping[str, str | None]) -> histories.Histories:
+        from retention_metrics.clv import frames
+
+        names = {"frequency": "frequency", "recency": "recency", "T": "T", "counts": None, **columns}
+        return frames.adopt(history, names).histories()
+
+    # ---------------------------------------------------------- shared arithmetic
+
+    def _log_odds(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        """Log-odds of having dropped out at the last purchase, for x > 0."""
+        # Certain ends of the scale stay finite, so that differences of log-odds do.
+        odds: Floats = np.clip(self._log_odds_gone(x) + self._silence(x, t_x, age), -1e300, 1e300)
+        return odds
+
+    def _alive(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        repeat = x > 0
+        odds = self._log_odds(np.where(repeat, x, 1.0), t_x, age)
+        answer: Floats = np.where(repeat, special.expit(-odds), 1.0)
+        return answer
+
+    def _flat(self, curve: Any, log_function: curves.Function, x: Floats, tau: Floats) -> Floats:
+        found: Floats = curve(log_function, x.reshape(-1), tau.reshape(-1), self._bend)
+        return found.reshape(x.shape)
+
+    def _discounted(self, x: Floats, age: Floats, horizon: float, force: float) -> Floats:
+        """Discounted expected purchases, given alive, with an endless horizon where it makes sense."""
+        if np.isfinite(horizon) or force > 0:
+            return self._ahead(x, age, horizon, force, "continuous")
+        ever = self._purchases_ever(x)
+        if ever is None:
+            raise InputError(
+                "expected purchases without horizon and discount are infinite in this model.",
+                argument="horizon",
+                fix="Give horizon= or a positive discount_rate=.",
+            )
+        return ever
+
+    def _ahead(self, x: Floats, age: Floats, horizon: float, force: float, timing: str) -> Floats:
+        """Discounted expected purchases, given alive."""
+        levels, scale = x.reshape(-1), self._scale(age).reshape(-1)
+        if horizon == 0:
+            return np.zeros(x.shape)
+        if force == 0:
+            if np.isinf(horizon):
+                return self._discounted(x, age, horizon, force)
+            return curves.expected(self._log_purchases, levels, horizon / scale, self._bend).reshape(x.shape)
+        discounting = curves.in_steps if timing == "end_of_period" else curves.discounted
+        return discounting(self._log_purchases, levels, scale, self._bend, horizon, force).reshape(x.shape)
+
+    def _log_expected(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float, timing: str) -> Floats:
+        """Log of the discounted expected purchases; where there are none, 0, for it moves with no parameter."""
+        given_alive = self._ahead(x, age, horizon, force, timing)
+        odds = self._log_odds(np.maximum(x, 1), t_x, age)
+        log_alive = np.where(x > 0, -np.logaddexp(0, odds), 0.0)
+        answer: Floats = np.log(np.where(given_alive > 0, given_alive, 1.0)) + log_alive
+        return answer
+
+    def _mass(self, x: Floats, age: Floats, n: Floats, horizon: Floats) -> Floats:
+        """Probability of n purchases in the horizon of a customer who is alive (Fader, Hardie & Lee 2005, eq. 8)."""
+        positive = np.maximum(n, 1)
+        stayed = np.exp(self._log_stay(x, n) + self._log_mass(x, age, n, horizon))
+        left = np.exp(self._log_leave(x, positive)) * self._at_least(x, age, positive, horizon)
+        answer: Floats = stayed + np.where(n > 0, left, 0.0)
+        return answer
+
+
+def discount_force(discount_rate: float | None, force: float | None) -> float:
+    """The continuous rate, from either way to say it."""
+    if (discount_rate is None) == (force is None):
+        raise InputError("discount_rate= or force= is given, one of the two.", argument="discount_rate")
+    if force is not None:
+        return _checks.non_negative(force, name="force")
+    return float(np.log1p(_checks.non_negative(discount_rate, name="discount_rate")))
+
+
+def _broadcast(history: tuple[Floats, ...], **others: Floats) -> tuple[Floats, ...]:
+    try:
+        return tuple(np.broadcast_arrays(*history, *others.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in others.items())
+        raise InputError(
+            f"{' and '.join(others)} broadcast with frequency, recency and T {history[0].shape}; got {shapes}.",
+            argument=next(iter(others)),
+        ) from None
