@@ -51,14 +51,15 @@ def summarise(data: NativeFrame, *, customer: str, time: str, value: str | None,
     source, times = read_clock(data, roles, tz=plan.collapse.tz)
     columns = _columns(source, plan)
     step = times.first_day(plan.collapse)
-    events, left_out = _audited(source, times, plan, {"step": step})
+    in_memory = source.frame.implementation is nw.Implementation.PANDAS
+    events, left_out = _audited(source, times, plan, {"step": step}, grouped=not in_memory)
     _check_window(events.as_of, plan.calibration_end)
-    excluded = None if events.excluded is None else {**events.excluded, **left_out}
-    if source.frame.implementation is nw.Implementation.PANDAS:
-        frame = _in_memory(events, plan, customer)
+    if in_memory:
+        frame, left_out = _in_memory(events, plan, customer)
     else:
         planned = _planned(events, plan, customer, columns)
         frame = planned.to_native() if source.lazy else planned.sort(customer).collect().to_native()
+    excluded = None if events.excluded is None else {**events.excluded, **left_out}
     return Summary(frame, events.as_of, excluded, events.negative, columns)
 
 
@@ -92,10 +93,12 @@ def _bought(source: Source) -> nw.Expr:
     return nw.col("value") >= 0 if source.has("value") else nw.lit(True)
 
 
-def _audited(source: Source, times: Clock, plan: Plan, extra: Mapping[str, nw.Expr]) -> tuple[Events, dict[str, int]]:
+def _audited(
+    source: Source, times: Clock, plan: Plan, extra: Mapping[str, nw.Expr], *, grouped: bool
+) -> tuple[Events, dict[str, int]]:
     """Audit the log; customers who cannot have a history are counted in the same query."""
     ok, day = nw.col("reason") == OK, nw.col("day")
-    outer = _left_out(source, plan)
+    outer = _left_out(source, plan) if grouped else {}
     inner: Parts = {
         "first_bought": (nw.when(ok & _bought(source)).then(day), "min"),
         "first_seen": (nw.when(ok).then(day), "min"),
@@ -166,7 +169,10 @@ def _planned(events: Events, plan: Plan, customer: str, columns: tuple[str, ...]
     keys = ("customer", "step", "later") if split else ("customer", "step")
     end = plan.calibration_end.day if plan.calibration_end else 0
     rows = _rows_to_count(events, plan).with_columns((nw.col("day") > end).cast(nw.Int64).alias("later"))
-    folds: dict[str, tuple[nw.Expr, Fold]] = {"bought": (_bought(events.source).cast(nw.Int64), "max")}
+    folds: dict[str, tuple[nw.Expr, Fold]] = {
+        "bought": (_bought(events.source).cast(nw.Int64), "max"),
+        "day": (nw.col("day"), "min"),
+    }
     if valued:
         folds["value"] = (nw.col("value"), "sum")
     steps = aggregate(rows, keys, folds)
@@ -181,7 +187,7 @@ def _planned(events: Events, plan: Plan, customer: str, columns: tuple[str, ...]
         "first": (purchase_step, "min"),
         "last": (purchase_step, "max"),
         "purchases": (counted, "sum"),
-        "seen": (step, "min"),
+        "seen": (nw.col("day"), "min"),
         "frequency_holdout": (nw.col("in_holdout"), "sum"),
     }
     if valued:
@@ -191,19 +197,13 @@ def _planned(events: Events, plan: Plan, customer: str, columns: tuple[str, ...]
     per_customer = aggregate(steps, ("customer",), parts)
     per_customer = per_customer.filter(nw.col("purchases") > 0)
     if plan.since is not None:
-        per_customer = per_customer.filter(nw.col("seen") >= _since_step(plan))
+        per_customer = per_customer.filter(nw.col("seen") >= plan.since.day)
     if valued:
         first_step = steps.filter(counted == 1).select(
             nw.col("customer"), nw.col("step").alias("first"), nw.col("value").alias("first_value")
         )
         per_customer = per_customer.join(first_step, on=["customer", "first"], how="left")
     return _named(per_customer, events, plan, customer, columns)
-
-
-def _since_step(plan: Plan) -> int:
-    if plan.since is None:
-        return 0
-    return int(plan.collapse.first_day(plan.collapse.index_of(np.array([plan.since.day])))[0])
 
 
 def _named(
@@ -227,7 +227,7 @@ def _named(
     return per_customer.select(nw.col("customer").alias(customer), *(answers[name].alias(name) for name in columns))
 
 
-def _in_memory(events: Events, plan: Plan, customer: str) -> NativeFrame:
+def _in_memory(events: Events, plan: Plan, customer: str) -> tuple[NativeFrame, dict[str, int]]:
     """The same for pandas by sorting whole numbers, which is several times faster than its groupby."""
     import pandas as pd
 
@@ -238,10 +238,13 @@ def _in_memory(events: Events, plan: Plan, customer: str) -> NativeFrame:
     later = day > plan.calibration_end.day if plan.calibration_end else None
     value = rows["value"].to_numpy(np.float64) if valued else None
     del rows
-    per_customer = _kernel(np.asarray(codes, dtype=np.int64), len(uniques), step, later, value)
-    keep = per_customer["purchases"] > 0
+    codes = np.asarray(codes, dtype=np.int64)
+    per_customer = _kernel(codes, len(uniques), step, later, value)
+    old = np.zeros(len(uniques), dtype=bool)
     if plan.since is not None:
-        keep &= per_customer["seen"] >= _since_step(plan)
+        old[codes[day < plan.since.day]] = True
+    keep = (per_customer["purchases"] > 0) & ~old
+    left_out = _count_left_out(codes, keep, old, per_customer["later"])
     found = {name: cells[keep] for name, cells in per_customer.items()}
     end, holdout = _window_days(events, plan)
     repeats = found["purchases"].astype(np.int64) - 1
@@ -257,7 +260,21 @@ def _in_memory(events: Events, plan: Plan, customer: str) -> NativeFrame:
         if valued:
             answers["monetary_value_holdout"] = _mean(found["spent_later"], answers["frequency_holdout"])
         answers["duration_holdout"] = np.full(repeats.size, holdout / plan.unit_days)
-    return pd.DataFrame({customer: uniques[keep], **answers})
+    return pd.DataFrame({customer: uniques[keep], **answers}), left_out
+
+
+def _count_left_out(codes: Integers, keep: NDArray[np.bool_], old: NDArray[np.bool_], later: Floats) -> dict[str, int]:
+    """Rows of the customers who have no history here, by reason."""
+    if keep.all():
+        return {}
+    rows = np.bincount(codes, minlength=keep.size)
+    fresh = ~keep & ~old
+    counts = {
+        "first_seen_before_since": int(rows[old].sum()),
+        "first_purchase_after_calibration": int(rows[fresh & (later > 0)].sum()),
+        "no_purchase": int(rows[fresh & (later == 0)].sum()),
+    }
+    return {reason: count for reason, count in counts.items() if count}
 
 
 def _mean(total: Floats, count: Integers) -> Floats:
@@ -303,18 +320,12 @@ def _kernel(
     found: dict[str, Floats] = {name: np.zeros(customers) for name in ("first", "last")}
     people = owner[first_of]
     found["first"][people], found["last"][people] = when[place[first_of]], when[place[last_of]]
-    # The earliest step of a customer opens its run in either half.
-    found["seen"] = np.full(customers, np.inf)
-    np.minimum.at(found["seen"], who[_openings(key)], when[_openings(key)])
     found["purchases"] = np.bincount(owner, minlength=customers).astype(np.float64)
     found["later"] = np.bincount(who[bought & in_holdout], minlength=customers).astype(np.float64)
     if sums is not None:
         found["first_value"] = np.zeros(customers)
         found["first_value"][people] = sums[place[first_of]]
-        found["spent"] = np.bincount(who, weights=np.where(in_holdout, 0.0, sums), minlength=customers)
-        found["spent_later"] = np.bincount(who, weights=np.where(in_holdout, sums, 0.0), minlength=customers)
+        for name, part in (("spent", ~in_holdout), ("spent_later", in_holdout)):
+            added = np.bincount(who, weights=np.where(part, sums, 0.0), minlength=customers)
+            found[name] = added.astype(np.float64)
     return found
-
-
-def _openings(key: Integers) -> Integers:
-    return np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
