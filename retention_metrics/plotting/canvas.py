@@ -1,0 +1,108 @@
+"""What all plots share: axes to draw on, colours, the wording of values, and a figure as SVG text."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from retention_metrics import _checks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+# Okabe and Ito (2008): told apart by readers with any of the common colour deficiencies, and in grey.
+INK = "#22262b"
+MUTED = "#6b7280"
+GRID = "#d9dce1"
+PRIMARY = "#0072b2"
+SECONDARY = "#d55e00"
+TERTIARY = "#009e73"
+NEUTRAL = "#999999"
+SEQUENTIAL = "cividis"
+
+_VARIABLES: Mapping[str, str] = MappingProxyType(
+    {INK: "ink", MUTED: "muted", GRID: "grid", PRIMARY: "primary", SECONDARY: "secondary", TERTIARY: "tertiary"}
+)
+
+
+def axes(ax: Axes | None, *, width: float = 7.2, height: float = 3.8) -> Axes:
+    """The axes given, or those of a new figure that pyplot does not know."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise _checks.missing_dependency("matplotlib", extra="plot", purpose="plot()") from None
+    if ax is not None:
+        return ax
+    return Figure(figsize=(width, height), layout="constrained").subplots()
+
+
+def finish(ax: Axes, *, title: str | None = None, x: str | None = None, y: str | None = None) -> Axes:
+    """Labels, and no more lines than the reader needs."""
+    if title is not None:
+        ax.set_title(title, loc="left", fontsize="medium", color=INK, parse_math=False)
+    for name, text in (("x", x), ("y", y)):
+        if text is not None:
+            getattr(ax, f"set_{name}label")(text, color=INK, parse_math=False)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_color(MUTED)
+    ax.tick_params(colors=INK)
+    ax.set_axisbelow(True)
+    return ax
+
+
+def percent(value: float, *, digits: int | None = None) -> str:
+    """A share in words: ``14.6 %``."""
+    shown = 100 * value
+    if digits is None:
+        digits = 1 if abs(shown) < 99.95 and round(shown, 1) != round(shown) else 0
+    return f"{shown:.{digits}f} %"
+
+
+def percent_axis(axis: Axis) -> None:
+    """Ticks of a share as per cent."""
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 6):g} %"))
+
+
+def svg(figure: Figure, *, name: str, label: str) -> str:
+    """A figure as an SVG element for a page, its colours left to the page's style sheet.
+
+    ``name`` keeps the identifiers of several pictures on one page apart; ``label`` tells readers who do not
+    see it what it shows.
+    """
+    import matplotlib as mpl
+
+    written = io.StringIO()
+    # Text stays text: it can be read aloud, searched and copied, and follows the page's colours.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        silent = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(written, format="svg", transparent=True, dpi=160, metadata=silent)
+    return _for_page(written.getvalue(), name=name, label=label)
+
+
+def _for_page(document: str, *, name: str, label: str) -> str:
+    head, body = document[document.index("<svg") :].split(">", 1)
+    box = re.search(r'viewBox="([^"]+)"', head)
+    extent = box.group(1) if box else "0 0 1 1"
+    # The picture's own style sheet would reach the whole page.
+    body = re.sub(r"<style\b.*?</style>", "", body, count=1, flags=re.DOTALL)
+    body = re.sub(r'style="[^"]*"', lambda found: _themed(found.group()), body)
+    body = re.sub(r'(<[A-Za-z]+ (?:[^<>]*? )?id=")', rf"\g<1>{name}-", body)
+    body = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{name}-", body).replace("xlink:href=", "href=")
+    body = re.sub(r"\n\s*", "\n", body)
+    return f'<svg viewBox="{extent}" role="img" aria-label="{html.escape(label)}" stroke-linejoin="round">{body}'
+
+
+def _themed(style: str) -> str:
+    for colour, variable in _VARIABLES.items():
+        style = style.replace(colour, f"var(--{variable})")
+    return re.sub(r"font-family: [^;\"]*;?\s?", "", style)

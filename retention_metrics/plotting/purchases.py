@@ -1,0 +1,194 @@
+"""Models of purchases drawn: what they expected beside what came, and who is still a customer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from retention_metrics import _checks
+from retention_metrics.errors import InputError
+from retention_metrics.plotting import canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+
+
+class AliveModel(Protocol):
+    """A model that gives the probability of being alive."""
+
+    def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Any:
+        """Probability that a customer is alive at T."""
+        ...
+
+
+def expected_against_actual(
+    predicted: object,
+    ax: Axes | None = None,
+    *,
+    frequency: str = "frequency",
+    actual: str = "frequency_holdout",
+    expected: str = "expected_purchases",
+    most: int = 7,
+) -> Axes:
+    """Purchases that a model expected beside those that came, by purchases before.
+
+    Parameters
+    ----------
+    predicted : CustomerTable or eager dataframe
+        What ``predict`` made of a history with a holdout, over a horizon as long as the holdout.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure's axes.
+    frequency, actual, expected : str
+        Columns of the repeat purchases before, of the purchases that came, and of those expected.
+    most : int, default 7
+        Customers with this many repeat purchases or more make one class.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Mean purchases per customer in each class; the bars on what came are 95 % intervals of the mean, where
+        a class has at least two customers.
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing.
+    InputError
+        If there is no row to draw.
+    MissingDependencyError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_metrics as rm
+    >>> table = pd.DataFrame(
+    ...     {"frequency": [0, 0, 1, 2], "frequency_holdout": [0, 1, 1, 3], "expected_purchases": [0.3, 0.3, 0.9, 2.1]}
+    ... )
+    >>> axes = rm.plotting.expected_against_actual(table)
+    >>> [label.get_text() for label in axes.get_xticklabels()]
+    ['0', '1', '2']
+    """
+    frame: Any = getattr(predicted, "frame", predicted)
+    most = _checks.count(most, name="most", low=1)
+    x, came, hoped = (
+        _column(frame, name, role=role)
+        for role, name in (("frequency", frequency), ("actual", actual), ("expected", expected))
+    )
+    known = np.isfinite(x) & np.isfinite(came) & np.isfinite(hoped)
+    if not known.any():
+        raise InputError("predicted has no customer with all three numbers.", argument="predicted")
+    x, came, hoped = np.minimum(x[known], most), came[known], hoped[known]
+
+    ax = canvas.axes(ax)
+    classes = np.unique(x)
+    means = [(float(came[x == k].mean()), float(hoped[x == k].mean()), _half_width(came[x == k])) for k in classes]
+    where = np.arange(classes.size)
+    real, model, half = (np.array(part, dtype=float) for part in zip(*means, strict=True))
+    ax.bar(where - 0.2, real, 0.38, color=canvas.PRIMARY, alpha=0.8, label="actual")
+    shown = np.isfinite(half)
+    ends = np.stack([np.minimum(half, real), half])[:, shown]
+    ax.errorbar(where[shown] - 0.2, real[shown], yerr=ends, fmt="none", ecolor=canvas.INK, elinewidth=1.2, capsize=3)
+    ax.plot(where + 0.2, model, "D", color=canvas.SECONDARY, markersize=6, label="expected by the model")
+    ax.vlines(where + 0.2, 0, model, color=canvas.SECONDARY, linewidth=1.4)
+    ax.set_xticks(where, labels=[f"{k:.0f}" if k < most else f"{most}+" for k in classes])
+    ax.set_ylim(bottom=0.0)
+    ax.grid(axis="y", color=canvas.GRID, linewidth=0.6)
+    legend = ax.legend(frameon=False, loc="upper left")
+    for text in legend.get_texts():
+        text.set_color(canvas.INK)
+    return canvas.finish(ax, x="repeat purchases before", y="purchases per customer after")
+
+
+def _half_width(values: Floats) -> float:
+    from scipy import stats
+
+    if values.size < 2:
+        return np.nan
+    return float(stats.t.ppf(0.975, values.size - 1) * values.std(ddof=1) / np.sqrt(values.size))
+
+
+def _column(frame: Any, name: str, *, role: str) -> Floats:
+    named = frame.column_names if hasattr(frame, "column_names") else getattr(frame, "columns", ())
+    column = frame[_checks.column(name, [str(known) for known in named], role=role)]
+    # PyArrow's name for it, and that of pandas and Polars.
+    listed = getattr(column, "to_pylist", None) or getattr(column, "to_list", None)
+    if listed is None:
+        raise InputError("predicted is an eager frame.", argument="predicted", fix="Collect the lazy one first.")
+    return np.array([np.nan if cell is None or cell != cell else float(cell) for cell in listed()], dtype=np.float64)
+
+
+def probability_alive_matrix(
+    model: AliveModel,
+    ax: Axes | None = None,
+    *,
+    T: float,
+    frequency_max: int = 20,
+    steps: int = 40,
+) -> Axes:
+    """Probability of still being a customer, by purchases and by the time of the last one.
+
+    Parameters
+    ----------
+    model : BGNBD
+        Any model with ``probability_alive``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure's axes.
+    T : float
+        Time since the first purchase, in the model's unit.
+    frequency_max : int, default 20
+        Most repeat purchases shown.
+    steps : int, default 40
+        Cells along the time of the last purchase.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Recent buyers on the right, frequent buyers on top; whoever bought often and then fell silent is lost,
+        whoever buys seldom may just be between two purchases.
+
+    Raises
+    ------
+    InputError
+        If T is not above zero, or there is nothing to draw.
+    MissingDependencyError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week")
+    >>> axes = rm.plotting.probability_alive_matrix(model, T=39.0, frequency_max=10)
+    >>> axes.get_ylabel()
+    'repeat purchases'
+    """
+    T = _checks.positive(T, name="T")
+    frequency_max = _checks.count(frequency_max, name="frequency_max", low=1)
+    steps = _checks.count(steps, name="steps", low=2)
+    frequency = np.arange(1, frequency_max + 1, dtype=float)
+    edges = np.linspace(0.0, T, steps + 1)
+    recency = (edges[:-1] + edges[1:]) / 2
+    alive = np.asarray(model.probability_alive(frequency[:, None], recency[None, :], T), dtype=np.float64)
+
+    ax = canvas.axes(ax, width=6.4, height=4.2)
+    mesh = ax.pcolormesh(
+        edges, np.arange(frequency_max + 1) + 0.5, alive, cmap=canvas.SEQUENTIAL, vmin=0.0, vmax=1.0, rasterized=True
+    )
+    levels = [level for level in (0.1, 0.5, 0.9) if alive.min() < level < alive.max()]
+    if levels and frequency_max > 1:
+        lines = ax.contour(recency, frequency, alive, levels=levels, colors="white", linewidths=1.0)
+        ax.clabel(lines, fmt=lambda level: canvas.percent(level, digits=0), fontsize="small")
+    bar = ax.figure.colorbar(mesh, ax=ax, fraction=0.05, pad=0.02)
+    canvas.percent_axis(bar.ax.yaxis)
+    bar.ax.tick_params(colors=canvas.INK)
+    bar.outline.set_visible(False)
+    bar.set_label("probability of still being a customer", color=canvas.INK)
+    unit = getattr(model, "unit", None) or "time unit"
+    from matplotlib.ticker import MaxNLocator
+
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    return canvas.finish(ax, x=f"{unit}s from the first purchase to the last (of {T:.0f})", y="repeat purchases")
