@@ -430,7 +430,9 @@ def _revenue_rates(rows: Sequence[Row], level: float | None) -> dict[str, list[A
         ratio = y / x if answered else None
         low = high = None
         if ratio is not None and level is not None and n > 1:
-            squares = max(row["yy"] - 2 * ratio * row["xy"] + ratio**2 * row["xx"], 0.0)
+            squares = row["yy"] - 2 * ratio * row["xy"] + ratio**2 * row["xx"]
+            # Where every customer has the same ratio only rounding is left of the difference.
+            squares = squares if squares > 1e-12 * (row["yy"] + ratio**2 * row["xx"]) else 0.0
             half = float(distributions.t.ppf((1 + level) / 2, n - 1)) * np.sqrt(n / (n - 1) * squares) / x
             low, high = (min(ratio, max(0.0, ratio - half)) if ratio >= 0 else ratio - half), ratio + half
         incomplete = row["status"] == "incomplete"
