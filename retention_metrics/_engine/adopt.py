@@ -72,12 +72,12 @@ def is_frame(data: object) -> bool:
 
 def adopt(data: NativeFrame, roles: Mapping[str, str | None]) -> Source:
     """Take a frame in: its kind is known, its columns exist, and none plays two roles."""
+    if is_pandas_dataframe(data):
+        _refuse_twins(list(data.columns))
     if not is_frame(data):
         raise InputError(
             f"data is a dataframe (pandas, Polars, PyArrow, DuckDB, …); got {type(data).__name__}.", argument="data"
         )
-    if is_pandas_dataframe(data):
-        _refuse_twins(list(data.columns))
     native = nw.from_native(data)
     frame = native.lazy()
     schema = dict(native.collect_schema() if isinstance(native, nw.LazyFrame) else native.schema)
