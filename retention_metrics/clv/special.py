@@ -229,7 +229,7 @@ def _log_integral(integrand: _Integrand, power: Floats, a: Floats, b: Floats, ta
     finite = np.where(endless, 1.0, power)
     left = -_DEPTH - np.log1p(a + b + finite * tau)
     right = _DEPTH + np.log1p(a + b + np.where(endless, tau, finite))
-    peak = _bisect(lambda y: integrand(y, power, a, b, tau)[1] > 0, left, right, steps=40)
+    peak = _bisect(lambda y: integrand(y, power, a, b, tau)[1] > 0, left, right, steps=22)
     top = integrand(peak, power, a, b, tau)[0]
 
     def above(y: Floats) -> NDArray[np.bool_]:
