@@ -38,7 +38,7 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
     {
         "churn.by_group": "groups:churn_by_group",
         "churn.rate": "groups:estimate_with_interval",
-        "contracts.comparison": "money:contract_comparison",
+        "contracts.compare": "money:contract_comparison",
         "growth.plateau": "money:plateau_path",
         "nps.difference": "groups:estimate_with_interval",
         "nps.promoter_score": "groups:promoter_score",
