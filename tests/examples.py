@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 import retention_metrics as rm
-from retention_metrics.clv import limits
+from retention_metrics.clv import early_limits, limits
 
 DAYS = {"A": [1, 2, 3, 5, 7, 9], "B": [1, 4, 10], "C": [1, 2], "D": [3], "E": []}
 
@@ -90,7 +90,7 @@ def placement() -> rm.benchmarks.Placement:
 
 def limit_of_fit(name: str) -> object:
     """A limiting model at ordinary parameters; its own tests fit it."""
-    cls = getattr(limits, name)
+    cls = getattr(limits, name, None) or getattr(early_limits, name)
     values = {"share": 0.3, "p": 0.3, "rate": 0.05}
     return cls(**{parameter: values.get(parameter, 2.0) for parameter in cls.parameters})
 
@@ -119,12 +119,13 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week"),
     ),
     **{
-        getattr(limits, name).kind: (functools.partial(limit_of_fit, name),)
-        for name in limits.__all__
-        if name != "LIMITS"
+        limit_of_fit(name).kind: (functools.partial(limit_of_fit, name),)
+        for name in limits.__all__ + early_limits.__all__
+        if not name.endswith("LIMITS")
     },
     "clv.fit": (fit_of_purchases, fit_of_spend),
     "clv.gamma_gamma": (lambda: rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44),),
+    "clv.mbg_nbd": (lambda: rm.clv.MBGNBD(r=0.525, alpha=6.183, a=0.891, b=1.614, unit="week"),),
     "clv.simple_value": (lambda: rm.clv.simple_value(margin=100.0, retention_rate=0.8, discount_rate=0.1),),
     "contracts.break_even_churn_ratio": (
         lambda: comparison().break_even_churn_ratio("yearly", "<u>monthly</u>"),

@@ -245,7 +245,8 @@ def test_horizons_add_up(model, history, first, second):
         np.full(n.size, float(frequency)), np.full(n.size, age), n.astype(float), np.full(n.size, first)
     )
     stayed = np.exp(mass) * float(model.probability_alive(*history))
-    ahead = model._ahead(frequency + n.astype(float), np.full(n.size, age + first), second, 0.0, "continuous")
+    later, silent = np.full(n.size, age + first), np.zeros(n.size)
+    ahead = model._ahead(frequency + n.astype(float), silent, later, second, 0.0, "continuous")
     if stayed[-1] < 1e-14:
         assert whole == approx(start + float(stayed @ ahead), rel=1e-8)
 

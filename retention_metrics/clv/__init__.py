@@ -7,10 +7,12 @@ from retention_metrics.clv.fitting import Fit
 from retention_metrics.clv.gamma_gamma import GammaGamma
 from retention_metrics.clv.history import PurchaseHistory, history, rfm_summary
 from retention_metrics.clv.interchange import from_lifetimes, to_lifetimes
+from retention_metrics.clv.mbg_nbd import MBGNBD
 from retention_metrics.clv.value import SimpleValue, lifetime_value, simple_value
 
 __all__ = [
     "BGNBD",
+    "MBGNBD",
     "Fit",
     "GammaGamma",
     "PurchaseHistory",

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from retention_metrics.clv import newton
+from retention_metrics.clv.dropout_model import ONE_TIME_NOTE, DropoutModel
 from retention_metrics.clv.histories import Histories
 from retention_metrics.clv.likelihood import PurchaseSums
 from retention_metrics.clv.limits import LIMITS
 from retention_metrics.clv.parts import BetaDropout, GammaRates
-from retention_metrics.clv.purchase_model import ONE_TIME_NOTE, PurchaseModel
+from retention_metrics.clv.purchase_model import PurchaseModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class BGNBD(BetaDropout, GammaRates, PurchaseModel):
+class BGNBD(BetaDropout, GammaRates, DropoutModel):
     """Beta-geometric/NBD model of repeat purchases [1]_.
 
     While alive a customer buys at rate lambda ~ Gamma(r, alpha); after each repeat purchase they drop out with
@@ -62,7 +63,7 @@ class BGNBD(BetaDropout, GammaRates, PurchaseModel):
 
     @classmethod
     def _objective(cls, data: Histories, *, threads: int | None) -> newton.Objective:
-        return PurchaseSums(data, threads=threads)
+        return PurchaseSums(data, early=cls.early, threads=threads)
 
     @classmethod
     def _limits(cls) -> tuple[type[PurchaseModel], ...]:

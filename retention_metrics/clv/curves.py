@@ -122,13 +122,13 @@ def expected(log_expected: Function, frequency: Floats, tau: Floats, bend: Bend)
     return answer
 
 
-def survival(log_survival: Function, frequency: Floats, tau: Floats, bend: Bend) -> Floats:
-    """Probability of being alive after scaled time ``tau`` of customers who are alive at its start."""
+def log_survival(log_share_alive: Function, frequency: Floats, tau: Floats, bend: Bend) -> Floats:
+    """Log-probability of being alive after scaled time ``tau`` of customers who are alive at its start."""
 
     def log_share(level: Floats, variable: Floats) -> Floats:
-        return log_survival(level, np.expm1(variable) / bend(level))
+        return log_share_alive(level, np.expm1(variable) / bend(level))
 
-    return np.minimum(np.exp(by_frequency(log_share, frequency, np.log1p(bend(frequency) * tau))), 1.0)
+    return by_frequency(log_share, frequency, np.log1p(bend(frequency) * tau))
 
 
 def discounted(

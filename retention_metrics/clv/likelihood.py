@@ -17,22 +17,25 @@ _TABLE_SIZE = 65_536
 
 
 class PurchaseSums:
-    """The log-likelihood of BG/NBD: data split once, summed at any parameters.
+    """The log-likelihood of BG/NBD (early = 0) and of MBG/NBD (early = 1): data split once, summed at any parameters.
 
-    One-time buyers enter through T alone, and gamma functions are needed only at the distinct frequencies.
+    Customers who have had no chance to drop out enter through T alone, and gamma functions are needed only at the
+    distinct frequencies.
     """
 
-    def __init__(self, histories: Histories, *, threads: int | None = None) -> None:
-        once, repeat = np.flatnonzero(histories.frequency == 0), np.flatnonzero(histories.frequency)
+    def __init__(self, histories: Histories, *, early: int = 0, threads: int | None = None) -> None:
+        decided = histories.frequency + early > 0
+        once, repeat = np.flatnonzero(~decided), np.flatnonzero(decided)
+        self._early = early
         self._threads = threads
         self._age_once = histories.T[once]
         self._count_once = None if histories.counts is None else histories.counts[once]
         frequency = histories.frequency[repeat]
-        # Kept less one, for b + (x - 1) is exact for the smallest b and (b + x) - 1 is not.
-        self._later = frequency - 1
+        # Decisions less one, for b + (x - 1) is exact for the smallest b and (b + x) - 1 is not.
+        self._later = frequency + (early - 1)
         self._recency, self._age = histories.recency[repeat], histories.T[repeat]
         self._count = None if histories.counts is None else histories.counts[repeat]
-        self.levels, at_level = levels_of(frequency, self._count)
+        self.levels, at_level = levels_of(frequency, self._count, least=1.0 - early)
         self._at_level = at_level
 
     def evaluate(self, theta: Floats) -> tuple[float, Floats, Floats]:
@@ -49,7 +52,7 @@ class PurchaseSums:
         """What repeat buyers contribute through their frequency alone, had each dropped out at the last purchase."""
         r, alpha = float(theta[0]), float(theta[1])
         customers, total = self._at_level, float(self._at_level.sum())
-        leave = BetaDropout.decision_terms(theta[2:], self.levels)[1]
+        leave = BetaDropout.decision_terms(theta[2:], self.levels + self._early)[1]
         gammas = special.gammaln(r + self.levels) - special.gammaln(r)
         gradient[0] += customers @ (special.digamma(r + self.levels) - special.digamma(r)) + total * np.log(alpha)
         gradient[1] += total * r / alpha
@@ -89,7 +92,7 @@ class PurchaseSums:
         """
         r, alpha, a, b = map(float, theta)
         counts = None if self._count is None else self._count[rows]
-        power, later = self._later[rows] + (r + 1), self._later[rows] + b
+        power, later = self._later[rows] + (r + (1 - self._early)), self._later[rows] + b
         to_recency, to_age = self._recency[rows] + alpha, self._age[rows] + alpha
         inverse, shrink, slope_b = 1 / to_recency, 1 / to_age, 1 / later
         log_gap, log_recency = np.log(to_age * inverse), np.log(to_recency)
@@ -158,9 +161,10 @@ class PartsObjective:
         arrivals: Callable[[Floats, Floats, Floats], Terms],
         decisions: Callable[[Floats, Floats], tuple[Terms, Terms]],
         rate_parameters: int,
+        early: int,
         threads: int | None,
     ) -> None:
-        self._data, self._threads = data, threads
+        self._data, self._early, self._threads = data, early, threads
         self._arrivals, self._decisions, self._split = arrivals, decisions, rate_parameters
 
     def evaluate(self, theta: Floats) -> tuple[float, Floats, Floats]:
@@ -174,15 +178,16 @@ class PartsObjective:
     def _chunk(self, rows: slice, theta: Floats) -> tuple[float, Floats, Floats]:
         x, t_x, age = self._data.frequency[rows], self._data.recency[rows], self._data.T[rows]
         counts = np.ones(x.size) if self._data.counts is None else self._data.counts[rows]
-        repeat = x > 0
+        decisions = x + self._early
+        decided = decisions > 0
         rates, dropout = theta[: self._split], theta[self._split :]
-        stay, leave = self._decisions(dropout, np.maximum(x, 1))
-        decided = repeat.astype(float)
-        stay = Terms(np.where(repeat, stay.value, 0.0), stay.slopes * decided, stay.curvatures * decided)
+        stay, leave = self._decisions(dropout, np.maximum(decisions, 1))
+        if not decided.all():
+            stay = Terms(np.where(decided, stay.value, 0.0), stay.slopes * decided, stay.curvatures * decided)
         alive = _joined(self._arrivals(rates, x, age), stay)
         gone = _joined(self._arrivals(rates, x, t_x), leave)
-        # Of the two ways to be silent since t_x; one-time buyers know only one.
-        log_gone = np.where(repeat, gone.value, -np.inf)
+        # Of the two ways to be silent since t_x; who has had no chance to drop out knows only one.
+        log_gone = np.where(decided, gone.value, -np.inf)
         value = np.logaddexp(alive.value, log_gone)
         share = np.exp(log_gone - value)
         fall = gone.slopes - alive.slopes
@@ -213,10 +218,10 @@ def _sum_of_logs(values: Floats, counts: Floats | None) -> float:
     return float(np.log(products).sum() + np.log(values[whole:]).sum())
 
 
-def levels_of(frequency: Floats, counts: Floats | None) -> tuple[Floats, Floats]:
+def levels_of(frequency: Floats, counts: Floats | None, *, least: float = 1.0) -> tuple[Floats, Floats]:
     """The distinct frequencies (a few nobody is at among them) and the customers at each."""
     if float(frequency.max(initial=1.0)) < _TABLE_SIZE:
         customers = np.bincount(frequency.astype(np.intp), weights=counts, minlength=2).astype(float)
-        return np.maximum(np.arange(float(customers.size)), 1.0), customers
+        return np.maximum(np.arange(float(customers.size)), least), customers
     levels, which = np.unique(frequency, return_inverse=True)
     return levels, np.bincount(which, weights=counts).astype(float)

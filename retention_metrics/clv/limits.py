@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_metrics.clv.dropout_model import ONE_TIME_NOTE, DropoutModel
 from retention_metrics.clv.parts import (
     BetaDropout,
     CertainDropout,
@@ -17,7 +18,6 @@ from retention_metrics.clv.parts import (
     OneRate,
     TwoTypes,
 )
-from retention_metrics.clv.purchase_model import ONE_TIME_NOTE, PurchaseModel
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, kw_only=True)
-class NBD(NoDropout, GammaRates, PurchaseModel):
+class NBD(NoDropout, GammaRates, DropoutModel):
     """Gamma purchase rates and no dropout: the negative binomial model of purchases [1]_.
 
     Parameters
@@ -70,7 +70,7 @@ class NBD(NoDropout, GammaRates, PurchaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeometricNBD(OneDropout, GammaRates, PurchaseModel):
+class GeometricNBD(OneDropout, GammaRates, DropoutModel):
     """Gamma purchase rates, and one dropout probability that all customers share.
 
     Parameters
@@ -105,7 +105,7 @@ class GeometricNBD(OneDropout, GammaRates, PurchaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TwoTypeNBD(TwoTypes, GammaRates, PurchaseModel):
+class TwoTypeNBD(TwoTypes, GammaRates, DropoutModel):
     """Gamma purchase rates; a share drops out at the first repeat purchase, the others never.
 
     Parameters
@@ -140,7 +140,7 @@ class TwoTypeNBD(TwoTypes, GammaRates, PurchaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneRepeatNBD(CertainDropout, GammaRates, PurchaseModel):
+class OneRepeatNBD(CertainDropout, GammaRates, DropoutModel):
     """Gamma purchase rates; every customer drops out at the first repeat purchase.
 
     Parameters
@@ -171,7 +171,7 @@ class OneRepeatNBD(CertainDropout, GammaRates, PurchaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BGPoisson(BetaDropout, OneRate, PurchaseModel):
+class BGPoisson(BetaDropout, OneRate, DropoutModel):
     """One purchase rate for all, and beta dropout probabilities.
 
     Parameters
@@ -203,7 +203,7 @@ class BGPoisson(BetaDropout, OneRate, PurchaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeometricPoisson(OneDropout, OneRate, PurchaseModel):
+class GeometricPoisson(OneDropout, OneRate, DropoutModel):
     """One purchase rate and one dropout probability for all customers.
 
     Parameters
@@ -235,7 +235,7 @@ class GeometricPoisson(OneDropout, OneRate, PurchaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TwoTypePoisson(TwoTypes, OneRate, PurchaseModel):
+class TwoTypePoisson(TwoTypes, OneRate, DropoutModel):
     """One purchase rate for all; a share drops out at the first repeat purchase, the others never.
 
     Parameters
@@ -267,7 +267,7 @@ class TwoTypePoisson(TwoTypes, OneRate, PurchaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneRepeatPoisson(CertainDropout, OneRate, PurchaseModel):
+class OneRepeatPoisson(CertainDropout, OneRate, DropoutModel):
     """One purchase rate for all; every customer drops out at the first repeat purchase.
 
     Parameters
@@ -295,7 +295,7 @@ class OneRepeatPoisson(CertainDropout, OneRate, PurchaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Poisson(NoDropout, OneRate, PurchaseModel):
+class Poisson(NoDropout, OneRate, DropoutModel):
     """One purchase rate for all, and no dropout.
 
     Parameters
@@ -321,7 +321,7 @@ class Poisson(NoDropout, OneRate, PurchaseModel):
     unit: str | None = None
 
 
-LIMITS: tuple[type[PurchaseModel], ...] = (
+LIMITS: tuple[type[DropoutModel], ...] = (
     Poisson,
     OneRepeatPoisson,
     NBD,

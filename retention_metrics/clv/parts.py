@@ -175,24 +175,27 @@ class Dropout(ABC):
     """Who drops out, and after which repeat purchase."""
 
     dropout_words: ClassVar[str]
+    """What decides who drops out, with ``{purchase}`` where a purchase decides."""
     dropout_step: ClassVar[Step]
+    early: ClassVar[int] = 0
+    """Decisions before the first repeat purchase: 1 where customers may drop out right after their first purchase."""
 
     @abstractmethod
     def _power(self, frequency: Floats) -> Floats:
         """Of the rates."""
 
     @abstractmethod
-    def _log_stay(self, frequency: Floats, n: Floats) -> Floats:
-        """Log-probability of not dropping out at any of the next ``n`` purchases, given alive after ``frequency``."""
+    def _log_stay(self, passed: Floats, n: Floats) -> Floats:
+        """Log-probability of not dropping out at any of the next ``n`` decisions, given that ``passed`` ended well."""
 
     @abstractmethod
-    def _log_leave(self, frequency: Floats, n: Floats) -> Floats:
-        """Log-probability of dropping out at exactly the ``n``-th of the next purchases, n > 0."""
+    def _log_leave(self, passed: Floats, n: Floats) -> Floats:
+        """Log-probability of dropping out at exactly the ``n``-th of the next decisions, n > 0."""
 
-    def _log_odds_gone(self, frequency: Floats) -> Floats:
-        """Log-odds of having dropped out at the last of ``frequency`` > 0 purchases, before silence is counted."""
-        before = np.zeros(frequency.shape)
-        return self._log_leave(before, frequency) - self._log_stay(before, frequency)
+    def _log_odds_left(self, decisions: Floats) -> Floats:
+        """Log-odds of having dropped out at the last of ``decisions`` > 0, before silence is counted."""
+        before = np.zeros(decisions.shape)
+        return self._log_leave(before, decisions) - self._log_stay(before, decisions)
 
     @abstractmethod
     def _log_purchases(self, frequency: Floats, tau: Floats) -> Floats:
@@ -216,8 +219,8 @@ class Dropout(ABC):
 
     @staticmethod
     @abstractmethod
-    def decision_terms(odds: Floats, frequency: Floats) -> tuple[Terms, Terms]:
-        """Log-probabilities of no dropout in ``frequency`` > 0 decisions and of dropout at the last, with derivatives.
+    def decision_terms(odds: Floats, decisions: Floats) -> tuple[Terms, Terms]:
+        """Log-probabilities of no dropout in ``decisions`` > 0 and of dropout at the last of them, with derivatives.
 
         Derivatives are in the parameters of ``Model.to_odds``.
         """
@@ -226,44 +229,44 @@ class Dropout(ABC):
 class BetaDropout(Dropout):
     """Probabilities that differ: p ~ Beta(a, b) after each repeat purchase."""
 
-    dropout_words = "dropout probability after each repeat purchase ~ Beta(a, b)"
+    dropout_words = "dropout probability after each {purchase} ~ Beta(a, b)"
     dropout_step = Step(name="mean_dropout_probability", expression="a / (a + b)")
     a: float
     b: float
 
-    def _log_stay(self, frequency: Floats, n: Floats) -> Floats:
-        return special.log_beta(self.a, self.b + frequency + n) - special.log_beta(self.a, self.b + frequency)
+    def _log_stay(self, passed: Floats, n: Floats) -> Floats:
+        return special.log_beta(self.a, self.b + passed + n) - special.log_beta(self.a, self.b + passed)
 
-    def _log_leave(self, frequency: Floats, n: Floats) -> Floats:
-        alive = self.b + frequency
+    def _log_leave(self, passed: Floats, n: Floats) -> Floats:
+        alive = self.b + passed
         return special.log_beta(self.a + 1, alive + (n - 1)) - special.log_beta(self.a, alive)
 
-    def _log_odds_gone(self, frequency: Floats) -> Floats:
-        answer: Floats = np.log(self.a) - np.log(self.b + (frequency - 1))
+    def _log_odds_left(self, decisions: Floats) -> Floats:
+        answer: Floats = np.log(self.a) - np.log(self.b + (decisions - 1))
         return answer
 
     def _log_purchases(self, frequency: Floats, tau: Floats) -> Floats:
-        return special.log_mean_purchases(self._power(frequency), self.a, self.b + frequency, tau)
+        return special.log_mean_purchases(self._power(frequency), self.a, self.b + self.early + frequency, tau)
 
     def _log_survival(self, frequency: Floats, tau: Floats) -> Floats:
-        return special.log_mean_survival(self._power(frequency), self.a, self.b + frequency, tau)
+        return special.log_mean_survival(self._power(frequency), self.a, self.b + self.early + frequency, tau)
 
     def _bend(self, frequency: Floats) -> Floats:
         power = self._power(frequency)
-        return 1 + np.where(np.isinf(power), 1.0, power) * self.a / (self.a + self.b + frequency)
+        return 1 + np.where(np.isinf(power), 1.0, power) * self.a / (self.a + self.b + self.early + frequency)
 
     def _purchases_ever(self, frequency: Floats) -> Floats | None:
-        return None if self.a <= 1 else (self.a + self.b + frequency - 1) / (self.a - 1)
+        return None if self.a <= 1 else (self.a + self.b + self.early + frequency - 1) / (self.a - 1)
 
     def _draw_dropout(self, generator: np.random.Generator, size: int) -> Floats:
         return generator.beta(self.a, self.b, size=size)
 
     @staticmethod
-    def decision_terms(odds: Floats, frequency: Floats) -> tuple[Terms, Terms]:
+    def decision_terms(odds: Floats, decisions: Floats) -> tuple[Terms, Terms]:
         """Decisions under p ~ Beta(a, b): B(a, b + x) / B(a, b) and B(a + 1, b + x - 1) / B(a, b)."""
         a, b = odds
         gamma, digamma = scipy_special.gammaln, scipy_special.digamma
-        x = frequency
+        x = decisions
         all_left = gamma(a + b) - gamma(a + b + x)
         slope, curve = digamma(a + b) - digamma(a + b + x), trigamma(a + b) - trigamma(a + b + x)
         both = []
@@ -281,15 +284,15 @@ class BetaDropout(Dropout):
 class OneDropout(Dropout):
     """One probability for all: the limit of beta dropout as a and b grow at a fixed a / (a + b)."""
 
-    dropout_words = "dropout with probability p after each repeat purchase"
+    dropout_words = "dropout with probability p after each {purchase}"
     dropout_step = Step(name="repeat_purchases_until_dropout", expression="1 / p")
     p: float
 
-    def _log_stay(self, frequency: Floats, n: Floats) -> Floats:
+    def _log_stay(self, passed: Floats, n: Floats) -> Floats:
         answer: Floats = n * np.log1p(-self.p)
         return answer
 
-    def _log_leave(self, frequency: Floats, n: Floats) -> Floats:
+    def _log_leave(self, passed: Floats, n: Floats) -> Floats:
         answer: Floats = np.log(self.p) + (n - 1) * np.log1p(-self.p)
         return answer
 
@@ -311,9 +314,9 @@ class OneDropout(Dropout):
         return np.full(size, self.p)
 
     @staticmethod
-    def decision_terms(odds: Floats, frequency: Floats) -> tuple[Terms, Terms]:
+    def decision_terms(odds: Floats, decisions: Floats) -> tuple[Terms, Terms]:
         """Decisions with one probability, with derivatives in its odds o: p = o / (1 + o)."""
-        o, x = float(odds[0]), frequency
+        o, x = float(odds[0]), decisions
         stay, slope, curve = -x * np.log1p(o), -x / (1 + o), x / (1 + o) ** 2
         return (
             Terms(stay, slope[None], curve[None, None]),
@@ -324,25 +327,25 @@ class OneDropout(Dropout):
 class TwoTypes(Dropout):
     """Some drop out at their first repeat purchase, the others never: the limit as a and b fall to 0."""
 
-    dropout_words = "a share of customers drops out at the first repeat purchase, the others never"
+    dropout_words = "a share of customers drops out at the first {purchase}, the others never"
     dropout_step = Step(name="never_drop_out", expression="1 - share")
     share: float
 
-    def _log_stay(self, frequency: Floats, n: Floats) -> Floats:
-        return np.where((frequency == 0) & (n > 0), np.log1p(-self.share), 0.0)
+    def _log_stay(self, passed: Floats, n: Floats) -> Floats:
+        return np.where((passed == 0) & (n > 0), np.log1p(-self.share), 0.0)
 
-    def _log_leave(self, frequency: Floats, n: Floats) -> Floats:
-        return np.where((frequency == 0) & (n == 1), np.log(self.share), -np.inf)
+    def _log_leave(self, passed: Floats, n: Floats) -> Floats:
+        return np.where((passed == 0) & (n == 1), np.log(self.share), -np.inf)
 
     def _log_purchases(self, frequency: Floats, tau: Floats) -> Floats:
         power = self._power(frequency)
         never = np.log(np.where(np.isinf(power), 1.0, power)) + np.log(tau)
         mixed = np.logaddexp(np.log(self.share) + _log_ever(power, tau), np.log1p(-self.share) + never)
-        return np.where(frequency == 0, mixed, never)
+        return np.where(frequency + self.early == 0, mixed, never)
 
     def _log_survival(self, frequency: Floats, tau: Floats) -> Floats:
         gone = -self.share * np.expm1(-_exponent(self._power(frequency), tau))
-        return np.where(frequency == 0, np.log1p(-gone), 0.0)
+        return np.where(frequency + self.early == 0, np.log1p(-gone), 0.0)
 
     def _bend(self, frequency: Floats) -> Floats:
         power = self._power(frequency)
@@ -355,11 +358,11 @@ class TwoTypes(Dropout):
         return (generator.uniform(size=size) < self.share).astype(float)
 
     @staticmethod
-    def decision_terms(odds: Floats, frequency: Floats) -> tuple[Terms, Terms]:
+    def decision_terms(odds: Floats, decisions: Floats) -> tuple[Terms, Terms]:
         """Decisions of two types of customers, with derivatives in the odds o of the leavers' share."""
-        o, flat = float(odds[0]), np.ones_like(frequency)
+        o, flat = float(odds[0]), np.ones_like(decisions)
         stay, slope, curve = -np.log1p(o) * flat, -flat / (1 + o), flat / (1 + o) ** 2
-        leave = np.where(frequency == 1, np.log(o) + stay, -np.inf)
+        leave = np.where(decisions == 1, np.log(o) + stay, -np.inf)
         return (
             Terms(stay, slope[None], curve[None, None]),
             Terms(leave, (slope + 1 / o)[None], (curve - 1 / o**2)[None, None]),
@@ -369,17 +372,17 @@ class TwoTypes(Dropout):
 class CertainDropout(Dropout):
     """Everybody drops out at their first repeat purchase: the limit as a / (a + b) rises to 1."""
 
-    dropout_words = "every customer drops out at the first repeat purchase"
+    dropout_words = "every customer drops out at the first {purchase}"
     dropout_step = Step(name="repeat_purchases_until_dropout", expression="1")
 
-    def _log_stay(self, frequency: Floats, n: Floats) -> Floats:
-        return np.where(n > 0, -np.inf, 0.0) + np.zeros(frequency.shape)
+    def _log_stay(self, passed: Floats, n: Floats) -> Floats:
+        return np.where(n > 0, -np.inf, 0.0) + np.zeros(passed.shape)
 
-    def _log_leave(self, frequency: Floats, n: Floats) -> Floats:
-        return np.where((frequency == 0) & (n == 1), 0.0, -np.inf)
+    def _log_leave(self, passed: Floats, n: Floats) -> Floats:
+        return np.where((passed == 0) & (n == 1), 0.0, -np.inf)
 
-    def _log_odds_gone(self, frequency: Floats) -> Floats:
-        return np.full(frequency.shape, np.inf)
+    def _log_odds_left(self, decisions: Floats) -> Floats:
+        return np.full(decisions.shape, np.inf)
 
     def _log_purchases(self, frequency: Floats, tau: Floats) -> Floats:
         return _log_ever(self._power(frequency), tau)
@@ -398,10 +401,10 @@ class CertainDropout(Dropout):
         return np.ones(size)
 
     @staticmethod
-    def decision_terms(odds: Floats, frequency: Floats) -> tuple[Terms, Terms]:
+    def decision_terms(odds: Floats, decisions: Floats) -> tuple[Terms, Terms]:
         """Dropout at the first decision, for certain."""
-        leave = np.where(frequency == 1, 0.0, -np.inf)
-        return Terms.without(np.full(frequency.size, -np.inf), 0), Terms.without(leave, 0)
+        leave = np.where(decisions == 1, 0.0, -np.inf)
+        return Terms.without(np.full(decisions.size, -np.inf), 0), Terms.without(leave, 0)
 
 
 class NoDropout(Dropout):
@@ -410,11 +413,11 @@ class NoDropout(Dropout):
     dropout_words = "no dropout"
     dropout_step = Step(name="mean_dropout_probability", expression="0")
 
-    def _log_stay(self, frequency: Floats, n: Floats) -> Floats:
-        return np.zeros(np.broadcast_shapes(frequency.shape, n.shape))
+    def _log_stay(self, passed: Floats, n: Floats) -> Floats:
+        return np.zeros(np.broadcast_shapes(passed.shape, n.shape))
 
-    def _log_leave(self, frequency: Floats, n: Floats) -> Floats:
-        return np.full(np.broadcast_shapes(frequency.shape, n.shape), -np.inf)
+    def _log_leave(self, passed: Floats, n: Floats) -> Floats:
+        return np.full(np.broadcast_shapes(passed.shape, n.shape), -np.inf)
 
     def _log_purchases(self, frequency: Floats, tau: Floats) -> Floats:
         power = self._power(frequency)
@@ -434,9 +437,9 @@ class NoDropout(Dropout):
         return np.zeros(size)
 
     @staticmethod
-    def decision_terms(odds: Floats, frequency: Floats) -> tuple[Terms, Terms]:
+    def decision_terms(odds: Floats, decisions: Floats) -> tuple[Terms, Terms]:
         """Nothing to decide."""
-        return Terms.without(np.zeros(frequency.size), 0), Terms.without(np.full(frequency.size, -np.inf), 0)
+        return Terms.without(np.zeros(decisions.size), 0), Terms.without(np.full(decisions.size, -np.inf), 0)
 
 
 def trigamma(x: Floats | float) -> Floats:

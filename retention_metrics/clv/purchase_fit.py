@@ -45,9 +45,9 @@ def _identified(name: str, histories: Histories) -> None:
 
 
 def _centre(cls: type[P], histories: Histories) -> Floats:
-    """Log-parameters that the penalty pulls to: 0, and the log of the mean T for time scales."""
-    mean_age = float(np.average(histories.T, weights=histories.counts))
-    return np.array([np.log(mean_age) if name in cls.time_scales else 0.0 for name in cls.parameters])
+    """Log-parameters that the penalty pulls to: 0, the log of the mean T for time scales, minus it for rates."""
+    log_age = float(np.log(np.average(histories.T, weights=histories.counts)))
+    return np.array([log_age * ((name in cls.time_scales) - (name in cls.time_rates)) for name in cls.parameters])
 
 
 def _climb(
@@ -63,7 +63,7 @@ def _climb(
     peak = climb(_near(cls, histories, start, centre=centre, penalty=penalty))
     for shapes in (0.1, 10.0) if cls._limits() else ():
         if not peak.converged:
-            timeless = np.array([name not in cls.time_scales for name in cls.parameters])
+            timeless = np.array([name not in cls.time_scales + cls.time_rates for name in cls.parameters])
             other = climb(np.where(timeless, start * shapes, start))
             peak = other if other.converged else peak
     return peak

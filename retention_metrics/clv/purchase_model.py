@@ -1,7 +1,8 @@
-"""Purchases at a gamma-distributed rate until the customer drops out after one of them."""
+"""Purchases of customers who may drop out unseen: what every such model answers, and the checks around it."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -10,12 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from retention_metrics import _checks
-from retention_metrics.clv import curves, histories, newton
-from retention_metrics.clv.likelihood import PartsObjective
+from retention_metrics.clv import histories
 from retention_metrics.clv.model import TimedModel
-from retention_metrics.clv.parts import CertainDropout, Dropout, Rates
 from retention_metrics.errors import InputError
-from retention_metrics.explanation import Explanation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,81 +24,80 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator | int | None
-
-ONE_TIME_NOTE = (
-    "A customer without repeat purchase has probability alive 1: in this model nobody can drop out before "
-    "a repeat purchase."
-)
+_CERTAIN = 1e300  # log-odds that stand for certainty and whose differences are numbers
 
 
-class PurchaseModel(Rates, Dropout, TimedModel):
-    """Purchases at a customer's own rate until the customer drops out after one of them.
+class PurchaseModel(TimedModel):
+    """A model of repeat purchases by customers who drop out unseen.
 
-    What to expect of a customer who is alive is a function of the frequency and of time in units that rates and T
-    set; ``parts`` holds the kinds of rates and of dropout that a model is made of.
+    A model writes the methods under "what a model is"; arrays reach them checked and of one shape.
     """
 
     notes: ClassVar[tuple[str, ...]] = ()
     limit_of: ClassVar[str] = ""
     """In words, what is true of this model as the limit of a larger one."""
 
-    def explain(self) -> Explanation:
-        """What the parameters say about the average customer.
+    # ---------------------------------------------------------- what a model is
 
-        Returns
-        -------
-        Explanation
-            The mean purchase rate and what dropout looks like: the last step.
+    @abstractmethod
+    def _log_likelihood(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        """Log-likelihood of each history."""
 
-        Examples
-        --------
-        >>> import retention_metrics as rm
-        >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        >>> round(model.explain().evaluate()["mean_dropout_probability"], 3)
-        0.246
-        """
-        return Explanation(
-            formula=f"{self.rate_words}; {self.dropout_words}",
-            values={name: float(value) for name, value in zip(self.parameters, self.theta, strict=True)},
-            steps=(self.rate_step, self.dropout_step),
-            source='Fader, Hardie & Lee (2005), "Counting your customers" the easy way, Marketing Science 24(2)'
-            + (f"; the limit where {self.limit_of}." if self.limit_of else "."),
-        )
+    @abstractmethod
+    def _log_odds_gone(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        """Log-odds of having dropped out by T; infinite where that is certain one way or the other."""
 
-    # ---------------------------------------------------------- what fitting needs
+    @abstractmethod
+    def _log_stays(self, x: Floats, t_x: Floats, age: Floats, later: Floats) -> Floats:
+        """Log-probability of being alive at T + later, given alive at T."""
+
+    @abstractmethod
+    def _expected(self, x: Floats, t_x: Floats, age: Floats, horizon: Floats) -> Floats:
+        """Expected purchases in (T, T + horizon], given alive at T."""
+
+    @abstractmethod
+    def _discounted(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
+        """The same with a purchase at T + t counted exp(-force t), for a positive force and any horizon."""
+
+    @abstractmethod
+    def _ever(self, x: Floats, t_x: Floats, age: Floats) -> Floats | None:
+        """Expected purchases over an endless horizon, given alive at T; None where they are infinite."""
+
+    @abstractmethod
+    def _mass(self, x: Floats, t_x: Floats, age: Floats, n: Floats, horizon: Floats) -> Floats:
+        """Probability of n purchases in (T, T + horizon], given alive at T."""
+
+    @abstractmethod
+    def _draw(self, generator: np.random.Generator, age: Floats) -> dict[str, NDArray[Any]]:
+        """Histories of new customers: ``frequency``, ``recency``, ``T``, and what is never observed."""
 
     @classmethod
-    def _objective(cls, data: histories.Histories, *, threads: int | None) -> newton.Objective:
-        """The log-likelihood in the parameters of ``to_odds``."""
-        dropout = sum(name in ("a", "b", "p", "share") for name in cls.parameters)
-        return PartsObjective(data, cls.arrival_terms, cls.decision_terms, len(cls.parameters) - dropout, threads)
-
-    @classmethod
+    @abstractmethod
     def _start(cls, rate: float) -> Floats:
         """Where to climb from, in the parameters of ``to_odds``, given the purchases per unit of time."""
-        known = {"r": 0.5, "alpha": 0.5 / rate, "rate": rate, "a": 0.8, "b": 2.5, "p": 0.3, "share": 0.3}
-        return np.array([known[name] for name in cls.parameters])
 
     @classmethod
+    @abstractmethod
     def _runs_away(cls, odds: Floats) -> bool:
         """Whether the climb has left the region in which the model differs from a simpler one."""
-        at = dict(zip(cls.parameters, odds, strict=True))
-        shape = at.get("r", 1.0)
-        lost = not 1e-6 < shape < 1e6 or any(not 1e-7 < at[name] < 1e7 for name in cls.shares)
-        if "a" in at:
-            total = at["a"] + at["b"]
-            lost = lost or not 1e-6 < total < 1e6 or min(at["a"], at["b"]) < 1e-7 * total
-        return bool(lost)
 
     @classmethod
     def _limits(cls) -> tuple[type[PurchaseModel], ...]:
-        """Simpler models that the likelihood may rise towards."""
+        """Simpler models that the likelihood may rise towards, from the fewest parameters to the most."""
         return ()
 
     @classmethod
     def _possible(cls, data: histories.Histories) -> bool:
         """Whether the model gives the data a probability above zero."""
-        return not issubclass(cls, CertainDropout) or float(data.frequency.max()) <= 1
+        return True
+
+    def _in_steps(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
+        """Expected purchases with those of each unit of time discounted to the unit's end, given alive at T."""
+        total, before = np.zeros(x.shape), np.zeros(x.shape)
+        for end in np.append(np.arange(1.0, horizon), horizon):
+            bought = self._expected(x, t_x, age, np.full(x.shape, end))
+            total, before = total + np.exp(-force * np.ceil(end)) * (bought - before), bought
+        return total
 
     # ---------------------------------------------------------- a customer with a history
 
@@ -135,10 +132,7 @@ class PurchaseModel(Rates, Dropout, TimedModel):
         """
         x, t_x, age = histories.check(frequency, recency, T)
 
-        level, none = np.maximum(x, 1), np.zeros(x.shape)
-        alive = self._log_stay(none, x) + self._log_arrivals(x, age)
-        gone = self._log_leave(none, level) + self._log_arrivals(level, t_x)
-        answer = np.where(x > 0, np.logaddexp(alive, gone), alive)
+        answer = self._log_likelihood(x, t_x, age)
 
         return answer[()]
 
@@ -161,8 +155,8 @@ class PurchaseModel(Rates, Dropout, TimedModel):
         Returns
         -------
         ndarray of float
-            From 0 to 1; a scalar for scalars. It is 1 for a customer without repeat purchase (and ``after=0``),
-            for dropout happens at repeat purchases.
+            From 0 to 1; a scalar for scalars. Where dropout happens at repeat purchases alone, it is 1 for a customer
+            without one (and ``after=0``).
 
         Raises
         ------
@@ -183,7 +177,7 @@ class PurchaseModel(Rates, Dropout, TimedModel):
 
         answer = self._alive(x, t_x, age)
         if later.any():
-            answer = answer * self._flat(curves.survival, self._log_survival, x, later / self._scale(age))
+            answer = answer * np.exp(np.minimum(self._log_stays(x, t_x, age, later), 0.0))
 
         return answer[()]
 
@@ -223,8 +217,7 @@ class PurchaseModel(Rates, Dropout, TimedModel):
         ahead = _checks.floats(horizon, name="horizon", low=0.0)
         x, t_x, age, ahead = _broadcast(histories.check(frequency, recency, T), horizon=ahead)
 
-        given_alive = self._flat(curves.expected, self._log_purchases, x, ahead / self._scale(age))
-        answer = self._alive(x, t_x, age) * given_alive
+        answer = self._alive(x, t_x, age) * self._expected(x, t_x, age, ahead)
 
         return answer[()]
 
@@ -267,7 +260,7 @@ class PurchaseModel(Rates, Dropout, TimedModel):
         x, t_x, age, number, ahead = _broadcast(histories.check(frequency, recency, T), n=number, horizon=ahead)
 
         alive = self._alive(x, t_x, age)
-        answer: Floats = alive * self._mass(x, age, number, ahead) + (1 - alive) * (number == 0)
+        answer: Floats = alive * self._mass(x, t_x, age, number, ahead) + (1 - alive) * (number == 0)
 
         return answer[()]
 
@@ -325,7 +318,7 @@ class PurchaseModel(Rates, Dropout, TimedModel):
         reach = np.inf if horizon is None else _checks.non_negative(horizon, name="horizon")
         x, t_x, age = histories.check(frequency, recency, T)
 
-        answer = self._alive(x, t_x, age) * self._discounted(x, age, reach, rate)
+        answer = self._alive(x, t_x, age) * self._ahead(x, t_x, age, reach, rate, "continuous")
 
         return answer[()]
 
@@ -400,8 +393,8 @@ class PurchaseModel(Rates, Dropout, TimedModel):
         Returns
         -------
         pandas.DataFrame
-            A row per customer: ``frequency, recency, T``, and what is never observed: ``purchase_rate``,
-            ``dropout_probability`` and whether the customer is ``alive`` at T.
+            A row per customer: ``frequency, recency, T``, and what is never observed: ``purchase_rate``, what decides
+            when the customer drops out, and whether the customer is ``alive`` at T.
 
         Raises
         ------
@@ -421,25 +414,7 @@ class PurchaseModel(Rates, Dropout, TimedModel):
         age = _checks.floats(np.atleast_1d(np.asarray(T)), name="T", low=0.0)
         generator = np.random.default_rng(rng)
 
-        rate = self._draw_rates(generator, age.size)
-        dropout = self._draw_dropout(generator, age.size)
-        arrivals = generator.poisson(rate * age)
-        never = dropout <= 0
-        last = np.where(never, np.iinfo(np.int64).max, generator.geometric(np.where(never, 1.0, dropout)))
-        frequency = np.minimum(arrivals, last)
-        # Given their number, arrivals are uniform on (0, T): the x-th of n is T times Beta(x, n - x + 1).
-        place = generator.beta(np.maximum(frequency, 1), np.maximum(arrivals - frequency, 0) + 1.0)
-
-        return pd.DataFrame(
-            {
-                "frequency": frequency,
-                "recency": np.where(frequency > 0, age * place, 0.0),
-                "T": age,
-                "purchase_rate": rate,
-                "dropout_probability": dropout,
-                "alive": arrivals < last,
-            }
-        )
+        return pd.DataFrame(self._draw(generator, age))
 
     def simulate_transactions(self, T: ArrayLike, *, rng: Rng = None) -> pd.DataFrame:
         """Draw the purchases of new customers.
@@ -608,18 +583,17 @@ class PurchaseModel(Rates, Dropout, TimedModel):
 
         def answers(x: Floats, t_x: Floats, age: Floats) -> dict[str, Floats]:
             alive = self._alive(x, t_x, age)
-            expected = alive * self._ahead(x, age, ahead, 0.0, "continuous")
+            expected = alive * self._ahead(x, t_x, age, ahead, 0.0, "continuous")
             if spread is None:
                 return {"probability_alive": alive, "expected_purchases": expected}
-            repeat, level = x > 0, np.maximum(x, 1)
-            variance = spread.variance(lambda model: model._log_odds(level, t_x, age))
-            low, high = spread.around_logit(-self._log_odds(level, t_x, age), variance)
+            odds = self._log_odds(x, t_x, age)
+            low, high = spread.around_logit(-odds, spread.variance(lambda model: model._log_odds(x, t_x, age)))
             variance = spread.variance(lambda model: model._log_expected(x, t_x, age, ahead, 0.0, "continuous"))
             expected_low, expected_high = spread.around_log(expected, variance)
             return {
                 "probability_alive": alive,
-                "probability_alive_low": np.where(repeat, low, alive),
-                "probability_alive_high": np.where(repeat, high, alive),
+                "probability_alive_low": low,
+                "probability_alive_high": high,
                 "expected_purchases": expected,
                 "expected_purchases_low": expected_low,
                 "expected_purchases_high": expected_high,
@@ -637,26 +611,25 @@ class PurchaseModel(Rates, Dropout, TimedModel):
     # ---------------------------------------------------------- shared arithmetic
 
     def _log_odds(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
-        """Log-odds of having dropped out at the last purchase, for x > 0."""
-        # Certain ends of the scale stay finite, so that differences of log-odds do.
-        odds: Floats = np.clip(self._log_odds_gone(x) + self._silence(x, t_x, age), -1e300, 1e300)
+        """Log-odds of having dropped out, certainty as a finite number so that differences are numbers too."""
+        odds: Floats = np.clip(self._log_odds_gone(x, t_x, age), -_CERTAIN, _CERTAIN)
         return odds
 
     def _alive(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
-        repeat = x > 0
-        odds = self._log_odds(np.where(repeat, x, 1.0), t_x, age)
-        answer: Floats = np.where(repeat, special.expit(-odds), 1.0)
+        answer: Floats = special.expit(-self._log_odds(x, t_x, age))
         return answer
 
-    def _flat(self, curve: Any, log_function: curves.Function, x: Floats, tau: Floats) -> Floats:
-        found: Floats = curve(log_function, x.reshape(-1), tau.reshape(-1), self._bend)
-        return found.reshape(x.shape)
-
-    def _discounted(self, x: Floats, age: Floats, horizon: float, force: float) -> Floats:
-        """Discounted expected purchases, given alive, with an endless horizon where it makes sense."""
-        if np.isfinite(horizon) or force > 0:
-            return self._ahead(x, age, horizon, force, "continuous")
-        ever = self._purchases_ever(x)
+    def _ahead(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float, timing: str) -> Floats:
+        """Discounted expected purchases, given alive."""
+        if horizon == 0:
+            return np.zeros(x.shape)
+        if timing == "end_of_period" and force > 0:
+            return self._in_steps(x, t_x, age, horizon, force)
+        if force > 0:
+            return self._discounted(x, t_x, age, horizon, force)
+        if np.isfinite(horizon):
+            return self._expected(x, t_x, age, np.full(x.shape, horizon))
+        ever = self._ever(x, t_x, age)
         if ever is None:
             raise InputError(
                 "expected purchases without horizon and discount are infinite in this model.",
@@ -665,32 +638,11 @@ class PurchaseModel(Rates, Dropout, TimedModel):
             )
         return ever
 
-    def _ahead(self, x: Floats, age: Floats, horizon: float, force: float, timing: str) -> Floats:
-        """Discounted expected purchases, given alive."""
-        levels, scale = x.reshape(-1), self._scale(age).reshape(-1)
-        if horizon == 0:
-            return np.zeros(x.shape)
-        if force == 0:
-            if np.isinf(horizon):
-                return self._discounted(x, age, horizon, force)
-            return curves.expected(self._log_purchases, levels, horizon / scale, self._bend).reshape(x.shape)
-        discounting = curves.in_steps if timing == "end_of_period" else curves.discounted
-        return discounting(self._log_purchases, levels, scale, self._bend, horizon, force).reshape(x.shape)
-
     def _log_expected(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float, timing: str) -> Floats:
         """Log of the discounted expected purchases; where there are none, 0, for it moves with no parameter."""
-        given_alive = self._ahead(x, age, horizon, force, timing)
-        odds = self._log_odds(np.maximum(x, 1), t_x, age)
-        log_alive = np.where(x > 0, -np.logaddexp(0, odds), 0.0)
-        answer: Floats = np.log(np.where(given_alive > 0, given_alive, 1.0)) + log_alive
-        return answer
-
-    def _mass(self, x: Floats, age: Floats, n: Floats, horizon: Floats) -> Floats:
-        """Probability of n purchases in the horizon of a customer who is alive (Fader, Hardie & Lee 2005, eq. 8)."""
-        positive = np.maximum(n, 1)
-        stayed = np.exp(self._log_stay(x, n) + self._log_mass(x, age, n, horizon))
-        left = np.exp(self._log_leave(x, positive)) * self._at_least(x, age, positive, horizon)
-        answer: Floats = stayed + np.where(n > 0, left, 0.0)
+        given_alive = self._ahead(x, t_x, age, horizon, force, timing)
+        odds = self._log_odds(x, t_x, age)
+        answer: Floats = np.log(np.where(given_alive > 0, given_alive, 1.0)) - np.logaddexp(0, odds)
         return answer
 
 

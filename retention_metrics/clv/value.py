@@ -116,7 +116,7 @@ def lifetime_value(
     money = Money(spending, spending_spread)
 
     def compute(x: Floats, t_x: Floats, age: Floats) -> dict[str, Floats]:
-        bought = buying._alive(x, t_x, age) * buying._ahead(x, age, ahead, force, when)
+        bought = buying._alive(x, t_x, age) * buying._ahead(x, t_x, age, ahead, force, when)
         found = money.parts(x)
         found["_worth"] = kept * bought * found.pop("_share")
         if buying_spread is not None:

@@ -1,0 +1,144 @@
+"""Customers who drop out after one of their purchases: the family of the BG/NBD."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_metrics.clv import curves, histories, newton
+from retention_metrics.clv.likelihood import PartsObjective
+from retention_metrics.clv.parts import CertainDropout, Dropout, Rates
+from retention_metrics.clv.purchase_model import PurchaseModel
+from retention_metrics.explanation import Explanation
+
+Floats = NDArray[np.float64]
+
+ONE_TIME_NOTE = (
+    "A customer without repeat purchase has probability alive 1: in this model nobody can drop out before "
+    "a repeat purchase."
+)
+
+
+class DropoutModel(Rates, Dropout, PurchaseModel):
+    """Purchases at a customer's own rate until the customer drops out after one of them.
+
+    What to expect of a customer who is alive is a function of the frequency and of time in units that rates and T
+    set; ``parts`` holds the kinds of rates and of dropout that a model is made of.
+    """
+
+    def explain(self) -> Explanation:
+        """What the parameters say about the average customer.
+
+        Returns
+        -------
+        Explanation
+            The mean purchase rate and what dropout looks like: the last step.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> round(model.explain().evaluate()["mean_dropout_probability"], 3)
+        0.246
+        """
+        dropout = self.dropout_words.format(purchase="purchase" if self.early else "repeat purchase")
+        return Explanation(
+            formula=f"{self.rate_words}; {dropout}",
+            values={name: float(value) for name, value in zip(self.parameters, self.theta, strict=True)},
+            steps=(self.rate_step, self.dropout_step),
+            source='Fader, Hardie & Lee (2005), "Counting your customers" the easy way, Marketing Science 24(2)'
+            + (f"; the limit where {self.limit_of}." if self.limit_of else "."),
+        )
+
+    @classmethod
+    def _objective(cls, data: histories.Histories, *, threads: int | None) -> newton.Objective:
+        """The log-likelihood in the parameters of ``to_odds``."""
+        dropout = sum(name in ("a", "b", "p", "share") for name in cls.parameters)
+        return PartsObjective(
+            data, cls.arrival_terms, cls.decision_terms, len(cls.parameters) - dropout, cls.early, threads
+        )
+
+    @classmethod
+    def _start(cls, rate: float) -> Floats:
+        """Where to climb from, in the parameters of ``to_odds``, given the purchases per unit of time."""
+        known = {"r": 0.5, "alpha": 0.5 / rate, "rate": rate, "a": 0.8, "b": 2.5, "p": 0.3, "share": 0.3}
+        return np.array([known[name] for name in cls.parameters])
+
+    @classmethod
+    def _runs_away(cls, odds: Floats) -> bool:
+        """Whether the climb has left the region in which the model differs from a simpler one."""
+        at = dict(zip(cls.parameters, odds, strict=True))
+        shape = at.get("r", 1.0)
+        lost = not 1e-6 < shape < 1e6 or any(not 1e-7 < at[name] < 1e7 for name in cls.shares)
+        if "a" in at:
+            total = at["a"] + at["b"]
+            lost = lost or not 1e-6 < total < 1e6 or min(at["a"], at["b"]) < 1e-7 * total
+        return bool(lost)
+
+    @classmethod
+    def _possible(cls, data: histories.Histories) -> bool:
+        """Whether the model gives the data a probability above zero."""
+        return not issubclass(cls, CertainDropout) or float(data.frequency.max()) <= 1 - cls.early
+
+    def _log_likelihood(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        none, decisions = np.zeros(x.shape), x + self.early
+        alive = self._log_stay(none, decisions) + self._log_arrivals(x, age)
+        gone = self._log_leave(none, np.maximum(decisions, 1)) + self._log_arrivals(np.maximum(x, 1 - self.early), t_x)
+        answer: Floats = np.where(decisions > 0, np.logaddexp(alive, gone), alive)
+        return answer
+
+    def _log_odds_gone(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        decisions = x + self.early
+        odds = self._log_odds_left(np.maximum(decisions, 1)) + self._silence(x, t_x, age)
+        answer: Floats = np.where(decisions > 0, odds, -np.inf)
+        return answer
+
+    def _log_stays(self, x: Floats, t_x: Floats, age: Floats, later: Floats) -> Floats:
+        return self._on_curves(curves.log_survival, self._log_survival, x, later / self._scale(age))
+
+    def _expected(self, x: Floats, t_x: Floats, age: Floats, horizon: Floats) -> Floats:
+        return self._on_curves(curves.expected, self._log_purchases, x, horizon / self._scale(age))
+
+    def _discounted(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
+        levels, scale = x.reshape(-1), self._scale(age).reshape(-1)
+        return curves.discounted(self._log_purchases, levels, scale, self._bend, horizon, force).reshape(x.shape)
+
+    def _in_steps(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
+        levels, scale = x.reshape(-1), self._scale(age).reshape(-1)
+        return curves.in_steps(self._log_purchases, levels, scale, self._bend, horizon, force).reshape(x.shape)
+
+    def _ever(self, x: Floats, t_x: Floats, age: Floats) -> Floats | None:
+        return self._purchases_ever(x)
+
+    def _mass(self, x: Floats, t_x: Floats, age: Floats, n: Floats, horizon: Floats) -> Floats:
+        """Fader, Hardie & Lee 2005, equation 8, with the customer's own updated parameters."""
+        passed, positive = x + self.early, np.maximum(n, 1)
+        stayed = np.exp(self._log_stay(passed, n) + self._log_mass(x, age, n, horizon))
+        left = np.exp(self._log_leave(passed, positive)) * self._at_least(x, age, positive, horizon)
+        answer: Floats = stayed + np.where(n > 0, left, 0.0)
+        return answer
+
+    def _draw(self, generator: np.random.Generator, age: Floats) -> dict[str, NDArray[Any]]:
+        rate = self._draw_rates(generator, age.size)
+        dropout = self._draw_dropout(generator, age.size)
+        arrivals = generator.poisson(rate * age)
+        never = dropout <= 0
+        last = np.where(never, np.iinfo(np.int64).max, generator.geometric(np.where(never, 1.0, dropout)))
+        frequency = np.minimum(arrivals, last - self.early)
+        # Given their number, arrivals are uniform on (0, T): the x-th of n is T times Beta(x, n - x + 1).
+        place = generator.beta(np.maximum(frequency, 1), np.maximum(arrivals - frequency, 0) + 1.0)
+
+        return {
+            "frequency": frequency,
+            "recency": np.where(frequency > 0, age * place, 0.0),
+            "T": age,
+            "purchase_rate": rate,
+            "dropout_probability": dropout,
+            "alive": arrivals + self.early < last,
+        }
+
+    def _on_curves(self, curve: Any, log_function: curves.Function, x: Floats, tau: Floats) -> Floats:
+        found: Floats = curve(log_function, x.reshape(-1), tau.reshape(-1), self._bend)
+        return found.reshape(x.shape)
