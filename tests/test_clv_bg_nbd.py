@@ -247,7 +247,8 @@ def test_horizons_add_up(model, history, first, second):
     stayed = np.exp(mass) * float(model.probability_alive(*history))
     later, silent = np.full(n.size, age + first), np.zeros(n.size)
     ahead = model._ahead(frequency + n.astype(float), silent, later, second, 0.0, "continuous")
-    if stayed[-1] < 1e-14:
+    beyond = n.size * stayed[-1] * ahead[-1]  # of the order of what the sum leaves out
+    if beyond < 1e-10 * whole:
         assert whole == approx(start + float(stayed @ ahead), rel=1e-8)
 
 
