@@ -110,13 +110,25 @@ class Explanation:
         return "\n".join(lines)
 
     def markdown(self) -> str:
-        """The working as Markdown, with its formulas as LaTeX."""
+        """The working as Markdown, with its formulas as LaTeX.
+
+        Returns
+        -------
+        str
+            The formula in words, the values as a table, the steps and the source.
+        """
         given = [f"| {name} | {_shown(value)} |" for name, value in self.values.items()]
         table = ["| value | |", "|---|---|", *given] if given else []
         return "\n".join([self.formula, "", *table, "", "$$", self.latex(), "$$", "", f"*Source: {self.source}*"])
 
     def latex(self) -> str:
-        """The working as an ``aligned`` block of LaTeX."""
+        """The working as LaTeX.
+
+        Returns
+        -------
+        str
+            An ``aligned`` block, one line per step.
+        """
         found = self.evaluate()
         lines = [
             rf"{_latex_name(step.name)} &= {_latex(ast.parse(step.expression, mode='eval').body)} = "

@@ -93,7 +93,19 @@ KINDS: Mapping[str, str] = MappingProxyType(
 
 
 class FrozenDict(Mapping[str, typing.Any]):
-    """A read-only mapping that can be pickled and compared."""
+    """A read-only mapping that can be pickled and compared.
+
+    Parameters
+    ----------
+    items : mapping of str to object, optional
+        What it holds; a copy is taken.
+
+    Examples
+    --------
+    >>> from retention_metrics.results import FrozenDict
+    >>> FrozenDict({"null_rating": 3})["null_rating"]
+    3
+    """
 
     __slots__ = ("_items",)
 
@@ -158,7 +170,13 @@ class Interval:
         return self.low <= value <= self.high
 
     def to_dict(self) -> dict[str, Json]:
-        """JSON builtins; an unbounded end is null."""
+        """The interval as JSON builtins.
+
+        Returns
+        -------
+        dict
+            An unbounded end is null.
+        """
         return {
             "low": self.low if math.isfinite(self.low) else None,
             "high": self.high if math.isfinite(self.high) else None,
@@ -168,7 +186,18 @@ class Interval:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, typing.Any]) -> Self:
-        """The interval that ``to_dict`` described."""
+        """The interval that ``to_dict`` described.
+
+        Parameters
+        ----------
+        data : mapping
+            As returned by ``to_dict``.
+
+        Returns
+        -------
+        Interval
+            Equal to the one that was stored.
+        """
         return cls(
             low=-math.inf if data["low"] is None else data["low"],
             high=math.inf if data["high"] is None else data["high"],
@@ -226,7 +255,13 @@ class Columns(Mapping[str, tuple[Cell, ...]]):
         return len(next(iter(self._values.values()), ()))
 
     def rows(self) -> tuple[dict[str, Cell], ...]:
-        """The rows, each as a dictionary."""
+        """The rows, each as a dictionary.
+
+        Returns
+        -------
+        tuple of dict
+            In order, by column name.
+        """
         names = list(self._values)
         return tuple(dict(zip(names, row, strict=True)) for row in zip(*self._values.values(), strict=True))
 
@@ -234,7 +269,13 @@ class Columns(Mapping[str, tuple[Cell, ...]]):
         return f"<{self.height} rows: {', '.join(self)}>"
 
     def to_dict(self) -> list[Json]:
-        """JSON builtins: a list of columns in their order."""
+        """The columns as JSON builtins.
+
+        Returns
+        -------
+        list of dict
+            The columns in their order, each with its name, its type and its values.
+        """
         return [
             {"name": name, "type": self._types[name], "values": [_encode(cell) for cell in cells]}
             for name, cells in self._values.items()
@@ -242,7 +283,18 @@ class Columns(Mapping[str, tuple[Cell, ...]]):
 
     @classmethod
     def from_dict(cls, data: Sequence[Mapping[str, typing.Any]]) -> Self:
-        """The columns that ``to_dict`` described."""
+        """The columns that ``to_dict`` described.
+
+        Parameters
+        ----------
+        data : sequence of mapping
+            As returned by ``to_dict``.
+
+        Returns
+        -------
+        Columns
+            Equal to those that were stored.
+        """
         types: dict[str, ColumnType] = {column["name"]: column["type"] for column in data}
         return cls(
             {
@@ -485,7 +537,13 @@ class TableResult(Result):
         return self.columns
 
     def rows(self) -> tuple[dict[str, Cell], ...]:
-        """The rows as dictionaries, in order."""
+        """The rows, each as a dictionary.
+
+        Returns
+        -------
+        tuple of dict
+            In order, by column name.
+        """
         return self.columns.rows()
 
     def _repr_html_(self) -> str:

@@ -56,7 +56,18 @@ class Assumption(Protocol):
         """The length of one step: ``"month"`` or ``"term"``."""
 
     def survival(self, k: int, /) -> float | NDArray[np.floating[Any]]:
-        """Share of customers still there after ``k`` steps, in [0, 1]."""
+        """Share of customers still there after some steps.
+
+        Parameters
+        ----------
+        k : int
+            Steps since the start, at least 0.
+
+        Returns
+        -------
+        float or numpy.ndarray
+            Share in [0, 1]; 1 at step 0.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
