@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from retention_metrics._stored import Frozen
+
 Value = float | int | str | None | Sequence[float]
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
@@ -42,7 +44,7 @@ _FUNCTIONS: Mapping[str, Callable[..., float]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Frozen):
     """One line of working.
 
     Parameters
@@ -60,7 +62,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Frozen):
     """How a number came about.
 
     Parameters

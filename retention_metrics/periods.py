@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
+from retention_metrics._stored import Frozen
 from retention_metrics.errors import InputError
 
 __all__ = ["DAYS", "Period", "PeriodUnit", "TimeUnit", "Weekday"]
@@ -40,7 +41,7 @@ _MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class Period(Frozen):
     """A calendar period: its unit, zone, week start and fiscal year.
 
     Parameters

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar, dataclass_tr
 import numpy as np
 
 from retention_metrics import _checks
+from retention_metrics._stored import Frozen, Stored
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 
@@ -133,7 +134,7 @@ class FrozenDict(Mapping[str, typing.Any]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
+class Interval(Frozen):
     """An interval estimate, with its level and its method.
 
     Parameters
@@ -315,7 +316,7 @@ def result(cls: type[_ResultType]) -> type[_ResultType]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Result:
+class Result(Stored):
     """A number or a table with its uncertainty, its definition and what was left out.
 
     Attributes
@@ -337,9 +338,6 @@ class Result:
     backend : str
         The library whose frame ``to_frame`` gives; not part of the value, so not part of ``to_dict``.
     """
-
-    kind: ClassVar[str] = ""
-    schema: ClassVar[int] = 1
 
     estimate: float | None = None
     interval: Interval | None = None
@@ -410,17 +408,8 @@ class Result:
         InputError
             If the dictionary describes another kind of result, or a newer schema.
         """
-        if data.get("kind") != cls.kind:
-            raise InputError(f"{cls.__name__} reads kind {cls.kind!r}; got {data.get('kind')!r}.", argument="kind")
-        if data.get("schema", 0) > cls.schema:
-            raise InputError(
-                f"{cls.kind} is read up to schema {cls.schema}; got {data['schema']}.",
-                argument="schema",
-                fix="Upgrade retention-metrics.",
-            )
         hints = typing.get_type_hints(cls)
-        known = {declared.name for declared in dataclasses.fields(cls)}
-        return cls(**{name: _decode(hints[name], value) for name, value in data.items() if name in known})
+        return cls(**{name: _decode(hints[name], value) for name, value in cls._stored_fields(data).items()})
 
     def to_frame(self, backend: Backend | None = None) -> pd.DataFrame | pl.DataFrame | pa.Table:
         """The result as a tidy eager frame.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
+from retention_metrics._stored import Stored
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation
 from retention_metrics.periods import DAYS, TIME_UNITS
@@ -27,11 +28,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-class Model(ABC):
+class Model(Stored, ABC):
     """A probability model: a frozen dataclass of positive parameters."""
 
-    kind: ClassVar[str]
-    schema: ClassVar[int] = 1
     parameters: ClassVar[tuple[str, ...]]
     """Names of the parameters, in the order of every covariance matrix."""
     shares: ClassVar[tuple[str, ...]] = ()
@@ -115,16 +114,7 @@ class Model(ABC):
         InputError
             If the dictionary describes another kind of model or a newer schema.
         """
-        if data.get("kind") != cls.kind:
-            raise InputError(f"{cls.__name__} reads kind {cls.kind!r}; got {data.get('kind')!r}.", argument="kind")
-        if data.get("schema", 0) > cls.schema:
-            raise InputError(
-                f"{cls.kind} is read up to schema {cls.schema}; got {data['schema']}.",
-                argument="schema",
-                fix="Upgrade retention-metrics.",
-            )
-        known = {declared.name for declared in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        return cls(**{name: value for name, value in data.items() if name in known})
+        return cls(**cls._stored_fields(data))
 
     @classmethod
     @abstractmethod
