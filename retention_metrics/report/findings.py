@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics import clv, periods, retention
+from retention_metrics import _checks, clv, periods, retention
 from retention_metrics._stats import proportions
-from retention_metrics.clv.fitting import Spread
+from retention_metrics.clv.fitting import Spread, required_level
 from retention_metrics.errors import FitError, InputError
 from retention_metrics.results import Interval, Proportion
 
@@ -158,6 +158,8 @@ def find(
     InputError
         If nothing is left to report on.
     """
+    level = required_level(level)
+    period = _checks.choice(period, periods.PERIOD_UNITS, name="period")
     kept, excluded = _usable(orders, as_of)
     bought = kept[~(kept["value"] < 0)] if "value" in kept else kept
     if bought.empty:
@@ -186,7 +188,7 @@ def find(
         rows=len(orders.frame),
         customers=len(table),
         purchases=int(table["frequency"].sum()) + len(table),
-        excluded=excluded | _old(kept, table, since),
+        excluded=excluded | _old(kept, bought, table),
         warnings=_warnings(orders, kept, bought, table, last),
         revenue=float(kept[kept["customer"].isin(table["customer"])]["value"].sum()) if "value" in kept else None,
         repeat=_share(int((table["frequency"] > 0).sum()), len(table), level),
@@ -251,11 +253,11 @@ def _nothing_left(orders: Orders, excluded: dict[str, int], *, returns: int) -> 
     return f"no purchase is left to report on: {len(orders.frame)} rows, {', '.join(counted)}."
 
 
-def _old(kept: pd.DataFrame, table: pd.DataFrame, since: dt.date | None) -> dict[str, int]:
-    if since is None:
-        return {}
-    rows = int((~kept["customer"].isin(table["customer"])).sum())
-    return {"before_since": rows} if rows else {}
+def _old(kept: pd.DataFrame, bought: pd.DataFrame, table: pd.DataFrame) -> dict[str, int]:
+    """Rows of customers who only ever returned, and of those who came before ``since``."""
+    buyer = kept["customer"].isin(bought["customer"])
+    rows = {"no_purchase": ~buyer, "before_since": buyer & ~kept["customer"].isin(table["customer"])}
+    return {reason: int(where.sum()) for reason, where in rows.items() if where.any()}
 
 
 def _warnings(

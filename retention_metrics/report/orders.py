@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from retention_metrics import _checks
+from retention_metrics import _checks, datasets
 from retention_metrics.errors import ColumnError, InputError
 
 if TYPE_CHECKING:
@@ -132,6 +132,16 @@ def read(path: Path, how: Reading) -> Orders:
     raw, lines = table.columns(path, how)
 
     return _typed(raw, how, source=path.name, lines=lines)
+
+
+def cdnow() -> Orders:
+    """The bundled purchases of a music shop's customers, 1997-98."""
+    names = {CUSTOMER: "customer_id", TIME: "date", VALUE: "amount"}
+    stored: Any = datasets.cdnow()
+    frame = stored[list(names.values())].set_axis(list(names), axis=1)
+    return Orders(
+        frame=frame.assign(**{CUSTOMER: customers(frame[CUSTOMER])}), source="CDNOW sample, 1997-98", names=names
+    )
 
 
 # ---------------------------------------------------------------- which kind of file
@@ -456,7 +466,7 @@ def _money(raw: pd.Series[Any], how: Reading, lines: Lines) -> pd.Series[Any]:
         raise InputError(f"--value {how.value!r} holds true and false, not money.", argument="value", column=how.value)
     text = raw.astype("str").str.strip()
     missing = (raw.isna() | text.str.lower().isin(_NO_TIME)).to_numpy()
-    if how.decimal != ".":
+    if how.decimal != "." and not pd.api.types.is_numeric_dtype(raw.dtype):
         text = text.str.replace(".", "\0", regex=False).str.replace(how.decimal, ".", regex=False)
     numbers = pd.to_numeric(text.mask(missing), errors="coerce").astype("float64")
     bad = np.flatnonzero(~np.isfinite(numbers.to_numpy()) & ~missing).tolist()
