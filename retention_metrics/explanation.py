@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from retention_metrics._stored import Frozen
+
 Value = float | int | str | None | Sequence[float]
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
@@ -42,7 +44,7 @@ _FUNCTIONS: Mapping[str, Callable[..., float]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Frozen):
     """One line of working.
 
     Parameters
@@ -60,7 +62,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Frozen):
     """How a number came about.
 
     Parameters
@@ -110,13 +112,25 @@ class Explanation:
         return "\n".join(lines)
 
     def markdown(self) -> str:
-        """The working as Markdown, with its formulas as LaTeX."""
+        """The working as Markdown, with its formulas as LaTeX.
+
+        Returns
+        -------
+        str
+            The formula in words, the values as a table, the steps and the source.
+        """
         given = [f"| {name} | {_shown(value)} |" for name, value in self.values.items()]
         table = ["| value | |", "|---|---|", *given] if given else []
         return "\n".join([self.formula, "", *table, "", "$$", self.latex(), "$$", "", f"*Source: {self.source}*"])
 
     def latex(self) -> str:
-        """The working as an ``aligned`` block of LaTeX."""
+        """The working as LaTeX.
+
+        Returns
+        -------
+        str
+            An ``aligned`` block, one line per step.
+        """
         found = self.evaluate()
         lines = [
             rf"{_latex_name(step.name)} &= {_latex(ast.parse(step.expression, mode='eval').body)} = "

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
+from retention_metrics._stored import Frozen
 from retention_metrics.errors import InputError
 
 __all__ = ["DAYS", "Period", "PeriodUnit", "TimeUnit", "Weekday"]
@@ -40,7 +41,7 @@ _MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class Period(Frozen):
     """A calendar period: its unit, zone, week start and fiscal year.
 
     Parameters
@@ -88,7 +89,25 @@ class Period:
         return _MONTHS_IN.get(self.unit)
 
     def index_of(self, days: Days) -> Days:
-        """The running number of the period that holds each day, days counted from 1970-01-01."""
+        """Running number of the period that holds each day.
+
+        Parameters
+        ----------
+        days : ndarray of int
+            Days from 1970-01-01.
+
+        Returns
+        -------
+        ndarray of int
+            Of the shape of ``days``; neighbouring periods differ by 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import retention_metrics as rm
+        >>> rm.Period("week").index_of(np.array([3, 4, 10, 11])).tolist()
+        [0, 1, 1, 2]
+        """
         if self.unit == "day":
             return np.asarray(days, dtype=np.int64)
         if self.unit == "week":
@@ -98,7 +117,25 @@ class Period:
         return (months - self.month_offset) // _MONTHS_IN[self.unit]
 
     def first_day(self, index: Days) -> Days:
-        """The first day of each numbered period, in days from 1970-01-01."""
+        """First day of each numbered period.
+
+        Parameters
+        ----------
+        index : ndarray of int
+            Running numbers, as ``index_of`` gives them.
+
+        Returns
+        -------
+        ndarray of int
+            Days from 1970-01-01, of the shape of ``index``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import retention_metrics as rm
+        >>> rm.Period("week").first_day(np.array([1, 2])).tolist()
+        [4, 11]
+        """
         index = np.asarray(index, dtype=np.int64)
         if self.unit == "day":
             return index
@@ -108,7 +145,18 @@ class Period:
         return months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
 
     def start_of(self, day: dt.date) -> dt.date:
-        """The first day of the period that holds ``day``."""
+        """First day of the period that holds a date.
+
+        Parameters
+        ----------
+        day : date
+            Any day of the period.
+
+        Returns
+        -------
+        date
+            Its first day.
+        """
         number = np.array([day_number(day)])
         return date_of(int(self.first_day(self.index_of(number))[0]))
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar, dataclass_tr
 import numpy as np
 
 from retention_metrics import _checks
+from retention_metrics._stored import Frozen, Stored
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 
@@ -99,7 +100,19 @@ KINDS: Mapping[str, str] = MappingProxyType(
 
 
 class FrozenDict(Mapping[str, typing.Any]):
-    """A read-only mapping that can be pickled and compared."""
+    """A read-only mapping that can be pickled and compared.
+
+    Parameters
+    ----------
+    items : mapping of str to object, optional
+        What it holds; a copy is taken.
+
+    Examples
+    --------
+    >>> from retention_metrics.results import FrozenDict
+    >>> FrozenDict({"null_rating": 3})["null_rating"]
+    3
+    """
 
     __slots__ = ("_items",)
 
@@ -127,7 +140,7 @@ class FrozenDict(Mapping[str, typing.Any]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
+class Interval(Frozen):
     """An interval estimate, with its level and its method.
 
     Parameters
@@ -164,7 +177,13 @@ class Interval:
         return self.low <= value <= self.high
 
     def to_dict(self) -> dict[str, Json]:
-        """JSON builtins; an unbounded end is null."""
+        """The interval as JSON builtins.
+
+        Returns
+        -------
+        dict
+            An unbounded end is null.
+        """
         return {
             "low": self.low if math.isfinite(self.low) else None,
             "high": self.high if math.isfinite(self.high) else None,
@@ -174,7 +193,18 @@ class Interval:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, typing.Any]) -> Self:
-        """The interval that ``to_dict`` described."""
+        """The interval that ``to_dict`` described.
+
+        Parameters
+        ----------
+        data : mapping
+            As returned by ``to_dict``.
+
+        Returns
+        -------
+        Interval
+            Equal to the one that was stored.
+        """
         return cls(
             low=-math.inf if data["low"] is None else data["low"],
             high=math.inf if data["high"] is None else data["high"],
@@ -232,7 +262,13 @@ class Columns(Mapping[str, tuple[Cell, ...]]):
         return len(next(iter(self._values.values()), ()))
 
     def rows(self) -> tuple[dict[str, Cell], ...]:
-        """The rows, each as a dictionary."""
+        """The rows, each as a dictionary.
+
+        Returns
+        -------
+        tuple of dict
+            In order, by column name.
+        """
         names = list(self._values)
         return tuple(dict(zip(names, row, strict=True)) for row in zip(*self._values.values(), strict=True))
 
@@ -240,7 +276,13 @@ class Columns(Mapping[str, tuple[Cell, ...]]):
         return f"<{self.height} rows: {', '.join(self)}>"
 
     def to_dict(self) -> list[Json]:
-        """JSON builtins: a list of columns in their order."""
+        """The columns as JSON builtins.
+
+        Returns
+        -------
+        list of dict
+            The columns in their order, each with its name, its type and its values.
+        """
         return [
             {"name": name, "type": self._types[name], "values": [_encode(cell) for cell in cells]}
             for name, cells in self._values.items()
@@ -248,7 +290,18 @@ class Columns(Mapping[str, tuple[Cell, ...]]):
 
     @classmethod
     def from_dict(cls, data: Sequence[Mapping[str, typing.Any]]) -> Self:
-        """The columns that ``to_dict`` described."""
+        """The columns that ``to_dict`` described.
+
+        Parameters
+        ----------
+        data : sequence of mapping
+            As returned by ``to_dict``.
+
+        Returns
+        -------
+        Columns
+            Equal to those that were stored.
+        """
         types: dict[str, ColumnType] = {column["name"]: column["type"] for column in data}
         return cls(
             {
@@ -269,7 +322,7 @@ def result(cls: type[_ResultType]) -> type[_ResultType]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Result:
+class Result(Stored):
     """A number or a table with its uncertainty, its definition and what was left out.
 
     Attributes
@@ -291,9 +344,6 @@ class Result:
     backend : str
         The library whose frame ``to_frame`` gives; not part of the value, so not part of ``to_dict``.
     """
-
-    kind: ClassVar[str] = ""
-    schema: ClassVar[int] = 1
 
     estimate: float | None = None
     interval: Interval | None = None
@@ -364,17 +414,8 @@ class Result:
         InputError
             If the dictionary describes another kind of result, or a newer schema.
         """
-        if data.get("kind") != cls.kind:
-            raise InputError(f"{cls.__name__} reads kind {cls.kind!r}; got {data.get('kind')!r}.", argument="kind")
-        if data.get("schema", 0) > cls.schema:
-            raise InputError(
-                f"{cls.kind} is read up to schema {cls.schema}; got {data['schema']}.",
-                argument="schema",
-                fix="Upgrade retention-metrics.",
-            )
         hints = typing.get_type_hints(cls)
-        known = {declared.name for declared in dataclasses.fields(cls)}
-        return cls(**{name: _decode(hints[name], value) for name, value in data.items() if name in known})
+        return cls(**{name: _decode(hints[name], value) for name, value in cls._stored_fields(data).items()})
 
     def to_frame(self, backend: Backend | None = None) -> pd.DataFrame | pl.DataFrame | pa.Table:
         """The result as a tidy eager frame.
@@ -491,7 +532,13 @@ class TableResult(Result):
         return self.columns
 
     def rows(self) -> tuple[dict[str, Cell], ...]:
-        """The rows as dictionaries, in order."""
+        """The rows, each as a dictionary.
+
+        Returns
+        -------
+        tuple of dict
+            In order, by column name.
+        """
         return self.columns.rows()
 
     def _repr_html_(self) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from retention_metrics import _checks
+from retention_metrics._stored import Stored
 from retention_metrics.errors import InputError
 from retention_metrics.results import Result
 
@@ -56,11 +57,22 @@ class Assumption(Protocol):
         """The length of one step: ``"month"`` or ``"term"``."""
 
     def survival(self, k: int, /) -> float | NDArray[np.floating[Any]]:
-        """Share of customers still there after ``k`` steps, in [0, 1]."""
+        """Share of customers still there after some steps.
+
+        Parameters
+        ----------
+        k : int
+            Steps since the start, at least 0.
+
+        Returns
+        -------
+        float or numpy.ndarray
+            Share in [0, 1]; 1 at step 0.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConstantChurn:
+class ConstantChurn(Stored):
     """The same share of customers leaves in every month.
 
     Parameters
@@ -80,7 +92,6 @@ class ConstantChurn:
     """
 
     kind: ClassVar[str] = "survival.constant_churn"
-    schema: ClassVar[int] = 1
     step: ClassVar[StepUnit] = "month"
 
     monthly_churn: float
@@ -134,12 +145,17 @@ class ConstantChurn:
         -------
         ConstantChurn
             Equal to the one that was stored.
+
+        Raises
+        ------
+        InputError
+            If the dictionary describes something else, or a newer schema.
         """
-        return cls(monthly_churn=data["monthly_churn"])
+        return cls(**cls._stored_fields(data))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SurvivalTable:
+class SurvivalTable(Stored):
     """The share of customers still there after 0, 1, 2, ... steps.
 
     Parameters
@@ -166,7 +182,6 @@ class SurvivalTable:
     """
 
     kind: ClassVar[str] = "survival.table"
-    schema: ClassVar[int] = 1
 
     values: Sequence[float]
     step: StepUnit = "month"
@@ -277,8 +292,13 @@ class SurvivalTable:
         -------
         SurvivalTable
             Equal to the one that was stored.
+
+        Raises
+        ------
+        InputError
+            If the dictionary describes something else, or a newer schema.
         """
-        return cls(values=data["values"], step=data["step"], tail=data["tail"])
+        return cls(**cls._stored_fields(data))
 
 
 def assumption(

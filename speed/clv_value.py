@@ -23,9 +23,7 @@ def monthly(customers: int) -> pd.DataFrame:
 
 
 def at_month_ends(frame: pd.DataFrame) -> pd.DataFrame:
-    return clv.lifetime_value(
-        MONTHLY, SPEND, frame, horizon=12, discount_rate=0.01, timing="end_of_period"
-    ).to_frame()
+    return clv.lifetime_value(MONTHLY, SPEND, frame, horizon=12, discount_rate=0.01, timing="end_of_period").to_frame()
 
 
 def continuous(frame: pd.DataFrame) -> pd.DataFrame:

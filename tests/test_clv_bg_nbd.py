@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest import approx
 
 from retention_metrics.clv import BGNBD
 from retention_metrics.clv.limits import (
@@ -56,34 +55,38 @@ def histories(draw):
 def test_new_customers_buy_as_in_hardies_spreadsheet(reference):
     table = reference("bg_nbd_predictions").new_customer
     model = BGNBD(**table["theta"])
-    assert model.expected_purchases_new(horizon=table["weeks"]) == approx(np.array(table["expected"]), abs=5e-5)
+    assert model.expected_purchases_new(horizon=table["weeks"]) == pytest.approx(np.array(table["expected"]), abs=5e-5)
     none = CDNOW.probability_of_purchases_new(n=0, horizon=39)
-    assert none == approx(table["no_purchase_in_39_weeks"], abs=5e-8)
+    assert none == pytest.approx(table["no_purchase_in_39_weeks"], abs=5e-8)
 
 
 def test_probabilities_of_purchases_are_those_of_btyd(reference):
     table = reference("bg_nbd_predictions").probability_of_purchases_in_30_weeks
     found = BGNBD(**table["theta"]).probability_of_purchases_new(n=table["n"], horizon=30)
-    assert found == approx(np.array(table["probability"]), rel=1e-3)
+    assert found == pytest.approx(np.array(table["probability"]), rel=1e-3)
 
 
 def test_single_customers_are_those_of_the_spreadsheet(reference):
     for row in reference("bg_nbd_predictions").customers:
-        assert CDNOW.expected_purchases(*row["history"], horizon=row["horizon"]) == approx(row["expected"], abs=5e-8)
+        assert CDNOW.expected_purchases(*row["history"], horizon=row["horizon"]) == pytest.approx(
+            row["expected"], abs=5e-8
+        )
         if "alive" in row:
-            assert CDNOW.probability_alive(*row["history"]) == approx(row["alive"], abs=5e-9)
+            assert CDNOW.probability_alive(*row["history"]) == pytest.approx(row["alive"], abs=5e-9)
 
 
 def test_answers_where_the_printed_formulas_break(reference):
     edges = reference("bg_nbd_predictions").edges
     at_a_1 = BGNBD(r=0.243, alpha=4.414, a=1.0, b=2.426)
     at_b_1 = BGNBD(r=0.243, alpha=4.414, a=0.793, b=1.0)
-    assert at_a_1.expected_purchases(2, 30.43, 38.86, horizon=39) == approx(edges["a_is_1"], rel=1e-12)
-    assert at_b_1.expected_purchases(0, 0, 38.86, horizon=39) == approx(edges["b_is_1_without_repeat"], rel=1e-12)
-    assert CDNOW.probability_of_purchases_new(n=171, horizon=365) == approx(edges["n_171_in_365"], rel=1e-10)
-    assert CDNOW.probability_of_purchases_new(n=100, horizon=1) == approx(edges["n_100_in_1"], rel=1e-10)
+    assert at_a_1.expected_purchases(2, 30.43, 38.86, horizon=39) == pytest.approx(edges["a_is_1"], rel=1e-12)
+    assert at_b_1.expected_purchases(0, 0, 38.86, horizon=39) == pytest.approx(
+        edges["b_is_1_without_repeat"], rel=1e-12
+    )
+    assert CDNOW.probability_of_purchases_new(n=171, horizon=365) == pytest.approx(edges["n_171_in_365"], rel=1e-10)
+    assert CDNOW.probability_of_purchases_new(n=100, horizon=1) == pytest.approx(edges["n_100_in_1"], rel=1e-10)
     endless = CDNOW.discounted_expected_purchases(2, 30.43, 38.86, force=edges["force"])
-    assert endless == approx(edges["discounted"], abs=5e-6)
+    assert endless == pytest.approx(edges["discounted"], abs=5e-6)
 
 
 def test_heavy_silent_buyers_are_expected_to_buy_less_than_light_ones(reference):
@@ -91,7 +94,7 @@ def test_heavy_silent_buyers_are_expected_to_buy_less_than_light_ones(reference)
     table = reference("bg_nbd_predictions").frequency_paradox
     model = BGNBD(**table["theta"])
     expected = model.expected_purchases(table["frequency"], table["recency"], table["T"], horizon=table["horizon"])
-    assert expected == approx(np.array(table["expected"]), rel=1e-4)
+    assert expected == pytest.approx(np.array(table["expected"]), rel=1e-4)
 
 
 # ---------------------------------------------------------------- two ways to one number
@@ -108,7 +111,7 @@ def test_likelihood_is_the_mean_over_rates_and_dropout_probabilities(history):
         return p ** (a - 1) * (1 - p) ** (b - 1) * (silent + gone)
 
     mean = mp.quad(given_p, [0, 0.01, 0.5, 0.99, 1]) / mp.beta(a, b) * alpha**r * mp.gamma(r + x) / mp.gamma(r)
-    assert CDNOW.log_likelihood(*history) == approx(float(mp.log(mean)), abs=1e-8)
+    assert CDNOW.log_likelihood(*history) == pytest.approx(float(mp.log(mean)), abs=1e-8)
 
 
 @pytest.mark.parametrize("model", FAMILY, ids=by_name)
@@ -116,13 +119,13 @@ def test_simulated_customers_behave_as_expected(model):
     drawn = model.simulate(np.full(200_000, 30.0), rng=2005)
     frequency = drawn["frequency"].to_numpy()
     error = frequency.std() / np.sqrt(frequency.size)
-    assert frequency.mean() == approx(float(model.expected_purchases_new(horizon=30)), abs=4.5 * error)
+    assert frequency.mean() == pytest.approx(float(model.expected_purchases_new(horizon=30)), abs=4.5 * error)
     for n in (0, 1, 2):
         share = float(model.probability_of_purchases_new(n=n, horizon=30))
-        assert np.mean(frequency == n) == approx(share, abs=4.5 * np.sqrt(share * (1 - share) / 200_000) + 1e-12)
+        assert np.mean(frequency == n) == pytest.approx(share, abs=4.5 * np.sqrt(share * (1 - share) / 200_000) + 1e-12)
     # P(alive) is calibrated: its mean over customers is the share who are.
     alive = model.probability_alive(frequency, drawn["recency"].to_numpy(), 30.0)
-    assert drawn["alive"].mean() == approx(alive.mean(), abs=4.5 * np.sqrt(0.25 / 200_000))
+    assert drawn["alive"].mean() == pytest.approx(alive.mean(), abs=4.5 * np.sqrt(0.25 / 200_000))
 
 
 @pytest.mark.parametrize("model", FAMILY, ids=by_name)
@@ -138,7 +141,7 @@ def test_what_was_expected_of_customers_with_a_history_happens(model):
         rows = frequency == x
         if rows.sum() > 500:
             spread = max(late[rows].std(), 0.02) / np.sqrt(rows.sum())
-            assert late[rows].mean() == approx(expected[rows].mean(), abs=4.5 * spread)
+            assert late[rows].mean() == pytest.approx(expected[rows].mean(), abs=4.5 * spread)
 
 
 @pytest.mark.parametrize("model", FAMILY, ids=by_name)
@@ -146,8 +149,10 @@ def test_expected_purchases_is_the_mean_of_the_probabilities(model):
     x = 1 if isinstance(model, (OneRepeatNBD, OneRepeatPoisson)) else 3
     n = np.arange(600)
     mass = model.probability_of_purchases(x, 12.0, 20.0, n=n, horizon=9.0)
-    assert mass.sum() == approx(1.0, abs=1e-9)
-    assert float(mass @ n) == approx(float(model.expected_purchases(x, 12.0, 20.0, horizon=9.0)), rel=1e-8, abs=1e-12)
+    assert mass.sum() == pytest.approx(1.0, abs=1e-9)
+    assert float(mass @ n) == pytest.approx(
+        float(model.expected_purchases(x, 12.0, 20.0, horizon=9.0)), rel=1e-8, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("model", FAMILY, ids=by_name)
@@ -157,7 +162,7 @@ def test_purchases_come_at_the_rate_of_those_alive(model):
     step = 1e-6
     slope = float(model.expected_purchases(x, t_x, age, horizon=step)) / step
     rate = model.rate if hasattr(model, "rate") else (model.r + x) / (model.alpha + age)
-    assert slope == approx(float(model.probability_alive(x, t_x, age)) * rate, rel=1e-5)
+    assert slope == pytest.approx(float(model.probability_alive(x, t_x, age)) * rate, rel=1e-5)
 
 
 def test_alive_after_is_a_mean_over_dropout_probabilities():
@@ -168,7 +173,7 @@ def test_alive_after_is_a_mean_over_dropout_probabilities():
         lambda p: p ** (a - 1) * (1 - p) ** (b + x - 1) * (scale / (scale + p * after)) ** (r + x), [0, 0.01, 0.5, 1]
     ) / mp.beta(a, b + x)
     now, later = CDNOW.probability_alive(x, 12.0, age, after=[0, after])
-    assert later / now == approx(float(mean), rel=1e-9)
+    assert later / now == pytest.approx(float(mean), rel=1e-9)
 
 
 @pytest.mark.parametrize(("rate", "horizon"), [(0.002, 52.0), (0.1, 400.0), (1e-6, 3.0)])
@@ -180,7 +185,7 @@ def test_discounting_integrates_the_expectation(rate, horizon):
     by_parts = force * np.sum(weights * np.exp(-force * time) * expected) * horizon / 2
     by_parts += np.exp(-force * horizon) * CDNOW.expected_purchases(2, 30.43, 38.86, horizon=horizon)
     found = CDNOW.discounted_expected_purchases(2, 30.43, 38.86, discount_rate=rate, horizon=horizon)
-    assert found == approx(by_parts, rel=1e-9)
+    assert found == pytest.approx(by_parts, rel=1e-9)
 
 
 def test_many_customers_get_the_answers_of_single_ones():
@@ -202,7 +207,7 @@ def test_many_customers_get_the_answers_of_single_ones():
             "discounted": CDNOW.discounted_expected_purchases(*history, discount_rate=0.001, horizon=365),
         }
         for name, value in single.items():
-            assert many[name][row] == approx(value, rel=1e-11), name
+            assert many[name][row] == pytest.approx(value, rel=1e-11), name
 
 
 def test_answers_are_those_of_lifetimes():
@@ -212,8 +217,8 @@ def test_answers_are_those_of_lifetimes():
     drawn = CDNOW.simulate(np.linspace(27, 39, 500), rng=1)
     history = tuple(drawn[name].to_numpy() for name in ("frequency", "recency", "T"))
     theirs = fitter.conditional_expected_number_of_purchases_up_to_time(39, *history)
-    assert CDNOW.expected_purchases(*history, horizon=39) == approx(theirs, rel=1e-9)
-    assert CDNOW.probability_alive(*history) == approx(fitter.conditional_probability_alive(*history), rel=1e-12)
+    assert CDNOW.expected_purchases(*history, horizon=39) == pytest.approx(theirs, rel=1e-9)
+    assert CDNOW.probability_alive(*history) == pytest.approx(fitter.conditional_probability_alive(*history), rel=1e-12)
 
 
 # ---------------------------------------------------------------- laws
@@ -236,7 +241,7 @@ def test_expected_purchases_grow_with_the_horizon_ever_more_slowly(model, histor
 @given(model=models, history=histories(), first=st.floats(0.1, 50.0), second=st.floats(0.1, 50.0))
 def test_horizons_add_up(model, history, first, second):
     """Purchases in a horizon are those of its first part, and of the second by whoever is still alive then."""
-    frequency, recency, age = history
+    frequency, _, age = history
     whole = float(model.expected_purchases(*history, horizon=first + second))
     start = float(model.expected_purchases(*history, horizon=first))
     # The posterior of the rates after `first` depends on what happened in it: sum over the number of purchases.
@@ -247,9 +252,10 @@ def test_horizons_add_up(model, history, first, second):
     stayed = np.exp(mass) * float(model.probability_alive(*history))
     later, silent = np.full(n.size, age + first), np.zeros(n.size)
     ahead = model._ahead(frequency + n.astype(float), silent, later, second, 0.0, "continuous")
-    beyond = n.size * stayed[-1] * ahead[-1]  # of the order of what the sum leaves out
-    if beyond < 1e-10 * whole:
-        assert whole == approx(start + float(stayed @ ahead), rel=1e-8)
+    alive_then = float(model.probability_alive(*history, after=first))
+    left_out = alive_then - stayed.sum(), n.size * stayed[-1] * ahead[-1]  # in probability, and in purchases
+    if left_out[0] < 1e-12 and left_out[1] < 1e-10 * whole:
+        assert whole == pytest.approx(start + float(stayed @ ahead), rel=1e-8)
 
 
 @given(model=models, history=histories(), factor=st.floats(1e-3, 1e3))
@@ -259,9 +265,11 @@ def test_answers_do_not_depend_on_the_unit_of_time(model, history, factor):
     scaled = frequency, recency * factor, age * factor
     # Rounding may carry recency past T.
     scaled = (scaled[0], min(scaled[1], scaled[2]), scaled[2])
-    assert other.probability_alive(*scaled) == approx(float(model.probability_alive(*history)), rel=1e-7, abs=1e-300)
+    assert other.probability_alive(*scaled) == pytest.approx(
+        float(model.probability_alive(*history)), rel=1e-7, abs=1e-300
+    )
     here = float(model.expected_purchases(*history, horizon=10.0))
-    assert other.expected_purchases(*scaled, horizon=10.0 * factor) == approx(here, rel=1e-7, abs=1e-300)
+    assert other.expected_purchases(*scaled, horizon=10.0 * factor) == pytest.approx(here, rel=1e-7, abs=1e-300)
 
 
 @given(model=models, history=histories())
@@ -300,7 +308,7 @@ def test_an_endless_sum_without_discount_exists_only_where_customers_surely_drop
         CDNOW.discounted_expected_purchases(2, 30.43, 38.86, discount_rate=0.0)
     mortal = BGNBD(r=0.243, alpha=4.414, a=3.0, b=2.426)
     endless = mortal.discounted_expected_purchases(2, 30.43, 38.86, discount_rate=0.0)
-    assert endless == approx(float(mortal.expected_purchases(2, 30.43, 38.86, horizon=1e9)), rel=1e-6)
+    assert endless == pytest.approx(float(mortal.expected_purchases(2, 30.43, 38.86, horizon=1e9)), rel=1e-6)
 
 
 # ---------------------------------------------------------------- a model is its parameters
@@ -334,7 +342,7 @@ def test_a_model_changes_its_unit_and_not_its_answers(model):
     daily = weekly.rescale(to="day")
     assert daily.unit == "day"
     x = 1
-    assert daily.expected_purchases(x, 70.0, 140.0, horizon=70.0) == approx(
+    assert daily.expected_purchases(x, 70.0, 140.0, horizon=70.0) == pytest.approx(
         float(weekly.expected_purchases(x, 10.0, 20.0, horizon=10.0)), rel=1e-12, abs=1e-300
     )
     with pytest.raises(InputError, match="unit"):

@@ -10,9 +10,18 @@ import pytest
 
 from places import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+GENERATED = {"_build", "_static", "api"}
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(page for page in (ROOT / "docs").rglob("*.md") if not GENERATED & set(page.relative_to(ROOT).parts)),
+]
 SESSION = re.compile(r"^```(?:pycon|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.FAIL_FAST
+
+
+def by_path(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
 def sessions(page: Path) -> str:
@@ -31,7 +40,7 @@ SHOWN = {page: sessions(page) for page in PAGES}
 WITH_SESSIONS = [page for page, text in SHOWN.items() if text.strip()]
 
 
-@pytest.mark.parametrize("page", WITH_SESSIONS, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", WITH_SESSIONS, ids=by_path)
 def test_what_a_page_shows_is_what_happens(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     test = doctest.DocTestParser().get_doctest(SHOWN[page], {}, page.name, str(page), 0)
@@ -44,7 +53,7 @@ def test_the_readme_shows_a_session():
     assert ROOT / "README.md" in WITH_SESSIONS
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=by_path)
 def test_an_error_is_only_quoted_by_a_session_that_raises_it(page):
     outside = SESSION.sub("", page.read_text(encoding="utf-8"))
     assert not re.findall(

@@ -178,7 +178,7 @@ def test_an_object_needs_a_step_and_everyone_at_the_start():
     class Weekly(NoStep):
         step = "week"
 
-    with pytest.raises(InputError, match="no step; got NoStep. Give it step"):
+    with pytest.raises(InputError, match=r"no step; got NoStep\. Give it step"):
         survival.assumption(NoStep())
     with pytest.raises(InputError, match=r"survival\(0\) is 1, everyone; got 0.5"):
         survival.assumption(NotEveryone())

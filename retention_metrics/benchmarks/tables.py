@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from retention_metrics import _checks, locales
+from retention_metrics._stored import Frozen, Stored
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import FrozenDict, Json, Result, result
@@ -20,7 +21,7 @@ TIERS: tuple[Tier, ...] = ("primary", "secondary", "opinion")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edge:
+class Edge(Frozen):
     """A value at which one band ends and the next begins.
 
     Parameters
@@ -42,7 +43,7 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Frozen):
     """Who published a band table, where, when and about whom.
 
     Parameters
@@ -72,7 +73,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BandTable:
+class BandTable(Stored):
     """Bands of a metric, lowest first, with their source.
 
     Parameters
@@ -118,7 +119,6 @@ class BandTable:
     """
 
     kind: ClassVar[str] = "benchmarks.band_table"
-    schema: ClassVar[int] = 1
 
     name: str
     metric: str
@@ -271,8 +271,7 @@ class BandTable:
         """
         entries = {entry: value for entry, value in data.items() if entry not in ("kind", "schema")}
         table = str(entries.get("name", "band table"))
-        if data.get("kind", cls.kind) != cls.kind or data.get("schema", cls.schema) > cls.schema:
-            raise InputError(f"BandTable reads kind {cls.kind!r} up to schema {cls.schema}.", argument="kind")
+        cls._refuse_others({"kind": cls.kind, **data})
         _require_entries(entries, cls, table=table, entry="")
         edges = entries["edges"]
         if not isinstance(edges, (list, tuple)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from retention_metrics.clv import newton
@@ -10,11 +9,12 @@ from retention_metrics.clv.dropout_model import ONE_TIME_NOTE, DropoutModel
 from retention_metrics.clv.histories import Histories
 from retention_metrics.clv.likelihood import PurchaseSums
 from retention_metrics.clv.limits import LIMITS
+from retention_metrics.clv.model import model
 from retention_metrics.clv.parts import BetaDropout, GammaRates
 from retention_metrics.clv.purchase_model import PurchaseModel
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class BGNBD(BetaDropout, GammaRates, DropoutModel):
     """Beta-geometric/NBD model of repeat purchases [1]_.
 

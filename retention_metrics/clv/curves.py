@@ -152,9 +152,7 @@ def _discounted_rows(
     reach = min(horizon, 45 / force)  # exp(-45) is below the last bit
     scale = age / bend(frequency)
     width = np.log1p(reach / scale)
-    panels = max(2, int(np.ceil(float(width.max()) / 1.5)))
-    fractions = ((np.arange(panels)[:, None] + 0.5 + 0.5 * _NODES) / panels).reshape(-1)
-    weights = np.tile(_WEIGHTS, panels) / (2 * panels)
+    fractions, weights = panels(float(width.max()))
     variable = width[:, None] * fractions
     time = np.expm1(variable) * scale[:, None]
     stretch = np.exp(variable) * (width * scale)[:, None]  # dt for d(fraction)
@@ -165,6 +163,13 @@ def _discounted_rows(
     integral = (np.exp(-force * time) * stretch * purchases[:, :-1]) @ weights
     answer: Floats = force * integral + np.exp(-force * reach) * purchases[:, -1]
     return answer
+
+
+def panels(width: float) -> tuple[Floats, Floats]:
+    """Nodes in (0, 1) and weights of Gauss-Legendre panels for an integrand smooth over an interval of this width."""
+    count = max(2, int(np.ceil(width / 1.5)))
+    fractions = ((np.arange(count)[:, None] + 0.5 + 0.5 * _NODES) / count).reshape(-1)
+    return fractions, np.tile(_WEIGHTS, count) / (2 * count)
 
 
 def in_steps(

@@ -96,16 +96,30 @@ class DropoutModel(Rates, Dropout, PurchaseModel):
         return answer
 
     def _log_stays(self, x: Floats, t_x: Floats, age: Floats, later: Floats) -> Floats:
-        return self._on_curves(curves.log_survival, self._log_survival, x, later / self._scale(age))
+        tau = later / self._scale(age)
+        if self.varies:
+            return self._log_survival(x, tau)
+        return self._on_curves(curves.log_survival, self._log_survival, x, tau)
 
     def _expected(self, x: Floats, t_x: Floats, age: Floats, horizon: Floats) -> Floats:
-        return self._on_curves(curves.expected, self._log_purchases, x, horizon / self._scale(age))
+        tau = horizon / self._scale(age)
+        if self.varies:
+            return np.where(tau > 0, np.exp(self._log_purchases(x, np.where(tau > 0, tau, 1.0))), 0.0)
+        return self._on_curves(curves.expected, self._log_purchases, x, tau)
+
+    def _pace(self, x: Floats, age: Floats) -> Floats:
+        pace: Floats = self._scale(age) / self._bend(x)
+        return pace
 
     def _discounted(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
+        if self.varies:
+            return super()._discounted(x, t_x, age, horizon, force)
         levels, scale = x.reshape(-1), self._scale(age).reshape(-1)
         return curves.discounted(self._log_purchases, levels, scale, self._bend, horizon, force).reshape(x.shape)
 
     def _in_steps(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
+        if self.varies:
+            return super()._in_steps(x, t_x, age, horizon, force)
         levels, scale = x.reshape(-1), self._scale(age).reshape(-1)
         return curves.in_steps(self._log_purchases, levels, scale, self._bend, horizon, force).reshape(x.shape)
 

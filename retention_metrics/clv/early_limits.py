@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from retention_metrics.clv.dropout_model import DropoutModel
@@ -15,6 +14,7 @@ from retention_metrics.clv.limits import (
     TwoTypeNBD,
     TwoTypePoisson,
 )
+from retention_metrics.clv.model import model
 
 __all__ = [
     "EARLY_LIMITS",
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class EarlyGeometricNBD(GeometricNBD):
     """Gamma purchase rates, and one probability of dropping out after any purchase.
 
@@ -55,7 +55,7 @@ class EarlyGeometricNBD(GeometricNBD):
     limit_of: ClassVar[str] = "all customers share one dropout probability"
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class EarlyTwoTypeNBD(TwoTypeNBD):
     """Gamma purchase rates; a share buys once only, the others never drop out.
 
@@ -84,7 +84,7 @@ class EarlyTwoTypeNBD(TwoTypeNBD):
     limit_of: ClassVar[str] = "customers drop out at their first purchase or never"
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class EarlyBGPoisson(BGPoisson):
     """One purchase rate for all; beta dropout probabilities after any purchase.
 
@@ -111,7 +111,7 @@ class EarlyBGPoisson(BGPoisson):
     limit_of: ClassVar[str] = "all customers buy at one rate"
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class EarlyGeometricPoisson(GeometricPoisson):
     """One purchase rate and one probability of dropping out after any purchase.
 
@@ -138,7 +138,7 @@ class EarlyGeometricPoisson(GeometricPoisson):
     limit_of: ClassVar[str] = "all customers share one purchase rate and one dropout probability"
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class EarlyTwoTypePoisson(TwoTypePoisson):
     """One purchase rate for all; a share buys once only, the others never drop out.
 

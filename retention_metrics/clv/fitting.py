@@ -54,6 +54,9 @@ class Fit(Result, Generic[M]):
         Where the penalty pulls the log-parameters to.
     diagnostics : tuple of str
         Doubts about the fit, in words; empty where there are none.
+    data : object
+        The distinct rows behind the fit, which profile intervals and posteriors need; None once read back from
+        a dictionary.
 
     Examples
     --------

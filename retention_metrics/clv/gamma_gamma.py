@@ -14,7 +14,7 @@ from scipy import special
 from retention_metrics import _checks
 from retention_metrics.clv import fitting, newton
 from retention_metrics.clv.likelihood import levels_of
-from retention_metrics.clv.model import Model
+from retention_metrics.clv.model import Model, model
 from retention_metrics.errors import FitError, InputError
 from retention_metrics.explanation import Explanation, Step
 
@@ -42,7 +42,7 @@ class Spending:
         return int(self.value.size if self.counts is None else round(float(self.counts.sum())))
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class GammaGamma(Model):
     """Gamma-Gamma model of spend per purchase [1]_.
 

@@ -19,7 +19,7 @@ Returns = Literal["net", "exclude", "raise"]
 
 @dataclass(frozen=True, kw_only=True)
 class PurchaseHistory(CustomerTable):
-    """One row per customer: frequency, recency, T and money, in the caller's kind of frame.
+    """One row per customer, in the caller's kind of frame: who bought how often.
 
     Attributes
     ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType, ModuleType
 from typing import Any
 
@@ -106,17 +107,16 @@ def to_lifetimes(model: BGNBD | GammaGamma) -> Any:
 
 def _lifetimes() -> ModuleType:
     """lifetimes, imported without its side effects on pandas options and warning filters."""
-    option = "mode.chained_assignment"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            before = pd.get_option(option)
-        except KeyError:  # pandas dropped the option: nothing to put back
-            before = None
+    with warnings.catch_warnings(action="ignore"), _kept("mode.chained_assignment"):
         try:
             return importlib.import_module("lifetimes")
         except ImportError:
             raise _checks.missing_dependency("lifetimes", extra="all", purpose="to_lifetimes()") from None
-        finally:
-            if before is not None:
-                pd.set_option(option, before)
+
+
+def _kept(option: str) -> AbstractContextManager[object]:
+    """Within it a pandas option may change; after it the option is what it was."""
+    try:
+        return pd.option_context(option, pd.get_option(option))
+    except KeyError:  # pandas dropped the option: nothing to put back
+        return nullcontext()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics.clv.dropout_model import ONE_TIME_NOTE, DropoutModel
+from retention_metrics.clv.model import model
 from retention_metrics.clv.parts import (
     BetaDropout,
     CertainDropout,
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class NBD(NoDropout, GammaRates, DropoutModel):
     """Gamma purchase rates and no dropout: the negative binomial model of purchases [1]_.
 
@@ -69,7 +69,7 @@ class NBD(NoDropout, GammaRates, DropoutModel):
     unit: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class GeometricNBD(OneDropout, GammaRates, DropoutModel):
     """Gamma purchase rates, and one dropout probability that all customers share.
 
@@ -104,7 +104,7 @@ class GeometricNBD(OneDropout, GammaRates, DropoutModel):
     unit: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class TwoTypeNBD(TwoTypes, GammaRates, DropoutModel):
     """Gamma purchase rates; a share drops out at the first repeat purchase, the others never.
 
@@ -139,7 +139,7 @@ class TwoTypeNBD(TwoTypes, GammaRates, DropoutModel):
     unit: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class OneRepeatNBD(CertainDropout, GammaRates, DropoutModel):
     """Gamma purchase rates; every customer drops out at the first repeat purchase.
 
@@ -170,7 +170,7 @@ class OneRepeatNBD(CertainDropout, GammaRates, DropoutModel):
     unit: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class BGPoisson(BetaDropout, OneRate, DropoutModel):
     """One purchase rate for all, and beta dropout probabilities.
 
@@ -202,7 +202,7 @@ class BGPoisson(BetaDropout, OneRate, DropoutModel):
     unit: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class GeometricPoisson(OneDropout, OneRate, DropoutModel):
     """One purchase rate and one dropout probability for all customers.
 
@@ -234,7 +234,7 @@ class GeometricPoisson(OneDropout, OneRate, DropoutModel):
     unit: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class TwoTypePoisson(TwoTypes, OneRate, DropoutModel):
     """One purchase rate for all; a share drops out at the first repeat purchase, the others never.
 
@@ -266,7 +266,7 @@ class TwoTypePoisson(TwoTypes, OneRate, DropoutModel):
     unit: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class OneRepeatPoisson(CertainDropout, OneRate, DropoutModel):
     """One purchase rate for all; every customer drops out at the first repeat purchase.
 
@@ -294,7 +294,7 @@ class OneRepeatPoisson(CertainDropout, OneRate, DropoutModel):
     unit: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class Poisson(NoDropout, OneRate, DropoutModel):
     """One purchase rate for all, and no dropout.
 

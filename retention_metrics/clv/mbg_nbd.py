@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from retention_metrics.clv import newton
@@ -10,11 +9,12 @@ from retention_metrics.clv.dropout_model import DropoutModel
 from retention_metrics.clv.early_limits import EARLY_LIMITS
 from retention_metrics.clv.histories import Histories
 from retention_metrics.clv.likelihood import PurchaseSums
+from retention_metrics.clv.model import model
 from retention_metrics.clv.parts import BetaDropout, GammaRates
 from retention_metrics.clv.purchase_model import PurchaseModel
 
 
-@dataclass(frozen=True, kw_only=True)
+@model
 class MBGNBD(BetaDropout, GammaRates, DropoutModel):
     """Modified BG/NBD model: customers may drop out after any purchase [1]_.
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
+from retention_metrics._stored import Stored
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation
 from retention_metrics.periods import DAYS, TIME_UNITS
@@ -25,13 +28,21 @@ if TYPE_CHECKING:
     from retention_metrics.clv.newton import Objective
 
 Floats = NDArray[np.float64]
+_ModelType = TypeVar("_ModelType", bound="Model")
 
 
-class Model(ABC):
-    """A probability model: a frozen dataclass of positive parameters."""
+@dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=False)
+def model(cls: type[_ModelType]) -> type[_ModelType]:
+    """Declare a model class: frozen, keyword-only, compared by ``to_dict``."""
+    return dataclass(frozen=True, kw_only=True, eq=False)(cls)
 
-    kind: ClassVar[str]
-    schema: ClassVar[int] = 1
+
+class Model(Stored, ABC):
+    """A probability model: a frozen dataclass of positive parameters.
+
+    A parameter is one number, or an array where it differs between customers: then it broadcasts with their histories.
+    """
+
     parameters: ClassVar[tuple[str, ...]]
     """Names of the parameters, in the order of every covariance matrix."""
     shares: ClassVar[tuple[str, ...]] = ()
@@ -39,16 +50,30 @@ class Model(ABC):
 
     def __post_init__(self) -> None:
         for name in self.parameters:
-            value = getattr(self, name)
-            if name in self.shares:
-                checked = _checks.number(value, name=name, low=0.0, high=1.0, open_low=True, open_high=True)
-            else:
-                checked = _checks.positive(value, name=name)
+            checked = _parameter(getattr(self, name), name=name, share=name in self.shares)
             object.__setattr__(self, name, checked)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Model):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.to_dict(), sort_keys=True))
+
+    @property
+    def varies(self) -> bool:
+        """Whether a parameter differs between customers."""
+        return any(isinstance(getattr(self, name), np.ndarray) for name in self.parameters)
 
     @property
     def theta(self) -> Floats:
         """The parameters as an array, in the order of ``parameters``."""
+        if self.varies:
+            raise InputError(
+                f"this {type(self).__name__} holds a parameter for each customer; theta is for one model of all.",
+                argument="theta",
+            )
         return np.array([getattr(self, name) for name in self.parameters], dtype=np.float64)
 
     def with_theta(self, theta: Floats) -> Self:
@@ -93,8 +118,9 @@ class Model(ABC):
         dict
             ``kind``, ``schema``, the parameters and, where the model has one, its unit of time.
         """
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return {"kind": self.kind, "schema": self.schema, **{f.name: getattr(self, f.name) for f in fields}}
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        listed = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
+        return {"kind": self.kind, "schema": self.schema, **listed}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -115,16 +141,8 @@ class Model(ABC):
         InputError
             If the dictionary describes another kind of model or a newer schema.
         """
-        if data.get("kind") != cls.kind:
-            raise InputError(f"{cls.__name__} reads kind {cls.kind!r}; got {data.get('kind')!r}.", argument="kind")
-        if data.get("schema", 0) > cls.schema:
-            raise InputError(
-                f"{cls.kind} is read up to schema {cls.schema}; got {data['schema']}.",
-                argument="schema",
-                fix="Upgrade retention-metrics.",
-            )
-        known = {declared.name for declared in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        return cls(**{name: value for name, value in data.items() if name in known})
+        stored = cls._stored_fields(data)
+        return cls(**{name: np.array(value) if isinstance(value, list) else value for name, value in stored.items()})
 
     @classmethod
     @abstractmethod
@@ -169,10 +187,24 @@ class Model(ABC):
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        cells = "".join(f"<tr><td>{name}</td><td>{getattr(self, name):.6g}</td></tr>" for name in self.parameters)
+        shown = {name: getattr(self, name) for name in self.parameters}
+        words = {n: f"{v.size} values" if isinstance(v, np.ndarray) else f"{v:.6g}" for n, v in shown.items()}
+        cells = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in words.items())
         unit = getattr(self, "unit", None)
         caption = type(self).__name__ + (f", time in {unit}s" if unit else "")
         return f"<table class='retention-metrics'><caption>{caption}</caption>{cells}</table>"
+
+
+def _parameter(value: object, *, name: str, share: bool) -> float | Floats:
+    """A positive number or a probability; an array of them is copied and closed to writing."""
+    if not (isinstance(value, np.ndarray) and value.ndim):
+        high = 1.0 if share else np.inf
+        return _checks.number(value, name=name, low=0.0, high=high, open_low=True, open_high=share)
+    array = np.array(_checks.floats(value, name=name))
+    bad = (array <= 0) | (array >= 1) if share else array <= 0
+    _checks.refuse(bad, array, name=name, rule="holds numbers in (0, 1)" if share else "holds numbers above 0")
+    array.setflags(write=False)
+    return array
 
 
 class TimedModel(Model):

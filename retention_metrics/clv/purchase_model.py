@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from retention_metrics import _checks
-from retention_metrics.clv import histories
+from retention_metrics.clv import curves, histories
 from retention_metrics.clv.model import TimedModel
 from retention_metrics.errors import InputError
 
@@ -56,10 +56,6 @@ class PurchaseModel(TimedModel):
         """Expected purchases in (T, T + horizon], given alive at T."""
 
     @abstractmethod
-    def _discounted(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
-        """The same with a purchase at T + t counted exp(-force t), for a positive force and any horizon."""
-
-    @abstractmethod
     def _ever(self, x: Floats, t_x: Floats, age: Floats) -> Floats | None:
         """Expected purchases over an endless horizon, given alive at T; None where they are infinite."""
 
@@ -90,6 +86,27 @@ class PurchaseModel(TimedModel):
     def _possible(cls, data: histories.Histories) -> bool:
         """Whether the model gives the data a probability above zero."""
         return True
+
+    @abstractmethod
+    def _pace(self, x: Floats, age: Floats) -> Floats:
+        """A length of time in which the expected purchases of a customer depart from a straight line."""
+
+    def _discounted(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
+        """The expected purchases with one at T + t counted exp(-force t), for a positive force and any horizon.
+
+        By parts a sum of positive terms, ``exp(-force H) E(H) + force * integral of exp(-force t) E(t) dt``, the
+        integral by Gauss-Legendre panels in log(1 + t / pace).
+        """
+        reach = min(horizon, 45 / force)  # exp(-45) is below the last bit
+        pace = self._pace(x, age)
+        width = np.log1p(reach / pace)
+        total = np.exp(-force * reach) * self._expected(x, t_x, age, np.full(x.shape, reach))
+        for fraction, weight in zip(*curves.panels(float(width.max(initial=0.0))), strict=True):
+            variable = width * fraction
+            time = np.expm1(variable) * pace
+            bought = self._expected(x, t_x, age, time)
+            total = total + force * weight * width * pace * np.exp(variable - force * time) * bought
+        return np.asarray(total)
 
     def _in_steps(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
         """Expected purchases with those of each unit of time discounted to the unit's end, given alive at T."""
@@ -130,7 +147,7 @@ class PurchaseModel(TimedModel):
         >>> round(float(model.log_likelihood(2, 30.43, 38.86)), 4)
         -9.4586
         """
-        x, t_x, age = histories.check(frequency, recency, T)
+        x, t_x, age = self._histories(frequency, recency, T)
 
         answer = self._log_likelihood(x, t_x, age)
 
@@ -173,7 +190,7 @@ class PurchaseModel(TimedModel):
         array([0.727, 0.609, 0.532])
         """
         later = _checks.floats(after, name="after", low=0.0)
-        x, t_x, age, later = _broadcast(histories.check(frequency, recency, T), after=later)
+        x, t_x, age, later = self._histories(frequency, recency, T, after=later)
 
         answer = self._alive(x, t_x, age)
         if later.any():
@@ -215,7 +232,7 @@ class PurchaseModel(TimedModel):
         1.226
         """
         ahead = _checks.floats(horizon, name="horizon", low=0.0)
-        x, t_x, age, ahead = _broadcast(histories.check(frequency, recency, T), horizon=ahead)
+        x, t_x, age, ahead = self._histories(frequency, recency, T, horizon=ahead)
 
         answer = self._alive(x, t_x, age) * self._expected(x, t_x, age, ahead)
 
@@ -257,7 +274,7 @@ class PurchaseModel(TimedModel):
         array([0.4454, 0.2393, 0.1442])
         """
         number, ahead = _checks.whole(n, name="n"), _checks.floats(horizon, name="horizon", low=0.0)
-        x, t_x, age, number, ahead = _broadcast(histories.check(frequency, recency, T), n=number, horizon=ahead)
+        x, t_x, age, number, ahead = self._histories(frequency, recency, T, n=number, horizon=ahead)
 
         alive = self._alive(x, t_x, age)
         answer: Floats = alive * self._mass(x, t_x, age, number, ahead) + (1 - alive) * (number == 0)
@@ -316,7 +333,7 @@ class PurchaseModel(TimedModel):
         """
         rate = discount_force(discount_rate, force)
         reach = np.inf if horizon is None else _checks.non_negative(horizon, name="horizon")
-        x, t_x, age = histories.check(frequency, recency, T)
+        x, t_x, age = self._histories(frequency, recency, T)
 
         answer = self._alive(x, t_x, age) * self._ahead(x, t_x, age, reach, rate, "continuous")
 
@@ -610,6 +627,23 @@ class PurchaseModel(TimedModel):
 
     # ---------------------------------------------------------- shared arithmetic
 
+    def _histories(
+        self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, **others: Floats
+    ) -> tuple[Floats, ...]:
+        """Checked histories and what goes with them in one shape, that of the parameters too where these vary."""
+        history = histories.check(frequency, recency, T)
+        own = {name: np.asarray(getattr(self, name)) for name in self.parameters} if self.varies else {}
+        try:
+            found = np.broadcast_arrays(*history, *others.values(), *own.values())
+        except ValueError:
+            given = others | own
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in given.items())
+            raise InputError(
+                f"{' and '.join(given)} broadcast with frequency, recency and T {history[0].shape}; got {shapes}.",
+                argument=next(iter(given)),
+            ) from None
+        return tuple(found[: 3 + len(others)])
+
     def _log_odds(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
         """Log-odds of having dropped out, certainty as a finite number so that differences are numbers too."""
         odds: Floats = np.clip(self._log_odds_gone(x, t_x, age), -_CERTAIN, _CERTAIN)
@@ -653,14 +687,3 @@ def discount_force(discount_rate: float | None, force: float | None) -> float:
     if force is not None:
         return _checks.non_negative(force, name="force")
     return float(np.log1p(_checks.non_negative(discount_rate, name="discount_rate")))
-
-
-def _broadcast(history: tuple[Floats, ...], **others: Floats) -> tuple[Floats, ...]:
-    try:
-        return tuple(np.broadcast_arrays(*history, *others.values()))
-    except ValueError:
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in others.items())
-        raise InputError(
-            f"{' and '.join(others)} broadcast with frequency, recency and T {history[0].shape}; got {shapes}.",
-            argument=next(iter(others)),
-        ) from None

@@ -113,6 +113,12 @@ class BreakEvenChurnRatio(Result):
         Monthly churn of the term to match, held.
     required_months : float or None
         Present months of service that ``term`` must reach.
+    bond_months : int
+        Months that ``term`` binds its clients for between renewals.
+    horizon_months : float
+        Months in which fees count; infinite without an end.
+    monthly_discount_rate : float
+        Share by which a fee is worth less for each month that it comes later.
     method : str
         ``"closed_form"`` without an end, ``"root"`` with one.
 

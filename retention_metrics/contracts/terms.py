@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retention_metrics import _checks, results
+from retention_metrics._stored import Stored
 from retention_metrics.errors import InputError
 from retention_metrics.survival import (
     STEP_UNITS,
@@ -29,7 +30,7 @@ LEAVES: tuple[Leaves, ...] = ("at_renewal", "any_month")
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class Term(Stored):
     """A contract term on offer: its length, its fee and its churn.
 
     Parameters
@@ -79,7 +80,6 @@ class Term:
     """
 
     kind: ClassVar[str] = "contracts.term"
-    schema: ClassVar[int] = 1
 
     name: str
     months: int
@@ -297,6 +297,11 @@ class Term:
         Term
             Equal to the one that was stored.
 
+        Raises
+        ------
+        InputError
+            If the dictionary describes something else, or a newer schema.
+
         Examples
         --------
         >>> from retention_metrics import contracts
@@ -304,8 +309,7 @@ class Term:
         >>> contracts.Term.from_dict(term.to_dict()) == term
         True
         """
-        names = {declared.name for declared in dataclasses.fields(cls)} & set(data)
-        fields = {name: data[name] for name in names}
+        fields = cls._stored_fields(data)
         if fields.get("survival") is not None:
             fields["survival"] = results.from_dict(fields["survival"])
         return cls(**fields)

@@ -37,7 +37,6 @@ __all__ = [
 _BY_KIND: Mapping[str, str] = MappingProxyType(
     {
         "churn.by_group": "groups:churn_by_group",
-        "churn.rate": "groups:estimate_with_interval",
         "contracts.compare": "money:contract_comparison",
         "growth.plateau": "money:plateau_path",
         "nps.difference": "groups:estimate_with_interval",

@@ -90,8 +90,8 @@ def promoter_score(score: Result, ax: Axes | None = None) -> Axes:
     --------
     >>> import retention_metrics as rm
     >>> axes = rm.nps.from_counts(promoters=60, passives=25, detractors=15).plot()
-    >>> axes.get_xlim()
-    (-100.0, 100.0)
+    >>> [float(end) for end in axes.get_xlim()]
+    [-100.0, 100.0]
     """
     estimate = _estimate(score)
     shares = [getattr(score, f"{name}_share") for name in ("detractor", "passive", "promoter")]

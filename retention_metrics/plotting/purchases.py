@@ -130,7 +130,7 @@ def probability_alive_matrix(
     frequency_max: int = 20,
     steps: int = 40,
 ) -> Axes:
-    """Probability of still being a customer, by purchases and by the time of the last one.
+    """Probability of being alive, by purchases and by the time of the last one.
 
     Parameters
     ----------

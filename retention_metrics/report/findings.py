@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics import clv, periods, retention
+from retention_metrics import _checks, clv, periods, retention
 from retention_metrics._stats import proportions
-from retention_metrics.clv.fitting import Spread
+from retention_metrics.clv.fitting import Spread, required_level
 from retention_metrics.errors import FitError, InputError
 from retention_metrics.results import Interval, Proportion
 
@@ -158,6 +158,8 @@ def find(
     InputError
         If nothing is left to report on.
     """
+    level = required_level(level)
+    period = _checks.choice(period, periods.PERIOD_UNITS, name="period")
     kept, excluded = _usable(orders, as_of)
     bought = kept[~(kept["value"] < 0)] if "value" in kept else kept
     if bought.empty:
@@ -167,7 +169,7 @@ def find(
 
     history = _history(kept, unit=unit, as_of=last, since=since)
     table = history.frame
-    log = {"customer": "customer", "time": "time", "as_of": last, "since": since, "level": level}
+    log: dict[str, Any] = {"customer": "customer", "time": "time", "as_of": last, "since": since, "level": level}
     cohorts = _cohorts(bought, period, log)
     buying = _answer(lambda: _buying(history, soon=soon, later=later, level=level))
     spending = _spending(history, buying, later=later, level=level)
@@ -186,7 +188,7 @@ def find(
         rows=len(orders.frame),
         customers=len(table),
         purchases=int(table["frequency"].sum()) + len(table),
-        excluded=excluded | _old(kept, table, since),
+        excluded=excluded | _old(kept, bought, table),
         warnings=_warnings(orders, kept, bought, table, last),
         revenue=float(kept[kept["customer"].isin(table["customer"])]["value"].sum()) if "value" in kept else None,
         repeat=_share(int((table["frequency"] > 0).sum()), len(table), level),
@@ -201,20 +203,20 @@ def find(
     )
 
 
-class _Unanswered(Exception):
+class _UnansweredError(Exception):
     """A section rests on another one that has no answer."""
 
 
 def _answer(work: Callable[[], T]) -> Answer[T]:
     try:
         return Answer(work())
-    except (FitError, InputError, _Unanswered) as error:
+    except (FitError, InputError, _UnansweredError) as error:
         return Answer(reason=" ".join(str(error).split()))
 
 
 def _required(answer: Answer[T]) -> T:
     if answer.value is None:
-        raise _Unanswered(answer.reason)
+        raise _UnansweredError(answer.reason)
     return answer.value
 
 
@@ -251,11 +253,11 @@ def _nothing_left(orders: Orders, excluded: dict[str, int], *, returns: int) -> 
     return f"no purchase is left to report on: {len(orders.frame)} rows, {', '.join(counted)}."
 
 
-def _old(kept: pd.DataFrame, table: pd.DataFrame, since: dt.date | None) -> dict[str, int]:
-    if since is None:
-        return {}
-    rows = int((~kept["customer"].isin(table["customer"])).sum())
-    return {"before_since": rows} if rows else {}
+def _old(kept: pd.DataFrame, bought: pd.DataFrame, table: pd.DataFrame) -> dict[str, int]:
+    """Rows of customers who only ever returned, and of those who came before ``since``."""
+    buyer = kept["customer"].isin(bought["customer"])
+    rows = {"no_purchase": ~buyer, "before_since": buyer & ~kept["customer"].isin(table["customer"])}
+    return {reason: int(where.sum()) for reason, where in rows.items() if where.any()}
 
 
 def _warnings(
@@ -264,8 +266,8 @@ def _warnings(
     said = list(orders.notes)
     if len(kept) > len(bought):
         said.append(
-            f"{len(kept) - len(bought):,} rows of negative value are taken for returns: they are no purchases, and they "
-            "reduce the customer's value."
+            f"{len(kept) - len(bought):,} rows of negative value are taken for returns: they are no purchases, and "
+            "they reduce the customer's value."
         )
     tomorrow = dt.date.today() + dt.timedelta(days=1)
     future = int((bought["time"] > np.datetime64(tomorrow)).sum())
@@ -273,7 +275,8 @@ def _warnings(
         said.append(f"{future:,} purchases are dated after today. Are all dates right?")
     if len(table) == len(bought) and len(table) >= 100:
         said.append(
-            f"Every row has a customer of its own. Is {orders.names['customer']!r} really the customer, and not the order?"
+            f"Every row has a customer of its own. Is {orders.names['customer']!r} really the customer, "
+            "and not the order?"
         )
     if bought["time"].min().year < 1980:
         said.append(f"The first purchase is dated {bought['time'].min().date()}. Are all dates right?")
@@ -326,7 +329,7 @@ def _cohorts(bought: pd.DataFrame, period: PeriodUnit, log: dict[str, Any]) -> A
 def _days(bought: pd.DataFrame, log: dict[str, Any], *, first: dt.date, last: dt.date) -> retention.DayTable:
     days = tuple(day for day in _DAYS if day <= (last - first).days)
     if not days:
-        raise _Unanswered("The log spans a single day.")
+        raise _UnansweredError("The log spans a single day.")
     return retention.day_n(bought, days=days, kind="cumulative", **log)
 
 
@@ -411,7 +414,7 @@ def _check(bought: pd.DataFrame, *, unit: TimeUnit, last: dt.date, since: dt.dat
     first = bought["time"].min().date() if since is None else max(since, bought["time"].min().date())
     middle = first + (last - first) // 2
     if middle <= first or middle >= last:
-        raise _Unanswered("The log is too short to hide half of it from the model.")
+        raise _UnansweredError("The log is too short to hide half of it from the model.")
     history = _history(bought[["customer", "time"]], unit=unit, as_of=last, since=since, calibration_end=middle)
     horizon = (last - middle).days / periods.DAYS[unit]
     fit, _ = _fit(history)
@@ -429,9 +432,7 @@ def _check(bought: pd.DataFrame, *, unit: TimeUnit, last: dt.date, since: dt.dat
 # ---------------------------------------------------------------- money
 
 
-def _spending(
-    history: PurchaseHistory, buying: Answer[Buying], *, later: int, level: float
-) -> Answer[Spending]:
+def _spending(history: PurchaseHistory, buying: Answer[Buying], *, later: int, level: float) -> Answer[Spending]:
     if history.monetary_value is None:
         return Answer(reason="No column of money was given: add --value to see what customers are worth.")
     return _answer(lambda: _worth(history, _required(buying), later=later, level=level))
@@ -501,7 +502,7 @@ def _top(
 ) -> pd.DataFrame:
     """The customers of whom most is expected."""
     fit = _required(buying).fit
-    table = fit.predict(history, horizon=later, level=level).frame
+    table: pd.DataFrame = fit.predict(history, horizon=later, level=level).frame
     order = "expected_purchases"
     if spending.value is not None:
         worth = clv.lifetime_value(fit, spending.value.fit, _spent(history)[0], horizon=later, level=level).frame

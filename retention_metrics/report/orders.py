@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from retention_metrics import _checks
+from retention_metrics import _checks, datasets
 from retention_metrics.errors import ColumnError, InputError
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ CUSTOMER, TIME, VALUE = "customer", "time", "value"
 _SEPARATORS = (",", ";", "\t", "|")
 _NO_TIME = frozenset({"", "na", "n/a", "nan", "nat", "none", "null", "\\n", "<na>"})
 _ISO = re.compile(
-    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?\s?(?P<zone>Z|[+-]\d{2}(?::?\d{2})?)?)?", re.IGNORECASE
+    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?\s?(?P<zone>Z|[+-]\d{2}(?::?\d{2})?)?)?",
+    re.IGNORECASE,
 )
 _FORMATS = (
     "%Y%m%d",
@@ -131,6 +132,16 @@ def read(path: Path, how: Reading) -> Orders:
     raw, lines = table.columns(path, how)
 
     return _typed(raw, how, source=path.name, lines=lines)
+
+
+def cdnow() -> Orders:
+    """The bundled purchases of a music shop's customers, 1997-98."""
+    names = {CUSTOMER: "customer_id", TIME: "date", VALUE: "amount"}
+    stored: Any = datasets.cdnow()
+    frame = stored[list(names.values())].set_axis(list(names), axis=1)
+    return Orders(
+        frame=frame.assign(**{CUSTOMER: customers(frame[CUSTOMER])}), source="CDNOW sample, 1997-98", names=names
+    )
 
 
 # ---------------------------------------------------------------- which kind of file
@@ -379,7 +390,8 @@ def _times(raw: pd.Series[Any], how: Reading, lines: Lines) -> tuple[pd.Series[A
     if zoned.any() and not (zoned | missing | ~iso).all():
         row = int((~zoned & ~missing & iso).argmax())
         raise InputError(
-            f"--time {how.time!r} mixes times with a zone and times without one ({lines.said([row], [text.iloc[row]])}).",
+            f"--time {how.time!r} mixes times with a zone and times without one "
+            f"({lines.said([row], [text.iloc[row]])}).",
             argument="time",
             column=how.time,
         )
@@ -397,17 +409,15 @@ def _checked_format(pattern: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise InputError(
-            f"--date-format is written as %d/%m/%Y or %Y%m%d; got {pattern!r}.", argument="date_format"
-        )
+        raise InputError(f"--date-format is written as %d/%m/%Y or %Y%m%d; got {pattern!r}.", argument="date_format")
     return pattern
 
 
 def _refuse_times(times: pd.Series[Any], text: pd.Series[Any], missing: Any, how: Reading, lines: Lines) -> None:
     import numpy as np
 
-    bad = np.flatnonzero(times.isna().to_numpy() & ~missing)
-    if not bad.size:
+    bad = np.flatnonzero(times.isna().to_numpy() & ~missing).tolist()
+    if not bad:
         return
     fitting = _formats_that_fit(text[~missing]) if how.date_format is None else []
     if how.date_format is not None:
@@ -417,11 +427,11 @@ def _refuse_times(times: pd.Series[Any], text: pd.Series[Any], missing: Any, how
     else:
         fix = "Dates are read as 2024-01-31 or 2024-01-31T09:30:00; for another form give --date-format."
     raise InputError(
-        f"--time {how.time!r} holds {bad.size} unreadable {'date' if bad.size == 1 else 'dates'} in {len(text)} rows "
+        f"--time {how.time!r} holds {len(bad)} unreadable {'date' if len(bad) == 1 else 'dates'} in {len(text)} rows "
         f"({lines.said(bad[:3], text.iloc[bad[:3]].tolist())}).",
         argument="time",
         column=how.time,
-        count=int(bad.size),
+        count=len(bad),
         first=text.iloc[bad[:3]].tolist(),
         fix=fix,
     )
@@ -456,20 +466,21 @@ def _money(raw: pd.Series[Any], how: Reading, lines: Lines) -> pd.Series[Any]:
         raise InputError(f"--value {how.value!r} holds true and false, not money.", argument="value", column=how.value)
     text = raw.astype("str").str.strip()
     missing = (raw.isna() | text.str.lower().isin(_NO_TIME)).to_numpy()
-    if how.decimal != ".":
+    if how.decimal != "." and not pd.api.types.is_numeric_dtype(raw.dtype):
         text = text.str.replace(".", "\0", regex=False).str.replace(how.decimal, ".", regex=False)
     numbers = pd.to_numeric(text.mask(missing), errors="coerce").astype("float64")
-    bad = np.flatnonzero((~np.isfinite(numbers.to_numpy())) & ~missing)
-    if bad.size:
+    bad = np.flatnonzero(~np.isfinite(numbers.to_numpy()) & ~missing).tolist()
+    if bad:
         shown = raw.astype("str").iloc[bad[:3]].tolist()
         comma = how.decimal == "." and all(re.fullmatch(r"-?\d+,\d{1,2}", entry.strip()) for entry in shown)
+        what = "entry that is no number" if len(bad) == 1 else "entries that are no numbers"
+        plain = "Leave out currency signs and separators of thousands."
         raise InputError(
-            f"--value {how.value!r} holds {bad.size} {'entry that is no number' if bad.size == 1 else 'entries that are no numbers'} "
-            f"in {len(raw)} rows ({lines.said(bad[:3], shown)}).",
+            f"--value {how.value!r} holds {len(bad)} {what} in {len(raw)} rows ({lines.said(bad[:3], shown)}).",
             argument="value",
             column=how.value,
-            count=int(bad.size),
-            fix="For a decimal comma give --decimal ','." if comma else "Leave out currency signs and separators of thousands.",
+            count=len(bad),
+            fix="For a decimal comma give --decimal ','." if comma else plain,
         )
     return numbers
 

@@ -53,7 +53,9 @@ class RetentionCurve(TableResult):
     retention_kind : str
         ``"classic"``, ``"unbounded"`` or ``"cumulative"``.
     level : float or None
-        Probability content of the intervals, whose method is ``method``.
+        Probability content of the intervals.
+    method : str
+        How the intervals are computed.
     """
 
     kind: ClassVar[str] = "retention.average"
@@ -84,7 +86,9 @@ class CohortTable(TableResult):
     as_of : date
         End of observation.
     level : float or None
-        Probability content of the intervals, whose method is ``method``.
+        Probability content of the intervals.
+    method : str
+        How the intervals are computed.
     """
 
     kind: ClassVar[str] = "retention.cohorts"

@@ -35,7 +35,9 @@ class DayTable(TableResult):
     as_of : date
         End of observation.
     level : float or None
-        Probability content of the intervals, whose method is ``method``.
+        Probability content of the intervals.
+    method : str
+        How the intervals are computed.
     """
 
     kind: ClassVar[str] = "retention.day_n"
