@@ -18,6 +18,8 @@ from retention_metrics.errors import ColumnError, InputError
 
 Array = NDArray[np.float64]
 Answers = Callable[..., Mapping[str, Array]]
+COVARIATE = "covariate "
+"""What the role of a covariate begins with; its column's name follows."""
 Formula = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Arithmetic over columns by name, whether arrays or an engine's expressions."""
 
@@ -39,21 +41,21 @@ class HistorySource:
         return self.source.backend
 
     def arrays(self, *roles: str, counts: bool = False) -> dict[str, Array]:
-        """The role columns as arrays of floats, NaN where missing, in row order.
+        """The role columns as arrays of floats, NaN where missing, in row order; of text where a covariate is text.
 
         A lazy table gives its distinct rows, with the rows behind each under ``"counts"`` when asked for; where the
         table has counts of its own, those are multiplied by the rows.
         """
         asked = [role for role in roles if self.source.has(role)]
         self._refuse_text(asked)
-        frame = self.source.frame.select(*(self.source.column(role).cast(nw.Float64).alias(role) for role in asked))
+        frame = self.source.frame.select(*(self._value(role).alias(role) for role in asked))
         if not self.source.lazy:
             eager = frame.collect()
-            return {role: np.asarray(eager[role].to_numpy(), dtype=np.float64) for role in asked}
+            return {role: (_labels if self._is_text(role) else _floats)(eager[role]) for role in asked}
         grouped = self._grouped(frame, asked)
         found = collect(grouped)
         self._refuse_money(int(sum(found.get("_bad_money", ()))))
-        order = np.lexsort([_array(found[role]) for role in reversed(asked)])
+        order = np.lexsort([_array(found[role]).astype(str if self._is_text(role) else float) for role in asked[::-1]])
         arrays = {role: _array(found[role])[order] for role in asked}
         if counts:
             arrays["counts"] = arrays.get("counts", 1.0) * _array(found["_rows"])[order]
@@ -64,11 +66,19 @@ class HistorySource:
         parts = {"_rows": nw.len()}
         if self.source.has("monetary_value") and "monetary_value" not in asked and "frequency" in asked:
             frame = self.source.frame.select(
-                *(self.source.column(role).cast(nw.Float64).alias(role) for role in asked),
+                *(self._value(role).alias(role) for role in asked),
                 self._bad_money().cast(nw.Int64).alias("_bad"),
             )
             parts["_bad_money"] = nw.col("_bad").sum()
         return frame.group_by(*asked).agg(*(part.alias(name) for name, part in parts.items()))
+
+    def _is_text(self, role: str) -> bool:
+        """Whether a covariate is a label, not a number."""
+        dtype = self.source.dtype(role)
+        return role.startswith(COVARIATE) and not (dtype.is_numeric() or dtype == nw.Boolean)
+
+    def _value(self, role: str) -> nw.Expr:
+        return self.source.column(role).cast(nw.String if self._is_text(role) else nw.Float64)
 
     def _bad_money(self) -> nw.Expr:
         """Repeat buyers whose mean spend is missing, negative or not finite."""
@@ -87,7 +97,8 @@ class HistorySource:
 
     def _refuse_text(self, roles: Sequence[str]) -> None:
         for role in roles:
-            if not (self.source.dtype(role).is_numeric() or self.source.dtype(role) == nw.Boolean):
+            numeric = self.source.dtype(role).is_numeric() or self.source.dtype(role) == nw.Boolean
+            if not (numeric or self._is_text(role)):
                 raise ColumnError(
                     f"{role}={self.source.roles[role]!r} holds numbers; its type is {self.source.dtype(role)}.",
                     argument=role,
@@ -139,7 +150,8 @@ class HistorySource:
     def _joined(self, keys: Mapping[str, Array], answers: Mapping[str, Array]) -> NativeFrame:
         if not self.source.lazy:
             return add_columns(self.native, answers)
-        return join_answers(self.source, {role: np.nan_to_num(cells) for role, cells in keys.items()}, answers)
+        filled = {role: cells if cells.dtype == object else np.nan_to_num(cells) for role, cells in keys.items()}
+        return join_answers(self.source, filled, answers)
 
     def _calculated(
         self, frame: NativeFrame, answers: Mapping[str, Array], formula: Formula
@@ -172,5 +184,16 @@ def adopt_history(history: CustomerTable | NativeFrame, roles: Mapping[str, str 
     return HistorySource(source, history.frame, history.unit, history.as_of, history.excluded, history.notes)
 
 
-def _array(cells: Sequence[Any]) -> Array:
+def _array(cells: Sequence[Any]) -> Any:
+    """Floats with NaN where missing; text as it is, with None where missing."""
+    if any(isinstance(cell, str) for cell in cells):
+        return np.array([cell if isinstance(cell, str) else None for cell in cells], dtype=object)
     return np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
+
+
+def _labels(column: nw.Series[Any]) -> Any:
+    return _array(column.to_list())
+
+
+def _floats(column: nw.Series[Any]) -> Array:
+    return np.asarray(column.to_numpy(), dtype=np.float64)

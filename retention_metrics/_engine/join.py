@@ -33,9 +33,14 @@ def join_answers(source: Source, keys: Mapping[str, Array], answers: Mapping[str
         {**{names[role]: values for role, values in keys.items()}, **answers}, backend=nw.Implementation.POLARS
     ).lazy()
     keyed = source.frame.with_columns(
-        *(source.column(role).cast(nw.Float64).fill_null(0.0).alias(name) for role, name in names.items())
+        *(_key(source, role, text=keys[role].dtype == object).alias(name) for role, name in names.items())
     )
     return keyed.join(small, on=list(names.values()), how="left").drop(*names.values()).to_native()
+
+
+def _key(source: Source, role: str, *, text: bool) -> nw.Expr:
+    column = source.column(role)
+    return column.cast(nw.String) if text else column.cast(nw.Float64).fill_null(0.0)
 
 
 def _in_duckdb(source: Source, keys: Mapping[str, Array], answers: Mapping[str, Array]) -> NativeFrame:
@@ -45,7 +50,11 @@ def _in_duckdb(source: Source, keys: Mapping[str, Array], answers: Mapping[str, 
     relation: Any = source.frame.to_native()
     matched = pd.DataFrame({**{f"_key_{role}": values for role, values in keys.items()}, **answers})
     on = " AND ".join(
-        f"coalesce(CAST(_rows.{_quoted(source.roles[role])} AS DOUBLE), 0) = matched._key_{role}" for role in keys
+        f"CAST(_rows.{column} AS VARCHAR) = matched.{key}"
+        if keys[role].dtype == object
+        else f"coalesce(CAST(_rows.{column} AS DOUBLE), 0) = matched.{key}"
+        for role in keys
+        for column, key in ((_quoted(source.roles[role]), _quoted(f"_key_{role}")),)
     )
     chosen = ", ".join(f"matched.{_quoted(name)}" for name in answers)
     found = relation.query("_rows", f"SELECT _rows.*, {chosen} FROM _rows LEFT JOIN matched ON {on}")

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from retention_metrics.clv.bg_nbd import BGNBD
+from retention_metrics.clv.comparison import LikelihoodRatio, ModelComparison, compare, likelihood_ratio
+from retention_metrics.clv.covariates import Encoding
 from retention_metrics.clv.fitting import Fit
 from retention_metrics.clv.gamma_gamma import GammaGamma
 from retention_metrics.clv.history import PurchaseHistory, history, rfm_summary
 from retention_metrics.clv.interchange import from_lifetimes, to_lifetimes
 from retention_metrics.clv.mbg_nbd import MBGNBD
+from retention_metrics.clv.regression import CoefficientTable, Regression
 from retention_metrics.clv.value import SimpleValue, lifetime_value, simple_value
 
 __all__ = [
     "BGNBD",
     "MBGNBD",
+    "CoefficientTable",
+    "Encoding",
     "Fit",
     "GammaGamma",
+    "LikelihoodRatio",
+    "ModelComparison",
     "PurchaseHistory",
+    "Regression",
     "SimpleValue",
+    "compare",
     "from_lifetimes",
     "history",
     "lifetime_value",
+    "likelihood_ratio",
     "rfm_summary",
     "simple_value",
     "to_lifetimes",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from retention_metrics.clv import newton
-from retention_metrics.clv.dropout_model import ONE_TIME_NOTE, DropoutModel
+from retention_metrics.clv.dropout_model import DROPOUT_EFFECTS, ONE_TIME_NOTE, DropoutModel
 from retention_metrics.clv.histories import Histories
 from retention_metrics.clv.likelihood import PurchaseSums
 from retention_metrics.clv.limits import LIMITS
@@ -60,6 +61,8 @@ class BGNBD(BetaDropout, GammaRates, DropoutModel):
     a: float
     b: float
     unit: str | None = None
+
+    effects: ClassVar[Mapping[str, tuple[str, int]]] = DROPOUT_EFFECTS
 
     @classmethod
     def _objective(cls, data: Histories, *, threads: int | None) -> newton.Objective:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics.clv import curves, histories, newton
-from retention_metrics.clv.likelihood import PartsObjective
-from retention_metrics.clv.parts import CertainDropout, Dropout, Rates
+from retention_metrics.clv.likelihood import HistoryTerms, PartsObjective
+from retention_metrics.clv.parts import CertainDropout, Dropout, Rates, Terms
 from retention_metrics.clv.purchase_model import PurchaseModel
 from retention_metrics.explanation import Explanation
 
 Floats = NDArray[np.float64]
 
+# Covariates of purchases multiply the mean rate r / alpha, those of dropout the odds a / b of the mean probability.
+DROPOUT_EFFECTS: Mapping[str, tuple[str, int]] = MappingProxyType({"purchase": ("alpha", -1), "dropout": ("a", 1)})
 ONE_TIME_NOTE = (
     "A customer without repeat purchase has probability alive 1: in this model nobody can drop out before "
     "a repeat purchase."
@@ -55,10 +59,20 @@ class DropoutModel(Rates, Dropout, PurchaseModel):
     @classmethod
     def _objective(cls, data: histories.Histories, *, threads: int | None) -> newton.Objective:
         """The log-likelihood in the parameters of ``to_odds``."""
-        dropout = sum(name in ("a", "b", "p", "share") for name in cls.parameters)
-        return PartsObjective(
-            data, cls.arrival_terms, cls.decision_terms, len(cls.parameters) - dropout, cls.early, threads
-        )
+        return PartsObjective(data, cls._terms(), cls._rate_parameters(), threads)
+
+    @classmethod
+    def _terms(cls) -> HistoryTerms:
+        return HistoryTerms(cls.arrival_terms, cls.decision_terms, cls.early)
+
+    @classmethod
+    def _rate_parameters(cls) -> int:
+        return sum(name not in ("a", "b", "p", "share") for name in cls.parameters)
+
+    @classmethod
+    def _rows(cls, theta: tuple[Floats, ...], data: histories.Histories, rows: slice) -> Terms:
+        split = cls._rate_parameters()
+        return cls._terms().of(theta[:split], theta[split:], data, rows)
 
     @classmethod
     def _start(cls, rate: float) -> Floats:

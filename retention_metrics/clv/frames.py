@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from retention_metrics import _checks
 from retention_metrics._engine.adopt import NativeFrame
-from retention_metrics._engine.histories import Formula, HistorySource, adopt_history
+from retention_metrics._engine.histories import COVARIATE, Formula, HistorySource, adopt_history
 from retention_metrics._engine.tables import CustomerTable
 from retention_metrics.clv import histories
 from retention_metrics.clv.histories import Histories
@@ -20,7 +20,7 @@ from retention_metrics.errors import InputError
 Floats = NDArray[np.float64]
 Answers = Callable[[Floats, Floats, Floats], dict[str, Floats]]
 
-__all__ = ["CustomerTable", "HistoryTable", "NativeFrame", "adopt"]
+__all__ = ["CustomerTable", "HistoryTable", "NativeFrame", "adopt", "covariates"]
 _TIMES = ("frequency", "recency", "T")
 
 
@@ -51,6 +51,27 @@ class HistoryTable:
         found = self._checked(*(columns[role] for role in _TIMES))
         return Histories(*found, _counts(columns))
 
+    def histories_by(self) -> tuple[Histories, dict[str, Any]]:
+        """The histories, and the covariates of each by column; of a lazy table the distinct ones with their counts."""
+        covariates = self._covariates
+        columns = self.source.arrays(*_TIMES, "counts", *covariates, counts=True)
+        found = self._checked(*(columns[role] for role in _TIMES))
+        cells = {name: columns[role] for role, name in covariates.items()}
+        return Histories(*found, _counts(columns)), cells
+
+    def spending_by(self) -> tuple[Floats, Floats, Floats | None, dict[str, Any]]:
+        """``spending`` with the covariates of each row by column."""
+        self.needs_money()
+        covariates = self._covariates
+        columns = self.source.arrays("frequency", "monetary_value", "counts", *covariates, counts=True)
+        cells = {name: columns[role] for role, name in covariates.items()}
+        return columns["frequency"], columns["monetary_value"], _counts(columns), cells
+
+    @property
+    def _covariates(self) -> dict[str, str]:
+        """Columns of covariates by role."""
+        return {role: name for role, name in self.source.source.roles.items() if role.startswith(COVARIATE)}
+
     def spending(self) -> tuple[Floats, Floats, Floats | None]:
         """Frequency, mean spend (NaN where missing) and counts; of a lazy table the distinct ones."""
         self.needs_money()
@@ -78,6 +99,22 @@ class HistoryTable:
             return compute(*self._checked(frequency, recency, T))
 
         return self.source.with_answers(_TIMES, checked, definition=definition, notes=notes, formula=formula)
+
+    def with_answers_by(
+        self,
+        compute: Callable[[Floats, Floats, Floats, Mapping[str, Any]], dict[str, Floats]],
+        *,
+        definition: str,
+        notes: tuple[str, ...] = (),
+    ) -> CustomerTable:
+        """The table with what ``compute`` makes of frequency, recency, T and the covariates by column."""
+        covariates = self._covariates
+
+        def checked(frequency: Floats, recency: Floats, T: Floats, *cells: Any) -> dict[str, Floats]:
+            by_column = dict(zip(covariates.values(), cells, strict=True))
+            return compute(*self._checked(frequency, recency, T), by_column)
+
+        return self.source.with_answers((*_TIMES, *covariates), checked, definition=definition, notes=notes)
 
     def with_spending(
         self, compute: Callable[[Floats], dict[str, Floats]], *, definition: str, formula: Formula
@@ -110,6 +147,15 @@ def _counts(columns: Mapping[str, Floats]) -> Floats | None:
     return counts
 
 
-def adopt(history: Any, roles: Mapping[str, str | None]) -> HistoryTable:
+def adopt(history: Any, roles: Mapping[str, str | None], *, covariates: Sequence[str] = ()) -> HistoryTable:
     """Take in a purchase history, or a plain frame with its columns by role."""
-    return HistoryTable(adopt_history(history, roles))
+    named = {f"{COVARIATE}{name}": name for name in covariates}
+    return HistoryTable(adopt_history(history, {**roles, **named}))
+
+
+def covariates(frame: NativeFrame, columns: Sequence[str]) -> dict[str, Any]:
+    """Columns of covariates of an eager frame, a cell per row."""
+    source = adopt_history(frame, {f"{COVARIATE}{name}": name for name in columns})
+    if source.source.lazy:
+        raise InputError("covariates are read row by row; collect the lazy frame first.", argument="covariates")
+    return {role.removeprefix(COVARIATE): cells for role, cells in source.arrays(*source.source.roles).items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class PurchaseSums:
         """What repeat buyers contribute through their frequency alone, had each dropped out at the last purchase."""
         r, alpha = float(theta[0]), float(theta[1])
         customers, total = self._at_level, float(self._at_level.sum())
-        leave = BetaDropout.decision_terms(theta[2:], self.levels + self._early)[1]
+        leave = BetaDropout.decision_terms(list(theta[2:]), self.levels + self._early)[1]
         gammas = special.gammaln(r + self.levels) - special.gammaln(r)
         gradient[0] += customers @ (special.digamma(r + self.levels) - special.digamma(r)) + total * np.log(alpha)
         gradient[1] += total * r / alpha
@@ -152,20 +153,48 @@ class PurchaseSums:
         return float(value)
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryTerms:
+    """The log-likelihood of single histories, from the terms of how customers buy and drop out.
+
+    Attributes
+    ----------
+    arrivals, decisions : callable
+        ``Rates.arrival_terms`` and ``Dropout.decision_terms``.
+    early : int
+        Decisions before the first repeat purchase.
+    """
+
+    arrivals: Callable[..., Terms]
+    decisions: Callable[..., tuple[Terms, Terms]]
+    early: int
+
+    def of(self, rates: Sequence[Floats], dropout: Sequence[Floats], data: Histories, rows: slice) -> Terms:
+        """The terms of some rows; parameters are numbers, or arrays of one entry per row."""
+        x, t_x, age = data.frequency[rows], data.recency[rows], data.T[rows]
+        decisions = x + self.early
+        decided = decisions > 0
+        stay, leave = self.decisions(dropout, np.maximum(decisions, 1))
+        if not decided.all():
+            stay = Terms(np.where(decided, stay.value, 0.0), stay.slopes * decided, stay.curvatures * decided)
+        alive = _joined(self.arrivals(rates, x, age), stay)
+        gone = _joined(self.arrivals(rates, x, t_x), leave)
+        # Of the two ways to be silent since t_x; who has had no chance to drop out knows only one.
+        log_gone = np.where(decided, gone.value, -np.inf)
+        value = np.logaddexp(alive.value, log_gone)
+        share = np.exp(log_gone - value)
+        fall = gone.slopes - alive.slopes
+        slopes = alive.slopes + share * fall
+        curvatures = alive.curvatures + share * (gone.curvatures - alive.curvatures)
+        curvatures = curvatures + share * (1 - share) * fall[:, None] * fall[None]
+        return Terms(value, slopes, curvatures)
+
+
 class PartsObjective:
     """The log-likelihood of any model of rates and dropout, from the terms of its parts."""
 
-    def __init__(
-        self,
-        data: Histories,
-        arrivals: Callable[[Floats, Floats, Floats], Terms],
-        decisions: Callable[[Floats, Floats], tuple[Terms, Terms]],
-        rate_parameters: int,
-        early: int,
-        threads: int | None,
-    ) -> None:
-        self._data, self._early, self._threads = data, early, threads
-        self._arrivals, self._decisions, self._split = arrivals, decisions, rate_parameters
+    def __init__(self, data: Histories, terms: HistoryTerms, rate_parameters: int, threads: int | None) -> None:
+        self._data, self._terms, self._split, self._threads = data, terms, rate_parameters, threads
 
     def evaluate(self, theta: Floats) -> tuple[float, Floats, Floats]:
         """Value, gradient and Hessian in the parameters of ``to_odds``."""
@@ -176,25 +205,9 @@ class PartsObjective:
         return value, gradient, hessian
 
     def _chunk(self, rows: slice, theta: Floats) -> tuple[float, Floats, Floats]:
-        x, t_x, age = self._data.frequency[rows], self._data.recency[rows], self._data.T[rows]
-        counts = np.ones(x.size) if self._data.counts is None else self._data.counts[rows]
-        decisions = x + self._early
-        decided = decisions > 0
-        rates, dropout = theta[: self._split], theta[self._split :]
-        stay, leave = self._decisions(dropout, np.maximum(decisions, 1))
-        if not decided.all():
-            stay = Terms(np.where(decided, stay.value, 0.0), stay.slopes * decided, stay.curvatures * decided)
-        alive = _joined(self._arrivals(rates, x, age), stay)
-        gone = _joined(self._arrivals(rates, x, t_x), leave)
-        # Of the two ways to be silent since t_x; who has had no chance to drop out knows only one.
-        log_gone = np.where(decided, gone.value, -np.inf)
-        value = np.logaddexp(alive.value, log_gone)
-        share = np.exp(log_gone - value)
-        fall = gone.slopes - alive.slopes
-        slopes = alive.slopes + share * fall
-        curvatures = alive.curvatures + share * (gone.curvatures - alive.curvatures)
-        curvatures = curvatures + share * (1 - share) * fall[:, None] * fall[None]
-        return float(counts @ value), slopes @ counts, curvatures @ counts
+        terms = self._terms.of(list(theta[: self._split]), list(theta[self._split :]), self._data, rows)
+        counts = np.ones(terms.value.size) if self._data.counts is None else self._data.counts[rows]
+        return float(counts @ terms.value), terms.slopes @ counts, terms.curvatures @ counts
 
 
 def _joined(first: Terms, second: Terms) -> Terms:

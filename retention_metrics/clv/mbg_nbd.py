@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from retention_metrics.clv import newton
-from retention_metrics.clv.dropout_model import DropoutModel
+from retention_metrics.clv.dropout_model import DROPOUT_EFFECTS, DropoutModel
 from retention_metrics.clv.early_limits import EARLY_LIMITS
 from retention_metrics.clv.histories import Histories
 from retention_metrics.clv.likelihood import PurchaseSums
@@ -60,6 +61,8 @@ class MBGNBD(BetaDropout, GammaRates, DropoutModel):
     a: float
     b: float
     unit: str | None = None
+
+    effects: ClassVar[Mapping[str, tuple[str, int]]] = DROPOUT_EFFECTS
 
     @classmethod
     def _objective(cls, data: Histories, *, threads: int | None) -> newton.Objective:

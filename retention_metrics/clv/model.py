@@ -8,6 +8,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import numpy as np
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 
     from retention_metrics._engine.adopt import NativeFrame
     from retention_metrics._engine.tables import CustomerTable
-    from retention_metrics.clv.fitting import Spread
+    from retention_metrics.clv.fitting import Fit, Spread
+    from retention_metrics.clv.frames import HistoryTable
     from retention_metrics.clv.newton import Objective
+    from retention_metrics.clv.parts import Terms
+    from retention_metrics.clv.regression import Covariates
 
 Floats = NDArray[np.float64]
 _ModelType = TypeVar("_ModelType", bound="Model")
@@ -47,6 +51,11 @@ class Model(Stored, ABC):
     """Names of the parameters, in the order of every covariance matrix."""
     shares: ClassVar[tuple[str, ...]] = ()
     """Parameters that are probabilities; the others are positive numbers."""
+
+    effects: ClassVar[Mapping[str, tuple[str, int]]] = MappingProxyType({})
+    """Which parameter covariates multiply by exp(sign * coefficient * value): ``{"purchase": ("alpha", -1)}``."""
+    roles: ClassVar[Mapping[str, str | None]] = MappingProxyType({})
+    """The columns of what a model is fitted to, by role."""
 
     def __post_init__(self) -> None:
         for name in self.parameters:
@@ -153,6 +162,29 @@ class Model(Stored, ABC):
     @abstractmethod
     def _objective(cls, data: Any, *, threads: int | None) -> Objective:
         """The log-likelihood in the parameters of ``to_odds``."""
+
+    @classmethod
+    def _rows(cls, theta: tuple[Floats, ...], data: Any, rows: slice) -> Terms:
+        """Log-likelihood of each row with its derivatives in the parameters of ``to_odds``, which may differ by row."""
+        raise InputError(f"{cls.__name__} takes no covariates.", argument="covariates")
+
+    @classmethod
+    def _with_cells(cls, table: HistoryTable) -> tuple[Any, Mapping[str, Any], Mapping[str, int]]:
+        """What ``_rows`` reads of a table, the covariates of the same rows, and the rows left out by reason."""
+        raise InputError(f"{cls.__name__} takes no covariates.", argument="covariates")
+
+    @classmethod
+    def _fit_rows(cls, data: Any, *, unit: str | None, penalty: float, threads: int | None) -> Fit[Self]:
+        """The fit to rows that were read already."""
+        raise InputError(f"{cls.__name__} takes no covariates.", argument="covariates")
+
+    def _predict_by(self, table: HistoryTable, covariates: Covariates[Self], *, horizon: float | None) -> CustomerTable:
+        """``_predict`` where parameters differ by the covariates of a row."""
+        raise InputError(f"{type(self).__name__} takes no covariates.", argument="covariates")
+
+    def _contributions(self, data: Any) -> Floats:
+        """Log-likelihood of one customer of each row of what ``_read`` gives."""
+        raise InputError(f"{type(self).__name__} has no likelihood of single customers.", argument="model")
 
     @abstractmethod
     def _predict(

@@ -6,6 +6,7 @@ Each part comes in its general form and as the limits of that form. A model is o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -72,7 +73,7 @@ class Rates(ABC):
 
     @staticmethod
     @abstractmethod
-    def arrival_terms(theta: Floats, frequency: Floats, time: Floats) -> Terms:
+    def arrival_terms(theta: Sequence[Floats], frequency: Floats, time: Floats) -> Terms:
         """``_log_arrivals`` with its derivatives in the rate's parameters."""
 
 
@@ -112,7 +113,7 @@ class GammaRates(Rates):
         return generator.gamma(self.r, 1 / self.alpha, size=size)
 
     @staticmethod
-    def arrival_terms(theta: Floats, frequency: Floats, time: Floats) -> Terms:
+    def arrival_terms(theta: Sequence[Floats], frequency: Floats, time: Floats) -> Terms:
         """Log-likelihood of ``frequency`` purchases at gamma rates, with derivatives in r and alpha."""
         r, alpha = theta
         levels, which = np.unique(frequency, return_inverse=True)
@@ -161,9 +162,9 @@ class OneRate(Rates):
         return np.full(size, self.rate)
 
     @staticmethod
-    def arrival_terms(theta: Floats, frequency: Floats, time: Floats) -> Terms:
+    def arrival_terms(theta: Sequence[Floats], frequency: Floats, time: Floats) -> Terms:
         """Log-likelihood of ``frequency`` purchases at one rate, with derivatives in it."""
-        rate = float(theta[0])
+        rate = theta[0]
         slope, curve = frequency / rate - time, -frequency / rate**2
         return Terms(frequency * np.log(rate) - rate * time, slope[None], curve[None, None])
 
@@ -219,7 +220,7 @@ class Dropout(ABC):
 
     @staticmethod
     @abstractmethod
-    def decision_terms(odds: Floats, decisions: Floats) -> tuple[Terms, Terms]:
+    def decision_terms(odds: Sequence[Floats], decisions: Floats) -> tuple[Terms, Terms]:
         """Log-probabilities of no dropout in ``decisions`` > 0 and of dropout at the last of them, with derivatives.
 
         Derivatives are in the parameters of ``Model.to_odds``.
@@ -262,7 +263,7 @@ class BetaDropout(Dropout):
         return generator.beta(self.a, self.b, size=size)
 
     @staticmethod
-    def decision_terms(odds: Floats, decisions: Floats) -> tuple[Terms, Terms]:
+    def decision_terms(odds: Sequence[Floats], decisions: Floats) -> tuple[Terms, Terms]:
         """Decisions under p ~ Beta(a, b): B(a, b + x) / B(a, b) and B(a + 1, b + x - 1) / B(a, b)."""
         a, b = odds
         gamma, digamma = scipy_special.gammaln, scipy_special.digamma
@@ -314,9 +315,9 @@ class OneDropout(Dropout):
         return np.full(size, self.p)
 
     @staticmethod
-    def decision_terms(odds: Floats, decisions: Floats) -> tuple[Terms, Terms]:
+    def decision_terms(odds: Sequence[Floats], decisions: Floats) -> tuple[Terms, Terms]:
         """Decisions with one probability, with derivatives in its odds o: p = o / (1 + o)."""
-        o, x = float(odds[0]), decisions
+        o, x = odds[0], decisions
         stay, slope, curve = -x * np.log1p(o), -x / (1 + o), x / (1 + o) ** 2
         return (
             Terms(stay, slope[None], curve[None, None]),
@@ -358,9 +359,9 @@ class TwoTypes(Dropout):
         return (generator.uniform(size=size) < self.share).astype(float)
 
     @staticmethod
-    def decision_terms(odds: Floats, decisions: Floats) -> tuple[Terms, Terms]:
+    def decision_terms(odds: Sequence[Floats], decisions: Floats) -> tuple[Terms, Terms]:
         """Decisions of two types of customers, with derivatives in the odds o of the leavers' share."""
-        o, flat = float(odds[0]), np.ones_like(decisions)
+        o, flat = odds[0], np.ones_like(decisions)
         stay, slope, curve = -np.log1p(o) * flat, -flat / (1 + o), flat / (1 + o) ** 2
         leave = np.where(decisions == 1, np.log(o) + stay, -np.inf)
         return (
@@ -401,7 +402,7 @@ class CertainDropout(Dropout):
         return np.ones(size)
 
     @staticmethod
-    def decision_terms(odds: Floats, decisions: Floats) -> tuple[Terms, Terms]:
+    def decision_terms(odds: Sequence[Floats], decisions: Floats) -> tuple[Terms, Terms]:
         """Dropout at the first decision, for certain."""
         leave = np.where(decisions == 1, 0.0, -np.inf)
         return Terms.without(np.full(decisions.size, -np.inf), 0), Terms.without(leave, 0)
@@ -437,7 +438,7 @@ class NoDropout(Dropout):
         return np.zeros(size)
 
     @staticmethod
-    def decision_terms(odds: Floats, decisions: Floats) -> tuple[Terms, Terms]:
+    def decision_terms(odds: Sequence[Floats], decisions: Floats) -> tuple[Terms, Terms]:
         """Nothing to decide."""
         return Terms.without(np.zeros(decisions.size), 0), Terms.without(np.full(decisions.size, -np.inf), 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -25,13 +26,27 @@ _SAME = 1e-4  # log-likelihoods this close are taken for one supremum
 
 def fit(cls: type[P], table: HistoryTable, *, penalty: float, threads: int | None) -> Fit[P]:
     """Fit a purchase model; a FitError carries the limiting model where there is no maximum."""
-    histories = table.histories()
+    origin = Origin(table.unit, table.excluded, table.backend)
+    return fit_histories(cls, table.histories(), origin, penalty=penalty, threads=threads)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Origin:
+    """Where histories come from."""
+
+    unit: str | None = None
+    excluded: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    backend: str = "pandas"
+
+
+def fit_histories(cls: type[P], histories: Histories, origin: Origin, *, penalty: float, threads: int | None) -> Fit[P]:
+    """Fit to histories that were read already."""
     _identified(cls.__name__, histories)
     centre = _centre(cls, histories)
     peak = _climb(cls, histories, centre=centre, penalty=penalty, threads=threads)
     if not peak.converged:
-        raise _no_maximum(cls, table, histories, peak, threads=threads)
-    return _wrap(cls, table, histories, peak, centre=centre, penalty=penalty)
+        raise _no_maximum(cls, origin, histories, peak, threads=threads)
+    return _wrap(cls, origin, histories, peak, centre=centre, penalty=penalty)
 
 
 def _identified(name: str, histories: Histories) -> None:
@@ -94,24 +109,24 @@ def _near(cls: type[P], histories: Histories, start: Floats, *, centre: Floats, 
 
 
 def _wrap(
-    cls: type[P], table: HistoryTable, histories: Histories, peak: newton.Maximum, *, centre: Floats, penalty: float
+    cls: type[P], origin: Origin, histories: Histories, peak: newton.Maximum, *, centre: Floats, penalty: float
 ) -> Fit[P]:
     values: dict[str, Any] = dict(zip(cls.parameters, map(float, cls.from_odds(peak.theta)), strict=True))
     return fitting.outcome(
-        cls(**values | {"unit": table.unit}),
+        cls(**values | {"unit": origin.unit}),
         peak,
         customers=histories.customers,
         penalty=penalty,
         centre=centre,
         data=histories,
-        excluded=table.excluded,
-        unit=table.unit,
-        backend=table.backend,
+        excluded=origin.excluded,
+        unit=origin.unit,
+        backend=origin.backend,
     )
 
 
 def _no_maximum(
-    cls: type[P], table: HistoryTable, histories: Histories, peak: newton.Maximum, *, threads: int | None
+    cls: type[P], origin: Origin, histories: Histories, peak: newton.Maximum, *, threads: int | None
 ) -> FitError:
     """The likelihood rises towards a simpler model: fit the best of those that can be its limit."""
     found: list[Fit[PurchaseModel]] = []
@@ -121,7 +136,7 @@ def _no_maximum(
         centre = _centre(simpler, histories)
         limit = _climb(simpler, histories, centre=centre, penalty=0.0, threads=threads)
         if limit.converged:
-            found.append(_wrap(simpler, table, histories, limit, centre=centre, penalty=0.0))
+            found.append(_wrap(simpler, origin, histories, limit, centre=centre, penalty=0.0))
     height = max((fit.log_likelihood for fit in found), default=-np.inf)
     # Of the limits that reach the supremum, the one with the fewest parameters: limits come in that order.
     best = next((fit for fit in found if fit.log_likelihood > height - _SAME), None)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
     from retention_metrics._engine.tables import CustomerTable
     from retention_metrics.clv.fitting import Fit, Spread
+    from retention_metrics.clv.frames import HistoryTable
     from retention_metrics.clv.history import PurchaseHistory
+    from retention_metrics.clv.regression import Covariates, Regression
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator | int | None
@@ -34,6 +37,9 @@ class PurchaseModel(TimedModel):
     """
 
     notes: ClassVar[tuple[str, ...]] = ()
+    roles: ClassVar[Mapping[str, str | None]] = MappingProxyType(
+        {"frequency": "frequency", "recency": "recency", "T": "T"}
+    )
     limit_of: ClassVar[str] = ""
     """In words, what is true of this model as the limit of a larger one."""
 
@@ -479,6 +485,37 @@ class PurchaseModel(TimedModel):
 
     # ---------------------------------------------------------- many customers
 
+    @overload
+    @classmethod
+    def fit(
+        cls,
+        history: PurchaseHistory | object,
+        *,
+        frequency: str = ...,
+        recency: str = ...,
+        T: str = ...,
+        counts: str | None = ...,
+        penalty: float = ...,
+        threads: int | None = ...,
+    ) -> Fit[Self]: ...
+
+    @overload
+    @classmethod
+    def fit(
+        cls,
+        history: PurchaseHistory | object,
+        *,
+        frequency: str = ...,
+        recency: str = ...,
+        T: str = ...,
+        counts: str | None = ...,
+        penalty: float = ...,
+        purchase_covariates: Sequence[str] = ...,
+        dropout_covariates: Sequence[str] = ...,
+        equal_coefficients: Sequence[str] = ...,
+        threads: int | None = ...,
+    ) -> Fit[Regression[Self]]: ...
+
     @classmethod
     def fit(
         cls,
@@ -489,8 +526,11 @@ class PurchaseModel(TimedModel):
         T: str = "T",
         counts: str | None = None,
         penalty: float = 0.0,
+        purchase_covariates: Sequence[str] = (),
+        dropout_covariates: Sequence[str] = (),
+        equal_coefficients: Sequence[str] = (),
         threads: int | None = None,
-    ) -> Fit[Self]:
+    ) -> Fit[Self] | Fit[Regression[Self]]:
         """Fit by maximum likelihood.
 
         Parameters
@@ -503,14 +543,18 @@ class PurchaseModel(TimedModel):
             Column with the number of customers that share a row; one each by default.
         penalty : float, default 0
             Weight of half the squared distance of the log-parameters from 0 (shapes) and from the log of the mean
-            T (time scales), subtracted from the log-likelihood. At least 0.
+            T (time scales), subtracted from the log-likelihood. At least 0. It pulls coefficients to 0.
+        purchase_covariates, dropout_covariates : sequence of str, optional
+            Columns, of numbers or of labels, that move the customer's purchase rate and dropout.
+        equal_coefficients : sequence of str, optional
+            Columns of both lists whose coefficients are held equal.
         threads : int, optional
             Threads to use from 100,000 rows on; the answer has the same bits for any number.
 
         Returns
         -------
         Fit
-            The model, with its log-likelihood and the covariance of its parameters.
+            The model, with its log-likelihood and the covariance of its parameters; with covariates a ``Regression``.
 
         Raises
         ------
@@ -535,10 +579,22 @@ class PurchaseModel(TimedModel):
         >>> abs(fit.model.r - 0.243) < 3 * fit.standard_errors["r"]
         True
         """
-        from retention_metrics.clv import frames, purchase_fit
+        from retention_metrics.clv import frames, purchase_fit, regression
 
         weight = _checks.non_negative(penalty, name="penalty")
-        table = frames.adopt(history, {"frequency": frequency, "recency": recency, "T": T, "counts": counts})
+        roles = {"frequency": frequency, "recency": recency, "T": T, "counts": counts}
+        if purchase_covariates or dropout_covariates or equal_coefficients:
+            return regression.fit(
+                cls,
+                history,
+                roles=roles,
+                purchase=purchase_covariates,
+                dropout=dropout_covariates,
+                equal=equal_coefficients,
+                penalty=weight,
+                threads=threads,
+            )
+        table = frames.adopt(history, roles)
         return purchase_fit.fit(cls, table, penalty=weight, threads=threads)
 
     def predict(
@@ -599,24 +655,40 @@ class PurchaseModel(TimedModel):
         self.check_unit(table.unit)
 
         def answers(x: Floats, t_x: Floats, age: Floats) -> dict[str, Floats]:
-            alive = self._alive(x, t_x, age)
-            expected = alive * self._ahead(x, t_x, age, ahead, 0.0, "continuous")
-            if spread is None:
-                return {"probability_alive": alive, "expected_purchases": expected}
-            odds = self._log_odds(x, t_x, age)
-            low, high = spread.around_logit(-odds, spread.variance(lambda model: model._log_odds(x, t_x, age)))
-            variance = spread.variance(lambda model: model._log_expected(x, t_x, age, ahead, 0.0, "continuous"))
-            expected_low, expected_high = spread.around_log(expected, variance)
-            return {
-                "probability_alive": alive,
-                "probability_alive_low": low,
-                "probability_alive_high": high,
-                "expected_purchases": expected,
-                "expected_purchases_low": expected_low,
-                "expected_purchases_high": expected_high,
-            }
+            return self._answers(x, t_x, age, ahead, spread, lambda model: model)
 
         return table.with_answers(answers, definition=f"{self.kind}/predict", notes=self.notes)
+
+    def _predict_by(self, table: HistoryTable, covariates: Covariates[Self], *, horizon: float | None) -> CustomerTable:
+        ahead = _checks.non_negative(horizon, name="horizon")
+        self.check_unit(table.unit)
+
+        def answers(x: Floats, t_x: Floats, age: Floats, cells: Mapping[str, Any]) -> dict[str, Floats]:
+            of = covariates.of(cells)
+            return of(covariates.regression)._answers(x, t_x, age, ahead, covariates.spread, of)
+
+        return table.with_answers_by(answers, definition=f"{self.kind}/regression/predict", notes=self.notes)
+
+    def _answers(
+        self, x: Floats, t_x: Floats, age: Floats, ahead: float, spread: Spread[Any] | None, of: Callable[[Any], Self]
+    ) -> dict[str, Floats]:
+        """Answers of each row, with intervals where there is a spread of models that ``of`` makes of its own."""
+        alive = self._alive(x, t_x, age)
+        expected = alive * self._ahead(x, t_x, age, ahead, 0.0, "continuous")
+        if spread is None:
+            return {"probability_alive": alive, "expected_purchases": expected}
+        odds = self._log_odds(x, t_x, age)
+        low, high = spread.around_logit(-odds, spread.variance(lambda model: of(model)._log_odds(x, t_x, age)))
+        variance = spread.variance(lambda model: of(model)._log_expected(x, t_x, age, ahead, 0.0, "continuous"))
+        expected_low, expected_high = spread.around_log(expected, variance)
+        return {
+            "probability_alive": alive,
+            "probability_alive_low": low,
+            "probability_alive_high": high,
+            "expected_purchases": expected,
+            "expected_purchases_low": expected_low,
+            "expected_purchases_high": expected_high,
+        }
 
     @classmethod
     def _read(cls, history: PurchaseHistory | object, columns: Mapping[str, str | None]) -> histories.Histories:
@@ -624,6 +696,21 @@ class PurchaseModel(TimedModel):
 
         names = {"frequency": "frequency", "recency": "recency", "T": "T", "counts": None, **columns}
         return frames.adopt(history, names).histories()
+
+    @classmethod
+    def _with_cells(cls, table: HistoryTable) -> tuple[Any, Mapping[str, Any], Mapping[str, int]]:
+        return *table.histories_by(), {}
+
+    @classmethod
+    def _fit_rows(
+        cls, data: histories.Histories, *, unit: str | None, penalty: float, threads: int | None
+    ) -> Fit[Self]:
+        from retention_metrics.clv import purchase_fit
+
+        return purchase_fit.fit_histories(cls, data, purchase_fit.Origin(unit), penalty=penalty, threads=threads)
+
+    def _contributions(self, data: histories.Histories) -> Floats:
+        return self._log_likelihood(data.frequency, data.recency, data.T)
 
     # ---------------------------------------------------------- shared arithmetic
 
