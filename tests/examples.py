@@ -63,6 +63,11 @@ def fit_of_purchases() -> object:
 
 
 @functools.cache
+def fit_of_nbd() -> object:
+    return limits.NBD.fit(rm.clv.history(history(), unit="week"))
+
+
+@functools.cache
 def fit_of_spend() -> object:
     return rm.clv.GammaGamma.fit(rm.clv.history(history(), unit="week"))
 
@@ -118,6 +123,7 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426),
         lambda: rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week"),
     ),
+    "clv.comparison": (lambda: rm.clv.compare([fit_of_purchases(), fit_of_nbd()]),),
     **{
         limit_of_fit(name).kind: (functools.partial(limit_of_fit, name),)
         for name in limits.__all__ + early_limits.__all__
@@ -125,6 +131,7 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     },
     "clv.fit": (fit_of_purchases, fit_of_spend),
     "clv.gamma_gamma": (lambda: rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44),),
+    "clv.likelihood_ratio": (lambda: rm.clv.likelihood_ratio(fit_of_nbd(), fit_of_purchases()),),
     "clv.mbg_nbd": (lambda: rm.clv.MBGNBD(r=0.525, alpha=6.183, a=0.891, b=1.614, unit="week"),),
     "clv.simple_value": (lambda: rm.clv.simple_value(margin=100.0, retention_rate=0.8, discount_rate=0.1),),
     "contracts.break_even_churn_ratio": (

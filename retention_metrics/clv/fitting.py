@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
 from retention_metrics import _checks
-from retention_metrics.clv import newton
+from retention_metrics.clv import newton, scores
 from retention_metrics.clv.model import Model
 from retention_metrics.errors import FitError, InputError
 from retention_metrics.explanation import Explanation, Step
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 M = TypeVar("M", bound=Model)
+Method = Literal["wald", "sandwich", "profile"]
 _WEAK = 1.0  # standard error of a log-parameter from which its 95 % interval spans a factor of 50
 _FAR = 14.0  # a profile interval that reaches a factor of a million is taken for unbounded
 
@@ -97,6 +98,41 @@ class Fit(Result, Generic[M]):
         return scaled
 
     @property
+    def robust_covariance(self) -> NDArray[np.float64]:
+        """Covariance of the parameters that holds where the model is wrong: the sandwich of White (1982) [1]_.
+
+        The inverse information on both sides of the covariance of the customers' scores, without a correction for
+        their number. It says how the estimates vary from sample to sample around the parameters that come closest
+        to the truth. It needs the data; a fit read from JSON has to be attached to them first.
+
+        References
+        ----------
+        .. [1] White, H. (1982). Maximum likelihood estimation of misspecified models. *Econometrica* 50(1), 1-25.
+        """
+        slopes = self.model.log_slopes(self.model.theta)
+        scaled: Floats = self._robust_log_covariance() * np.outer(slopes, slopes)
+        return scaled
+
+    @property
+    def robust_standard_errors(self) -> Mapping[str, float]:
+        """Standard error of each parameter by the sandwich, by name."""
+        spread = np.sqrt(np.diag(self.robust_covariance))
+        return FrozenDict(dict(zip(self.model.parameters, map(float, spread), strict=True)))
+
+    def _robust_log_covariance(self) -> Floats:
+        return scores.robust_log_covariance(self.model, self.log_covariance, self._needs_data("the sandwich"))
+
+    def _needs_data(self, purpose: str) -> Any:
+        """The data behind the fit, or an error that says how to give them back."""
+        if self.data is None:
+            raise InputError(
+                f"{purpose} needs the data, which a fit read from JSON does not hold.",
+                argument="fit",
+                fix="Attach them first: fit.attach(history).",
+            )
+        return self.data
+
+    @property
     def aic(self) -> float:
         """Akaike's information criterion, ``2 k - 2 log L``."""
         return 2 * len(self.model.parameters) - 2 * self.log_likelihood
@@ -106,15 +142,16 @@ class Fit(Result, Generic[M]):
         """Schwarz's information criterion, ``k log(customers) - 2 log L``."""
         return len(self.model.parameters) * math.log(self.customers) - 2 * self.log_likelihood
 
-    def intervals(self, level: float = 0.95, method: Literal["wald", "profile"] = "wald") -> Mapping[str, Interval]:
+    def intervals(self, level: float = 0.95, method: Method = "wald") -> Mapping[str, Interval]:
         """Confidence intervals of the parameters.
 
         Parameters
         ----------
         level : float, default 0.95
             Probability content of each two-sided interval, in (0, 1).
-        method : {"wald", "profile"}, default "wald"
-            ``"wald"``: normal on the log-parameters. ``"profile"``: the parameters at which twice the profile
+        method : {"wald", "sandwich", "profile"}, default "wald"
+            ``"wald"``: normal on the log-parameters. ``"sandwich"``: the same with ``robust_covariance``, for data
+            that the model does not describe in every respect. ``"profile"``: the parameters at which twice the profile
             log-likelihood falls short of its maximum by no more than the chi-squared quantile [1]_; an end
             beyond a factor of a million is infinite (or 0).
 
@@ -126,7 +163,7 @@ class Fit(Result, Generic[M]):
         Raises
         ------
         InputError
-            If the level is no probability, or a profile is asked of a fit without its data.
+            If the level is no probability, or a profile or the sandwich is asked of a fit without its data.
 
         References
         ----------
@@ -143,14 +180,15 @@ class Fit(Result, Generic[M]):
         True
         """
         content = required_level(level)
-        chosen = _checks.choice(method, ("wald", "profile"), name="method")
+        chosen: Method = _checks.choice(method, ("wald", "sandwich", "profile"), name="method")
 
         centre = np.log(self.model.to_odds(self.model.theta))
-        if chosen == "wald":
-            half = stats.norm.ppf(0.5 + content / 2) * np.sqrt(np.diag(self.log_covariance))
-            ends = np.stack([centre - half, centre + half])
-        else:
+        if chosen == "profile":
             ends = self._profile_ends(centre, float(stats.chi2.ppf(content, 1)))
+        else:
+            covariance = self.log_covariance if chosen == "wald" else self._robust_log_covariance()
+            half = stats.norm.ppf(0.5 + content / 2) * np.sqrt(np.diag(covariance))
+            ends = np.stack([centre - half, centre + half])
         low, high = (self.model.from_odds(np.exp(end)) for end in ends)
 
         return FrozenDict(
@@ -287,13 +325,7 @@ class Fit(Result, Generic[M]):
     # ---------------------------------------------------------- profile likelihood
 
     def _profile_ends(self, centre: Floats, fall: float) -> Floats:
-        if self.data is None:
-            raise InputError(
-                "profile intervals need the data, which a fit read from JSON does not hold.",
-                argument="method",
-                fix="Attach them first: fit.attach(history).",
-            )
-        objective = self.model._objective(self.data, threads=None)
+        objective = self.model._objective(self._needs_data("a profile interval"), threads=None)
         spread = np.sqrt(np.diag(self.log_covariance))
         best = self._height(self.log_likelihood, centre)
         ends = np.empty((2, centre.size))

@@ -302,6 +302,9 @@ class GammaGamma(Model):
         names = {"frequency": "frequency", "monetary_value": "monetary_value", "counts": None, **columns}
         return _repeat_buyers(frames.adopt(history, names))[0]
 
+    def _contributions(self, data: Spending) -> Floats:
+        return self.log_likelihood(data.frequency, data.value)
+
     @classmethod
     def _objective(cls, data: Spending, *, threads: int | None) -> newton.Objective:
         return _SpendObjective(data, threads)
