@@ -116,6 +116,21 @@ class HistoryTable:
 
         return self.source.with_answers((*_TIMES, *covariates), checked, definition=definition, notes=notes)
 
+    def with_spending_by(
+        self,
+        compute: Callable[[Floats, Mapping[str, Any]], dict[str, Floats]],
+        *,
+        definition: str,
+        formula: Formula,
+    ) -> CustomerTable:
+        """``with_spending`` where ``compute`` reads the covariates by column too."""
+        covariates = self._covariates
+
+        def computed(frequency: Floats, *cells: Any) -> dict[str, Floats]:
+            return compute(frequency, dict(zip(covariates.values(), cells, strict=True)))
+
+        return self.source.with_answers(("frequency", *covariates), computed, definition=definition, formula=formula)
+
     def with_spending(
         self, compute: Callable[[Floats], dict[str, Floats]], *, definition: str, formula: Formula
     ) -> CustomerTable:

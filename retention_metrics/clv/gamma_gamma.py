@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,7 @@ from retention_metrics import _checks
 from retention_metrics.clv import fitting, newton
 from retention_metrics.clv.likelihood import levels_of
 from retention_metrics.clv.model import Model, model
+from retention_metrics.clv.parts import Terms
 from retention_metrics.errors import FitError, InputError
 from retention_metrics.explanation import Explanation, Step
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from retention_metrics.clv.fitting import Fit, Spread
     from retention_metrics.clv.frames import HistoryTable
     from retention_metrics.clv.history import PurchaseHistory
+    from retention_metrics.clv.regression import Covariates, Regression
 
 Floats = NDArray[np.float64]
 NO_REPEAT, ZERO_VALUE = "no_repeat_purchase", "zero_monetary_value"
@@ -77,6 +80,10 @@ class GammaGamma(Model):
     """
 
     kind: ClassVar[str] = "clv.gamma_gamma"
+    effects: ClassVar[Mapping[str, tuple[str, int]]] = MappingProxyType({"purchase": ("v", 1)})
+    roles: ClassVar[Mapping[str, str | None]] = MappingProxyType(
+        {"frequency": "frequency", "monetary_value": "monetary_value"}
+    )
     parameters: ClassVar[tuple[str, ...]] = ("p", "q", "v")
 
     p: float
@@ -163,6 +170,33 @@ class GammaGamma(Model):
 
         return answer[()]
 
+    @overload
+    @classmethod
+    def fit(
+        cls,
+        history: PurchaseHistory | object,
+        *,
+        frequency: str = ...,
+        monetary_value: str = ...,
+        counts: str | None = ...,
+        penalty: float = ...,
+        threads: int | None = ...,
+    ) -> Fit[GammaGamma]: ...
+
+    @overload
+    @classmethod
+    def fit(
+        cls,
+        history: PurchaseHistory | object,
+        *,
+        frequency: str = ...,
+        monetary_value: str = ...,
+        counts: str | None = ...,
+        penalty: float = ...,
+        purchase_covariates: Sequence[str] = ...,
+        threads: int | None = ...,
+    ) -> Fit[Regression[GammaGamma]]: ...
+
     @classmethod
     def fit(
         cls,
@@ -172,8 +206,9 @@ class GammaGamma(Model):
         monetary_value: str = "monetary_value",
         counts: str | None = None,
         penalty: float = 0.0,
+        purchase_covariates: Sequence[str] = (),
         threads: int | None = None,
-    ) -> Fit[GammaGamma]:
+    ) -> Fit[GammaGamma] | Fit[Regression[GammaGamma]]:
         """Fit to repeat buyers by maximum likelihood.
 
         Parameters
@@ -186,15 +221,17 @@ class GammaGamma(Model):
             Column with the number of customers that share a row; one each by default.
         penalty : float, default 0
             Weight of half the squared distance of log p and log q from 0 and of log v from the log of the mean
-            spend, subtracted from the log-likelihood. At least 0.
+            spend, subtracted from the log-likelihood. At least 0. It pulls coefficients to 0.
+        purchase_covariates : sequence of str, optional
+            Columns, of numbers or of labels, that move the customer's mean spend per purchase.
         threads : int, optional
             Threads to use from 100,000 rows on; the answer has the same bits for any number.
 
         Returns
         -------
         Fit
-            The model; customers without repeat purchase and repeat buyers whose mean spend is 0 are set aside
-            and counted in ``excluded``.
+            The model, with covariates a ``Regression``; customers without repeat purchase and repeat buyers whose mean
+            spend is 0 are set aside and counted in ``excluded``.
 
         Raises
         ------
@@ -213,10 +250,21 @@ class GammaGamma(Model):
         >>> fit.customers, fit.excluded["no_repeat_purchase"]
         (5, 1)
         """
-        from retention_metrics.clv import frames
+        from retention_metrics.clv import frames, regression
 
         weight = _checks.non_negative(penalty, name="penalty")
         roles = {"frequency": frequency, "monetary_value": monetary_value, "counts": counts}
+        if purchase_covariates:
+            return regression.fit(
+                cls,
+                history,
+                roles=roles,
+                purchase=purchase_covariates,
+                dropout=(),
+                equal=(),
+                penalty=weight,
+                threads=threads,
+            )
         return _fit(cls, frames.adopt(history, roles), penalty=weight, threads=threads)
 
     def explain(self) -> Explanation:
@@ -302,6 +350,41 @@ class GammaGamma(Model):
         names = {"frequency": "frequency", "monetary_value": "monetary_value", "counts": None, **columns}
         return _repeat_buyers(frames.adopt(history, names))[0]
 
+    @classmethod
+    def _with_cells(cls, table: HistoryTable) -> tuple[Spending, Mapping[str, Any], Mapping[str, int]]:
+        frequency, value, counts, cells = table.spending_by()
+        data, kept, excluded = _kept(frequency, value, counts)
+        return data, {name: column[kept] for name, column in cells.items()}, excluded
+
+    @classmethod
+    def _fit_rows(cls, data: Spending, *, unit: str | None, penalty: float, threads: int | None) -> Fit[GammaGamma]:
+        return _fit_spending(cls, data, excluded={}, backend="pandas", penalty=penalty, threads=threads)
+
+    @classmethod
+    def _rows(cls, theta: tuple[Floats, ...], data: Spending, rows: slice) -> Terms:
+        p, q, v = theta
+        return spend_terms(p, q, v, data.frequency[rows], data.value[rows])
+
+    def _predict_by(
+        self, table: HistoryTable, covariates: Covariates[GammaGamma], *, horizon: float | None
+    ) -> CustomerTable:
+        if horizon is not None:
+            raise InputError(f"horizon is for models of purchases; got {horizon!r}.", argument="horizon")
+        if covariates.spread is not None:
+            raise InputError(
+                "intervals of the expected spend given covariates are not worked out; leave level= out.",
+                argument="level",
+            )
+
+        def compute(frequency: Floats, cells: Mapping[str, Any]) -> dict[str, Floats]:
+            model = covariates.of(cells)(covariates.regression)
+            return {**Money(model, None).parts(frequency), "_v": np.broadcast_to(model.v, frequency.shape)}
+
+        def formula(by: Mapping[str, Any]) -> dict[str, Any]:
+            return {"expected_value": (by["_v"] + by["frequency"] * by["monetary_value"]) * by["_share"]}
+
+        return table.with_spending_by(compute, definition=f"{self.kind}/regression/predict", formula=formula)
+
     def _contributions(self, data: Spending) -> Floats:
         return self.log_likelihood(data.frequency, data.value)
 
@@ -370,18 +453,38 @@ def _check(frequency: ArrayLike, monetary_value: ArrayLike) -> tuple[Floats, Flo
 
 
 def _repeat_buyers(table: HistoryTable) -> tuple[Spending, dict[str, int]]:
-    frequency, value, counts = table.spending()
+    found, _, excluded = _kept(*table.spending())
+    return found, excluded
+
+
+def _kept(
+    frequency: Floats, value: Floats, counts: Floats | None
+) -> tuple[Spending, NDArray[np.bool_], dict[str, int]]:
+    """Repeat buyers who spent something, which rows they are, and the customers left out by reason."""
     x, money = _check(frequency, value)
     weights = np.ones(x.size) if counts is None else counts
     repeat = x > 0
     kept = repeat & (money > 0)
     excluded = {NO_REPEAT: int(weights[~repeat].sum()), ZERO_VALUE: int(weights[repeat & ~kept].sum())}
     found = Spending(x[kept], money[kept], None if counts is None else counts[kept])
-    return found, {reason: number for reason, number in excluded.items() if number}
+    return found, kept, {reason: number for reason, number in excluded.items() if number}
 
 
 def _fit(cls: type[GammaGamma], table: HistoryTable, *, penalty: float, threads: int | None) -> Fit[GammaGamma]:
     data, excluded = _repeat_buyers(table)
+    left_out = {**table.excluded, **excluded}
+    return _fit_spending(cls, data, excluded=left_out, backend=table.backend, penalty=penalty, threads=threads)
+
+
+def _fit_spending(
+    cls: type[GammaGamma],
+    data: Spending,
+    *,
+    excluded: Mapping[str, int],
+    backend: str,
+    penalty: float,
+    threads: int | None,
+) -> Fit[GammaGamma]:
     if data.customers < 2 or np.unique(data.value).size < 2:
         raise fitting.unidentified(cls.__name__, f"{data.customers} repeat buyers show no difference in spend")
     mean = float(np.average(data.value, weights=data.counts))
@@ -407,9 +510,9 @@ def _fit(cls: type[GammaGamma], table: HistoryTable, *, penalty: float, threads:
         penalty=penalty,
         centre=centre,
         data=data,
-        excluded={**table.excluded, **excluded},
+        excluded=excluded,
         unit=None,
-        backend=table.backend,
+        backend=backend,
     )
 
 
@@ -417,6 +520,26 @@ def _what_is_missing(p: float, q: float) -> str:
     if q > p:
         return "The customers' mean spends do not differ by more than their purchases do."
     return "The purchases of a customer do not differ."
+
+
+def spend_terms(p: Floats, q: Floats, v: Floats, x: Floats, value: Floats) -> Terms:
+    """Log-likelihood of each mean spend with its derivatives in p, q and v, which may differ by row."""
+    total = x * value
+    whole = v + total
+    log_scale, log_share, inverse = np.log(v / whole), np.log(total / whole), 1 / whole
+    gamma, digamma = special.gammaln, special.digamma
+    px, both = p * x, digamma(p * x + q)
+    curve, curve_px = special.polygamma(1, px + q), special.polygamma(1, px)
+    found = gamma(px + q) - gamma(px) - gamma(q) + q * log_scale + px * log_share - np.log(value)
+    slopes = [x * (both - digamma(px) + log_share), both - digamma(q) + log_scale, q / v - (px + q) * inverse]
+    across_qv = 1 / v - inverse
+    curvatures = [
+        [x**2 * (curve - curve_px), x * curve, -x * inverse],
+        [x * curve, curve - special.polygamma(1, q), across_qv],
+        [-x * inverse, across_qv, (px + q) * inverse**2 - q / v**2],
+    ]
+    rows = [np.stack(np.broadcast_arrays(*row)) for row in (slopes, *curvatures)]
+    return Terms(found, rows[0], np.stack(rows[1:]))
 
 
 class _SpendObjective:

@@ -169,22 +169,24 @@ class Regression(Model, Generic[M]):
                 changed[parameter] = getattr(self.base, parameter) * np.exp(sign * shift)
         return dataclasses.replace(self.base, **changed)  # type: ignore[type-var]
 
-    def predict(self, history: PurchaseHistory | NativeFrame, *, horizon: float, **columns: str) -> CustomerTable:
+    def predict(
+        self, history: PurchaseHistory | NativeFrame, *, horizon: float | None = None, **columns: str
+    ) -> CustomerTable:
         """Add what to expect of each customer, given their covariates.
 
         Parameters
         ----------
         history : PurchaseHistory or dataframe
             With the columns of the covariates beside those of the histories.
-        horizon : float
-            Time ahead of each customer's T, in the model's unit.
+        horizon : float, optional
+            Time ahead of each customer's T, in the model's unit; models of purchases need it.
         **columns : str
             Columns of a plain frame, as in the base model's ``predict``.
 
         Returns
         -------
         CustomerTable
-            The history's columns with ``probability_alive`` and ``expected_purchases``.
+            The history's columns with what the base model's ``predict`` adds.
 
         Raises
         ------
