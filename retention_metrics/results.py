@@ -76,6 +76,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "clv.one_repeat_nbd": "retention_metrics.clv.limits:OneRepeatNBD",
         "clv.one_repeat_poisson": "retention_metrics.clv.limits:OneRepeatPoisson",
         "clv.poisson": "retention_metrics.clv.limits:Poisson",
+        "clv.posterior": "retention_metrics.clv:Posterior",
         "clv.regression": "retention_metrics.clv:Regression",
         "clv.simple_value": "retention_metrics.clv:SimpleValue",
         "clv.two_type_nbd": "retention_metrics.clv.limits:TwoTypeNBD",

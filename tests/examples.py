@@ -133,6 +133,7 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "clv.gamma_gamma": (lambda: rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44),),
     "clv.likelihood_ratio": (lambda: rm.clv.likelihood_ratio(fit_of_nbd(), fit_of_purchases()),),
     "clv.mbg_nbd": (lambda: rm.clv.MBGNBD(r=0.525, alpha=6.183, a=0.891, b=1.614, unit="week"),),
+    "clv.posterior": (lambda: fit_of_purchases().posterior(draws=200, rng=2005),),
     "clv.simple_value": (lambda: rm.clv.simple_value(margin=100.0, retention_rate=0.8, discount_rate=0.1),),
     "contracts.break_even_churn_ratio": (
         lambda: comparison().break_even_churn_ratio("yearly", "<u>monthly</u>"),

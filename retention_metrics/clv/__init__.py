@@ -10,6 +10,7 @@ from retention_metrics.clv.gamma_gamma import GammaGamma
 from retention_metrics.clv.history import PurchaseHistory, history, rfm_summary
 from retention_metrics.clv.interchange import from_lifetimes, to_lifetimes
 from retention_metrics.clv.mbg_nbd import MBGNBD
+from retention_metrics.clv.posterior import Posterior
 from retention_metrics.clv.regression import CoefficientTable, Regression
 from retention_metrics.clv.value import SimpleValue, lifetime_value, simple_value
 
@@ -22,6 +23,7 @@ __all__ = [
     "GammaGamma",
     "LikelihoodRatio",
     "ModelComparison",
+    "Posterior",
     "PurchaseHistory",
     "Regression",
     "SimpleValue",

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from retention_metrics import _checks
-from retention_metrics.clv import fitting, newton
+from retention_metrics.clv import batch, fitting, newton
 from retention_metrics.clv.likelihood import levels_of
 from retention_metrics.clv.model import Model, model
 from retention_metrics.clv.parts import Terms
@@ -391,6 +391,9 @@ class GammaGamma(Model):
     @classmethod
     def _objective(cls, data: Spending, *, threads: int | None) -> newton.Objective:
         return _SpendObjective(data, threads)
+
+    def _log_likelihoods(self, data: Spending, odds: Floats, *, threads: int | None) -> Floats:
+        return batch.spend_values(data, odds, threads=threads)
 
 
 class Money:

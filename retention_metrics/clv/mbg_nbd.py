@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from retention_metrics.clv import newton
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_metrics.clv import batch, newton
 from retention_metrics.clv.dropout_model import DROPOUT_EFFECTS, DropoutModel
 from retention_metrics.clv.early_limits import EARLY_LIMITS
 from retention_metrics.clv.histories import Histories
@@ -13,6 +16,8 @@ from retention_metrics.clv.likelihood import PurchaseSums
 from retention_metrics.clv.model import model
 from retention_metrics.clv.parts import BetaDropout, GammaRates
 from retention_metrics.clv.purchase_model import PurchaseModel
+
+Floats = NDArray[np.float64]
 
 
 @model
@@ -67,6 +72,9 @@ class MBGNBD(BetaDropout, GammaRates, DropoutModel):
     @classmethod
     def _objective(cls, data: Histories, *, threads: int | None) -> newton.Objective:
         return PurchaseSums(data, early=cls.early, threads=threads)
+
+    def _log_likelihoods(self, data: Histories, odds: Floats, *, threads: int | None) -> Floats:
+        return batch.purchase_values(data, odds, early=self.early, threads=threads)
 
     @classmethod
     def _limits(cls) -> tuple[type[PurchaseModel], ...]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from retention_metrics import _checks
 from retention_metrics._stored import Stored
+from retention_metrics.clv import batch
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation
 from retention_metrics.periods import DAYS, TIME_UNITS
@@ -51,7 +52,10 @@ class Model(Stored, ABC):
     """Names of the parameters, in the order of every covariance matrix."""
     shares: ClassVar[tuple[str, ...]] = ()
     """Parameters that are probabilities; the others are positive numbers."""
-
+    beta_pairs: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Pairs that shape a beta distribution: their priors are on its mean and on the sum of the pair."""
+    coefficient_names: ClassVar[tuple[str, ...]] = ()
+    """Parameters that are effects of covariates, which may be negative."""
     effects: ClassVar[Mapping[str, tuple[str, int]]] = MappingProxyType({})
     """Which parameter covariates multiply by exp(sign * coefficient * value): ``{"purchase": ("alpha", -1)}``."""
     roles: ClassVar[Mapping[str, str | None]] = MappingProxyType({})
@@ -162,6 +166,10 @@ class Model(Stored, ABC):
     @abstractmethod
     def _objective(cls, data: Any, *, threads: int | None) -> Objective:
         """The log-likelihood in the parameters of ``to_odds``."""
+
+    def _log_likelihoods(self, data: Any, odds: Floats, *, threads: int | None) -> Floats:
+        """The log-likelihood of all customers at each row of ``odds``, parameters of ``to_odds``."""
+        return batch.one_by_one(self._objective(data, threads=threads), odds)
 
     @classmethod
     def _rows(cls, theta: tuple[Floats, ...], data: Any, rows: slice) -> Terms:

@@ -232,6 +232,7 @@ class BetaDropout(Dropout):
 
     dropout_words = "dropout probability after each {purchase} ~ Beta(a, b)"
     dropout_step = Step(name="mean_dropout_probability", expression="a / (a + b)")
+    beta_pairs: ClassVar[tuple[tuple[str, str], ...]] = (("a", "b"),)
     a: float
     b: float
 

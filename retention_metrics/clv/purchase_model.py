@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from retention_metrics import _checks
-from retention_metrics.clv import curves, histories
+from retention_metrics.clv import batch, curves, histories
 from retention_metrics.clv.model import TimedModel
 from retention_metrics.errors import InputError
 
@@ -711,6 +711,9 @@ class PurchaseModel(TimedModel):
 
     def _contributions(self, data: histories.Histories) -> Floats:
         return self._log_likelihood(data.frequency, data.recency, data.T)
+
+    def _log_likelihoods(self, data: histories.Histories, odds: Floats, *, threads: int | None) -> Floats:
+        return batch.broadcast(self, data, odds, threads=threads)
 
     # ---------------------------------------------------------- shared arithmetic
 

@@ -85,6 +85,21 @@ class Regression(Model, Generic[M]):
         return (*self.base.parameters, *self.coefficients)
 
     @property
+    def coefficient_names(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The coefficients."""
+        return tuple(self.coefficients)
+
+    @property
+    def shares(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Parameters of the base model that are probabilities."""
+        return self.base.shares
+
+    @property
+    def beta_pairs(self) -> tuple[tuple[str, str], ...]:  # type: ignore[override]
+        """Pairs of the base model that shape a beta distribution."""
+        return self.base.beta_pairs
+
+    @property
     def unit(self) -> str | None:
         """Unit of time of the base model; None where it has none."""
         return getattr(self.base, "unit", None)
@@ -114,12 +129,12 @@ class Regression(Model, Generic[M]):
     def to_odds(self, theta: Floats) -> Floats:  # type: ignore[override]
         """Base parameters as they climb, and the exponentials of the coefficients: all positive."""
         size = len(self.base.parameters)
-        return np.concatenate([self.base.to_odds(theta[:size]), np.exp(theta[size:])])
+        return np.concatenate([self.base.to_odds(theta[..., :size]), np.exp(theta[..., size:])], axis=-1)
 
     def from_odds(self, odds: Floats) -> Floats:  # type: ignore[override]
         """The parameters back from the scale of ``to_odds``."""
         size = len(self.base.parameters)
-        return np.concatenate([self.base.from_odds(odds[:size]), np.log(odds[size:])])
+        return np.concatenate([self.base.from_odds(odds[..., :size]), np.log(odds[..., size:])], axis=-1)
 
     def log_slopes(self, theta: Floats) -> Floats:  # type: ignore[override]
         """Slope of each parameter in the log of its ``to_odds``: 1 for a coefficient."""
