@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from retention_metrics import _checks
+from retention_metrics.clv import histories
 from retention_metrics.clv.fitting import Fit
 from retention_metrics.clv.model import Model
 from retention_metrics.clv.purchase_model import PurchaseModel
@@ -191,19 +192,8 @@ def _same_customers(one: Any, other: Any) -> bool:
     uncounted = one.counts is None and other.counts is None
     if uncounted and all(np.array_equal(left, right) for left, right in zip(*tables, strict=True)):
         return True
-    left, right = (_grouped(table, data.counts) for table, data in zip(tables, (one, other), strict=True))
-    return left.shape == right.shape and bool((left == right).all())
-
-
-def _grouped(columns: Sequence[Floats], counts: Floats | None) -> Floats:
-    """The distinct rows in order, each with its customers."""
-    order = np.lexsort(columns)
-    rows = np.stack([column[order] for column in columns])
-    each = np.ones(order.size) if counts is None else counts[order]
-    starts = np.flatnonzero(np.append(True, (rows[:, 1:] != rows[:, :-1]).any(axis=0))[: order.size])
-    customers = np.add.reduceat(each, starts) if starts.size else each
-    grouped: Floats = np.vstack([rows[:, starts], customers])
-    return grouped[:, customers > 0]
+    found = [histories.distinct(table, data.counts) for table, data in zip(tables, (one, other), strict=True)]
+    return all(np.array_equal(left, right) for left, right in zip(*found, strict=True))
 
 
 @result

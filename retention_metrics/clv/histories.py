@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,3 +97,16 @@ def _finite(values: ArrayLike, name: str) -> Floats:
     if converted.size and not (np.isfinite(converted).all() and converted.min() >= 0):
         _checks.floats(converted, name=name, low=0.0)
     return converted
+
+
+def distinct(columns: Sequence[Floats], counts: Floats | None) -> tuple[Floats, Floats]:
+    """The distinct rows of some columns, in order, and the customers behind each; rows without customers are left out.
+
+    Shapes (n_columns, n_distinct) and (n_distinct,).
+    """
+    order = np.lexsort(list(columns))
+    rows = np.stack([column[order] for column in columns])
+    each = np.ones(order.size) if counts is None else counts[order]
+    starts = np.flatnonzero(np.append(True, (rows[:, 1:] != rows[:, :-1]).any(axis=0))[: order.size])
+    customers = np.add.reduceat(each, starts) if starts.size else each
+    return rows[:, starts][:, customers > 0], customers[customers > 0]

@@ -1,0 +1,104 @@
+"""Purchases through time: how many first and repeat purchases each day saw, and the days of one customer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_metrics._engine.adopt import NativeFrame, collect
+from retention_metrics._engine.audit import Events, aggregate, audit_events, read_clock
+from retention_metrics.errors import InputError
+from retention_metrics.periods import Moment, Period
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Purchases by the day that begins their step, counted from 1970-01-01.
+
+    ``first`` counts customers by the day of their first purchase, ``repeat`` purchases after it.
+    """
+
+    day: Floats
+    first: Floats
+    repeat: Floats
+    as_of: Moment
+    excluded: Mapping[str, int]
+    backend: str
+
+
+def timeline(
+    data: NativeFrame,
+    *,
+    customer: str,
+    time: str,
+    value: str | None,
+    collapse: Period,
+    as_of: object,
+    calibration_end: Moment | None,
+) -> Timeline:
+    """First and repeat purchases by day, of the customers who came by the end of calibration."""
+    events, steps = _steps(data, {"customer": customer, "time": time, "value": value}, collapse, as_of)
+    end = calibration_end or events.as_of
+    if end.day > events.as_of.day:
+        raise InputError(
+            f"calibration_end ({end.date}) is at or before as_of ({events.as_of.date}).", argument="calibration_end"
+        )
+    began = aggregate(steps, ("customer",), {"began": (nw.col("step"), "min"), "seen": (nw.col("day"), "min")})
+    began = began.filter(nw.col("seen") <= end.day).select("customer", "began")
+    joined = steps.join(began, on="customer", how="inner")
+    first = (nw.col("step") == nw.col("began")).cast(nw.Int64)
+    counted = collect(aggregate(joined, ("step",), {"first": (first, "sum"), "repeat": (1 - first, "sum")}))
+    found = {name: np.array(cells, dtype=np.float64) for name, cells in counted.items()}
+    order = np.argsort(found["step"])
+    return Timeline(
+        day=found["step"][order],
+        first=found["first"][order],
+        repeat=found["repeat"][order],
+        as_of=events.as_of,
+        excluded=events.excluded or {},
+        backend=events.source.backend,
+    )
+
+
+def purchase_days(
+    data: NativeFrame,
+    *,
+    customer: str,
+    time: str,
+    value: str | None,
+    collapse: Period,
+    as_of: object,
+    who: Any,
+) -> tuple[Floats, Moment, str]:
+    """The days of one customer's purchases, in order, the end of observation and the library of the log."""
+    events, steps = _steps(data, {"customer": customer, "time": time, "value": value}, collapse, as_of)
+    try:
+        found = collect(steps.filter(nw.col("customer") == nw.lit(who)).select("step"))["step"]
+    except InputError:
+        raise
+    except Exception as error:  # each engine has its own error for a value of another type
+        raise InputError(
+            f"who={who!r} cannot be compared with the column {customer!r}: {error}", argument="who", column=customer
+        ) from None
+    if not found:
+        raise InputError(f"who={who!r} made no purchase in the log.", argument="who", column=customer)
+    return np.sort(np.array(found, dtype=np.float64)), events.as_of, events.source.backend
+
+
+def _steps(
+    data: NativeFrame, roles: Mapping[str, str | None], collapse: Period, as_of: object
+) -> tuple[Events, nw.LazyFrame[Any]]:
+    """Purchases of a customer within one step are one."""
+    source, times = read_clock(data, roles, tz=collapse.tz)
+    events, _ = audit_events(source, times, as_of=as_of, tz=collapse.tz, extra={"step": times.first_day(collapse)})
+    kept = events.kept
+    if source.has("value"):
+        kept = kept.filter(nw.col("value") >= 0)
+    return events, aggregate(kept, ("customer", "step"), {"day": (nw.col("day"), "min")})

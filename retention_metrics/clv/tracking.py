@@ -1,0 +1,309 @@
+"""Purchases week by week beside what models expected, and one customer's way through time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_metrics._engine import timeline
+from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics.clv.comparison import named
+from retention_metrics.clv.fitting import Fit
+from retention_metrics.clv.history import TimeUnit
+from retention_metrics.clv.purchase_model import PurchaseModel
+from retention_metrics.errors import InputError
+from retention_metrics.explanation import Explanation, Step
+from retention_metrics.periods import Moment, Period, PeriodUnit, date_of, moment, unit_days
+from retention_metrics.results import Columns, TableResult, result
+
+Floats = NDArray[np.float64]
+
+
+@result
+class Tracking(TableResult):
+    """Repeat purchases of a base of customers through time, those that came and those that models expected.
+
+    Attributes
+    ----------
+    customers : int
+        Customers who came by the end of calibration.
+    as_of : date
+        End of observation.
+    calibration_end : date or None
+        End of the time that the models were fitted to; None where nothing was held out.
+    """
+
+    kind: ClassVar[str] = "clv.tracking"
+
+    customers: int
+    as_of: dt.date
+    calibration_end: dt.date | None
+
+    def explain(self) -> Explanation:
+        """The expected purchases of the first model's first period, as a difference of cumulative ones."""
+        first = self.rows()[0]
+        return Explanation(
+            formula="cumulative_expected(t) = sum over customers of E[purchases by t - day of the first one]; "
+            "expected = its growth over the period",
+            values={"cumulative_expected": float(first["cumulative_expected"]), "cumulative_expected_before": 0.0},  # type: ignore[arg-type]
+            steps=(Step(name="expected", expression="cumulative_expected - cumulative_expected_before"),),
+            source="Fader, Hardie & Lee (2005), Marketing Science 24(2), figures 3 and 4.",
+        )
+
+
+def tracking(
+    fits: Any,
+    transactions: NativeFrame,
+    *,
+    customer: str,
+    time: str,
+    value: str | None = None,
+    unit: TimeUnit = "week",
+    collapse: PeriodUnit | Period = "day",
+    as_of: str | dt.date | None = None,
+    calibration_end: str | dt.date | None = None,
+) -> Tracking:
+    """Repeat purchases by period, beside what models expect of customers who came when these did.
+
+    Parameters
+    ----------
+    fits : Fit or model, sequence or mapping of them
+        Models of purchases; a mapping names them.
+    transactions : dataframe
+        A row per transaction, as in ``rfm_summary``.
+    customer, time : str
+        Columns of the customer and the time.
+    value : str, optional
+        Column of the money; rows below zero are no purchases.
+    unit : {"day", "week", "month", "quarter", "year"}, default "week"
+        Length of a period, and the unit that the models count time in.
+    collapse : {"day", "week", "month", "quarter", "year"} or Period, default "day"
+        Purchases of a customer within one calendar step count once.
+    as_of : date, optional
+        End of observation; by default the last day of the log.
+    calibration_end : date, optional
+        Leaves out customers who came later, and marks the periods after it.
+
+    Returns
+    -------
+    Tracking
+        A row per model and whole period from the first day of the log: ``model, period`` (1, 2, …), ``end`` (its last
+        day), ``actual, expected, cumulative_actual, cumulative_expected, holdout``.
+
+    Raises
+    ------
+    InputError
+        If a model counts time in another unit, or the log is shorter than a period.
+
+    Notes
+    -----
+    As in ``rfm_summary`` differences count whole days between dates, here to a period's last day. The expectation
+    uses the day on which each customer came and nothing of what the customer did after it, within
+    the calibration too: it shows whether a model describes how purchases fade.
+
+    References
+    ----------
+    .. [1] Fader, P. S., Hardie, B. G. S. & Lee, K. L. (2005). "Counting your customers" the easy way.
+       *Marketing Science* 24(2), 275-284.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_metrics as rm
+    >>> days = ["2024-01-01", "2024-01-10", "2024-01-03", "2024-01-21"]
+    >>> log = pd.DataFrame({"who": ["a", "a", "b", "b"], "day": pd.to_datetime(days)})
+    >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week")
+    >>> found = rm.clv.tracking(model, log, customer="who", time="day")
+    >>> found.to_frame()["cumulative_actual"].tolist()
+    [0, 1, 2]
+    """
+    models = purchase_models(fits)
+    length = unit_days(unit)
+    for model in models.values():
+        model.check_unit(unit)
+    steps = collapse if isinstance(collapse, Period) else Period(collapse)
+    end = None if calibration_end is None else Moment(moment(calibration_end, name="calibration_end").day)
+    found = timeline.timeline(
+        transactions, customer=customer, time=time, value=value, collapse=steps, as_of=as_of, calibration_end=end
+    )
+
+    start = found.day[0]
+    periods = int((found.as_of.day - start + 1) // length)
+    if periods < 1:
+        raise InputError(f"the log is at least one {unit} long to be tracked by it.", argument="unit")
+    ends = length * np.arange(1, periods + 1)
+    within = np.searchsorted(found.day - start, ends, side="left")
+    actual = np.append(0.0, np.cumsum(found.repeat))[within]
+    came = found.first > 0
+    final = np.ceil(ends) - 1
+    expected = {
+        name: _expected(model, (found.day[came] - start) / length, found.first[came], final / length)
+        for name, model in models.items()
+    }
+
+    last = [date_of(int(start + day)) for day in final]
+    many = len(models)
+    return Tracking(
+        columns=Columns(
+            {
+                "model": [name for name in models for _ in ends],
+                "period": [*range(1, periods + 1)] * many,
+                "end": last * many,
+                "actual": [int(number) for number in np.diff(actual, prepend=0.0)] * many,
+                "expected": [float(cell) for curve in expected.values() for cell in np.diff(curve, prepend=0.0)],
+                "cumulative_actual": [int(number) for number in actual] * many,
+                "cumulative_expected": [float(cell) for curve in expected.values() for cell in curve],
+                "holdout": [end is not None and day > end.date for day in last] * many,
+            }
+        ),
+        customers=int(found.first.sum()),
+        as_of=found.as_of.date,
+        calibration_end=None if end is None else end.date,
+        definition="clv.tracking/from-the-first-purchase",
+        unit=unit,
+        excluded=found.excluded,
+        backend=found.backend,
+    )
+
+
+def purchase_models(fits: Any) -> dict[str, PurchaseModel]:
+    """Models of purchases by name, from models or their fits."""
+    given = named(fits, kinds=(Fit, PurchaseModel), words="a model of purchases or its Fit")
+    models = {name: entry.model if isinstance(entry, Fit) else entry for name, entry in given.items()}
+    for name, model in models.items():
+        if not isinstance(model, PurchaseModel):
+            raise InputError(f"fits holds models of purchases; {name} is a {type(model).__name__}.", argument="fits")
+    return models
+
+
+def _expected(model: PurchaseModel, came: Floats, customers: Floats, ends: Floats) -> Floats:
+    """Expected purchases by each day, of customers who came at these times; a customer not yet there buys nothing."""
+    since = np.maximum(ends[:, None] - came, 0.0)
+    distinct, where = np.unique(since, return_inverse=True)
+    bought = np.asarray(model.expected_purchases_new(horizon=distinct))[where].reshape(since.shape)
+    answer: Floats = bought @ customers
+    return answer
+
+
+@result
+class AlivePath(TableResult):
+    """Probability that one customer is alive, day by day.
+
+    Attributes
+    ----------
+    who : str
+        The customer.
+    purchases : int
+        Days with a purchase, the first one included.
+    """
+
+    kind: ClassVar[str] = "clv.alive_path"
+
+    who: str
+    purchases: int
+
+    def explain(self) -> Explanation:
+        """How each day is seen."""
+        return Explanation(
+            formula="each day: P(alive | purchases so far, time of the last one, time since the first one)",
+            values={"purchases": self.purchases},
+            steps=(),
+            source="Fader, Hardie & Lee (2005), Marketing Science 24(2); the model's own formula.",
+        )
+
+
+def alive_path(
+    model: PurchaseModel | Fit[Any],
+    transactions: NativeFrame,
+    *,
+    customer: str,
+    time: str,
+    who: object,
+    value: str | None = None,
+    unit: TimeUnit | None = None,
+    collapse: PeriodUnit | Period = "day",
+    as_of: str | dt.date | None = None,
+) -> AlivePath:
+    """Probability that a customer is alive on each day from the first purchase to the end of observation.
+
+    Parameters
+    ----------
+    model : BGNBD or Fit
+        Any model of purchases.
+    transactions : dataframe
+        A row per transaction, as in ``rfm_summary``.
+    customer, time : str
+        Columns of the customer and the time.
+    who : object
+        The customer: a value of that column.
+    value : str, optional
+        Column of the money; rows below zero are no purchases.
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Unit of the model's time; by default the model's own.
+    collapse : {"day", "week", "month", "quarter", "year"} or Period, default "day"
+        Purchases within one calendar step count once.
+    as_of : date, optional
+        End of observation; by default the last day of the log.
+
+    Returns
+    -------
+    AlivePath
+        A row per day: ``day, since_first`` (in the unit), ``frequency`` (repeat purchases so far),
+        ``probability_alive`` at the day's end, ``purchase``; ``estimate`` is None.
+
+    Raises
+    ------
+    InputError
+        If the customer bought nothing, or the unit is unknown.
+
+    Notes
+    -----
+    Each day is judged by what was known on it. The path falls in silence and jumps back with a purchase.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_metrics as rm
+    >>> days = pd.to_datetime(["2024-01-01", "2024-01-08", "2024-01-15"])
+    >>> log = pd.DataFrame({"who": ["a", "a", "a"], "day": days})
+    >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week")
+    >>> path = rm.clv.alive_path(model, log, customer="who", time="day", who="a", as_of="2024-03-31")
+    >>> path.to_frame()["probability_alive"].iloc[[0, 14, -1]].round(2).tolist()
+    [1.0, 0.81, 0.36]
+    """
+    (chosen,) = purchase_models(model).values()
+    known = unit or chosen.unit
+    if known is None:
+        raise InputError("unit is that of the model, which does not say its own; got None.", argument="unit")
+    chosen.check_unit(known)
+    steps = collapse if isinstance(collapse, Period) else Period(collapse)
+    days, until, backend = timeline.purchase_days(
+        transactions, customer=customer, time=time, value=value, collapse=steps, as_of=as_of, who=who
+    )
+
+    today = np.arange(days[0], until.day + 1)
+    so_far = np.searchsorted(days, today, side="right") - 1
+    length = unit_days(known)
+    recency, age = (days[so_far] - days[0]) / length, (today - days[0]) / length
+    alive = np.asarray(chosen.probability_alive(so_far, recency, age))
+
+    return AlivePath(
+        columns=Columns(
+            {
+                "day": [date_of(int(day)) for day in today],
+                "since_first": age.tolist(),
+                "frequency": [int(number) for number in so_far],
+                "probability_alive": alive.tolist(),
+                "purchase": np.isin(today, days).tolist(),
+            }
+        ),
+        who=str(who),
+        purchases=int(days.size),
+        definition="clv.alive_path/daily",
+        unit=known,
+        notes=chosen.notes,
+        backend=backend,
+    )
