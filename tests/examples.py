@@ -26,6 +26,13 @@ def activity() -> pd.DataFrame:
 
 
 @functools.cache
+def split_history() -> object:
+    """The same five customers, with what they did in the last days held out."""
+    days = {"calibration_end": "2024-01-06", "as_of": "2024-01-18"}
+    return rm.clv.rfm_summary(activity(), customer="who", time="when", unit="week", **days)
+
+
+@functools.cache
 def subscriptions() -> pd.DataFrame:
     starts = pd.to_datetime(["2024-01-01", "2024-01-01", "2024-01-15", "2024-02-03"])
     ends = pd.to_datetime(["2024-02-10", None, "2024-03-01", "2024-02-20"])
@@ -119,6 +126,9 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: rm.churn.lifetime(rm.churn.rate(start=200, lost=0)),
     ),
     "churn.trend": (lambda: rm.churn.by_quantile(customers(), churned="churned", value="spend", quantiles=3).trend,),
+    "clv.alive_path": (
+        lambda: rm.clv.alive_path(fit_of_purchases(), activity(), customer="who", time="when", who="<b>A</b>"),
+    ),
     "clv.bg_nbd": (
         lambda: rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426),
         lambda: rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week"),
@@ -131,10 +141,20 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     },
     "clv.fit": (fit_of_purchases, fit_of_spend),
     "clv.gamma_gamma": (lambda: rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44),),
+    "clv.holdout": (
+        lambda: rm.clv.holdout([fit_of_purchases(), fit_of_nbd()], split_history()),
+        lambda: rm.clv.holdout(
+            fit_of_purchases(), split_history(), transactions=activity(), customer="who", time="when"
+        ),
+    ),
     "clv.likelihood_ratio": (lambda: rm.clv.likelihood_ratio(fit_of_nbd(), fit_of_purchases()),),
     "clv.mbg_nbd": (lambda: rm.clv.MBGNBD(r=0.525, alpha=6.183, a=0.891, b=1.614, unit="week"),),
     "clv.posterior": (lambda: fit_of_purchases().posterior(draws=200, rng=2005),),
+    "clv.ranking": (lambda: rm.clv.rank([fit_of_purchases(), fit_of_nbd()], split_history()),),
     "clv.simple_value": (lambda: rm.clv.simple_value(margin=100.0, retention_rate=0.8, discount_rate=0.1),),
+    "clv.tracking": (
+        lambda: rm.clv.tracking([fit_of_purchases(), fit_of_nbd()], activity(), customer="who", time="when"),
+    ),
     "contracts.break_even_churn_ratio": (
         lambda: comparison().break_even_churn_ratio("yearly", "<u>monthly</u>"),
         lambda: comparison().break_even_churn_ratio("<u>monthly</u>", "yearly"),

@@ -8,31 +8,41 @@ from retention_metrics.clv.covariates import Encoding
 from retention_metrics.clv.fitting import Fit
 from retention_metrics.clv.gamma_gamma import GammaGamma
 from retention_metrics.clv.history import PurchaseHistory, history, rfm_summary
+from retention_metrics.clv.holdout import Holdout, Ranking, holdout, rank
 from retention_metrics.clv.interchange import from_lifetimes, to_lifetimes
 from retention_metrics.clv.mbg_nbd import MBGNBD
 from retention_metrics.clv.posterior import Posterior
 from retention_metrics.clv.regression import CoefficientTable, Regression
+from retention_metrics.clv.tracking import AlivePath, Tracking, alive_path, tracking
 from retention_metrics.clv.value import SimpleValue, lifetime_value, simple_value
 
 __all__ = [
     "BGNBD",
     "MBGNBD",
+    "AlivePath",
     "CoefficientTable",
     "Encoding",
     "Fit",
     "GammaGamma",
+    "Holdout",
     "LikelihoodRatio",
     "ModelComparison",
     "Posterior",
     "PurchaseHistory",
+    "Ranking",
     "Regression",
     "SimpleValue",
+    "Tracking",
+    "alive_path",
     "compare",
     "from_lifetimes",
     "history",
+    "holdout",
     "lifetime_value",
     "likelihood_ratio",
+    "rank",
     "rfm_summary",
     "simple_value",
     "to_lifetimes",
+    "tracking",
 ]

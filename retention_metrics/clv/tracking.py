@@ -272,7 +272,7 @@ def alive_path(
     >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week")
     >>> path = rm.clv.alive_path(model, log, customer="who", time="day", who="a", as_of="2024-03-31")
     >>> path.to_frame()["probability_alive"].iloc[[0, 14, -1]].round(2).tolist()
-    [1.0, 0.81, 0.36]
+    [1.0, 0.81, 0.32]
     """
     (chosen,) = purchase_models(model).values()
     known = unit or chosen.unit
