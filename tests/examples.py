@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 import retention_metrics as rm
-from retention_metrics.clv import early_limits, limits
+from retention_metrics.clv import early_limits, lifetime_limits, limits
 
+LIMIT_MODULES = (limits, early_limits, lifetime_limits)
 DAYS = {"A": [1, 2, 3, 5, 7, 9], "B": [1, 4, 10], "C": [1, 2], "D": [3], "E": []}
 
 
@@ -102,7 +103,7 @@ def placement() -> rm.benchmarks.Placement:
 
 def limit_of_fit(name: str) -> object:
     """A limiting model at ordinary parameters; its own tests fit it."""
-    cls = getattr(limits, name, None) or getattr(early_limits, name)
+    cls = next(getattr(module, name) for module in LIMIT_MODULES if name in module.__all__)
     values = {"share": 0.3, "p": 0.3, "rate": 0.05}
     return cls(**{parameter: values.get(parameter, 2.0) for parameter in cls.parameters})
 
@@ -136,7 +137,8 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "clv.comparison": (lambda: rm.clv.compare([fit_of_purchases(), fit_of_nbd()]),),
     **{
         limit_of_fit(name).kind: (functools.partial(limit_of_fit, name),)
-        for name in limits.__all__ + early_limits.__all__
+        for module in LIMIT_MODULES
+        for name in module.__all__
         if not name.endswith("LIMITS")
     },
     "clv.fit": (fit_of_purchases, fit_of_spend),
@@ -148,9 +150,11 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         ),
     ),
     "clv.likelihood_ratio": (lambda: rm.clv.likelihood_ratio(fit_of_nbd(), fit_of_purchases()),),
+    "clv.ggompertz_nbd": (lambda: rm.clv.GGompertzNBD(r=0.55, alpha=10.6, b=0.02, s=0.6, beta=0.25, unit="week"),),
     "clv.mbg_nbd": (lambda: rm.clv.MBGNBD(r=0.525, alpha=6.183, a=0.891, b=1.614, unit="week"),),
     "clv.posterior": (lambda: fit_of_purchases().posterior(draws=200, rng=2005),),
     "clv.ranking": (lambda: rm.clv.rank([fit_of_purchases(), fit_of_nbd()], split_history()),),
+    "clv.pareto_nbd": (lambda: rm.clv.ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669, unit="week"),),
     "clv.simple_value": (lambda: rm.clv.simple_value(margin=100.0, retention_rate=0.8, discount_rate=0.1),),
     "clv.tracking": (
         lambda: rm.clv.tracking([fit_of_purchases(), fit_of_nbd()], activity(), customer="who", time="when"),

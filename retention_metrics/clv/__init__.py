@@ -7,10 +7,12 @@ from retention_metrics.clv.comparison import LikelihoodRatio, ModelComparison, c
 from retention_metrics.clv.covariates import Encoding
 from retention_metrics.clv.fitting import Fit
 from retention_metrics.clv.gamma_gamma import GammaGamma
+from retention_metrics.clv.ggompertz_nbd import GGompertzNBD
 from retention_metrics.clv.history import PurchaseHistory, history, rfm_summary
 from retention_metrics.clv.holdout import Holdout, Ranking, holdout, rank
 from retention_metrics.clv.interchange import from_lifetimes, to_lifetimes
 from retention_metrics.clv.mbg_nbd import MBGNBD
+from retention_metrics.clv.pareto_nbd import ParetoNBD
 from retention_metrics.clv.posterior import Posterior
 from retention_metrics.clv.regression import CoefficientTable, Regression
 from retention_metrics.clv.tracking import AlivePath, Tracking, alive_path, tracking
@@ -23,10 +25,12 @@ __all__ = [
     "CoefficientTable",
     "Encoding",
     "Fit",
+    "GGompertzNBD",
     "GammaGamma",
     "Holdout",
     "LikelihoodRatio",
     "ModelComparison",
+    "ParetoNBD",
     "Posterior",
     "PurchaseHistory",
     "Ranking",

@@ -1,0 +1,500 @@
+"""Customers who may leave at any moment: the family of the Pareto/NBD.
+
+The likelihood of a history is that of silence since the last purchase, of customers who stayed and of customers who
+left on the way. With A(u) the likelihood of the purchases in time u (the rates integrated out),
+
+    L = A(T) S(T) + integral from t_x to T of A(u) f(u) du,
+
+the integral by Gauss-Legendre rules: nothing is subtracted, and derivatives go under the integral sign.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_metrics.clv import curves, newton
+from retention_metrics.clv.histories import Histories
+from retention_metrics.clv.lifetime_parts import Lifetimes, power_terms
+from retention_metrics.clv.parts import Rates, Terms
+from retention_metrics.clv.purchase_model import PurchaseModel
+from retention_metrics.explanation import Explanation
+
+Floats = NDArray[np.float64]
+Nodes = Iterator[tuple[NDArray[np.intp], Floats, Floats]]
+
+_DEPTH = 40.0  # e**-40 is below the last bit of a double
+_BLOCK = 8_192  # nodes at a time, so that the arrays stay in the cache
+_STEEP = 200.0
+_SMALL_RULES = (10, 16)
+_RULE = 24
+# Units of difficulty up to which 0, 10, 16 and 24 nodes are exact to 1e-13; then panels of 24 in powers of two.
+_LEVELS = np.concatenate([[0.0, 0.2, 0.5], 2.0 ** np.arange(20)])
+
+
+class LifetimeModel(Rates, Lifetimes, PurchaseModel):
+    """Purchases at a customer's own rate until the end of a lifetime that has nothing to do with them.
+
+    Given alive at T, the rate of purchases and the time that is left are independent of each other, and the time left
+    depends on T alone; ``parts`` and ``lifetime_parts`` hold the kinds of rates and of lifetimes.
+    """
+
+    model_source: ClassVar[str]
+
+    def explain(self) -> Explanation:
+        """What the parameters say about the average customer.
+
+        Returns
+        -------
+        Explanation
+            The mean purchase rate and the median lifetime: the last step.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669)
+        >>> round(model.explain().evaluate()["median_lifetime"], 2)
+        24.96
+        """
+        return Explanation(
+            formula=f"{self.rate_words}; {self.lifetime_words}",
+            values={name: float(value) for name, value in zip(self.parameters, self.theta, strict=True)},
+            steps=(self.rate_step, self.lifetime_step),
+            source=self.model_source,
+        )
+
+    # ---------------------------------------------------------- fitting
+
+    @classmethod
+    def _objective(cls, data: Histories, *, threads: int | None) -> newton.Objective:
+        return HistorySums(cls, data, threads)
+
+    @classmethod
+    def _rows(cls, theta: tuple[Floats, ...], data: Histories, rows: slice) -> Terms:
+        values: dict[str, Any] = dict(zip(cls.parameters, theta, strict=True))
+        return cls(**values)._terms(data.frequency[rows], data.recency[rows], data.T[rows])
+
+    @classmethod
+    def _start(cls, rate: float) -> Floats:
+        known = {"r": 0.5, "alpha": 0.5 / rate, "rate": rate, "s": 0.5, "mu": rate, "b": rate, "eta": 1.0}
+        known["beta"] = 1.0 if "beta" not in cls.time_scales else 0.5 / rate
+        return np.array([known[name] for name in cls.parameters])
+
+    @classmethod
+    def _runs_away(cls, odds: Floats) -> bool:
+        at = dict(zip(cls.parameters, odds, strict=True))
+        pace = at["rate"] if "rate" in at else at["r"] / at["alpha"]  # purchases per unit of time
+        leaving = at["mu"] if "mu" in at else at.get("s", at.get("eta", 1.0)) * at.get("b", 1.0) / at.get("beta", 1.0)
+        shapes = [at[name] for name in ("r", "s", "eta") if name in at]
+        lost = any(not 1e-6 < shape < 1e6 for shape in shapes) or not 1e-7 < leaving / pace < 1e7
+        if "b" in at:
+            lost = lost or not 1e-7 < at["b"] / pace < 1e7
+        return bool(lost)
+
+    def _terms(self, x: Floats, t_x: Floats, age: Floats) -> Terms:
+        """Log-likelihood of each history, with derivatives in the parameters: 1-D arrays.
+
+        Relative to a customer who was seen last at t_x and is alive then, the likelihood is a sum of positive weights:
+        of being alive at T, and of having left at each node of the integral.
+        """
+        split = self._rate_parameters()
+        size, span = len(self.parameters), age - t_x
+        rates = [getattr(self, name) for name in self.parameters[:split]]
+        bought, stayed = self.arrival_terms(rates, x, t_x), self._fall_terms(np.zeros(x.shape), t_x)
+        value, slopes = bought.value + stayed.value, np.concatenate([bought.slopes, stayed.slopes])
+        curvatures = np.zeros((size, size, x.size))
+        curvatures[:split, :split], curvatures[split:, split:] = bought.curvatures, stayed.curvatures
+        for rows, time, weight in self._nodes(self._power(x), self._scale(t_x), self._clear(), t_x, span):
+            part = self._of(rows)
+            found = part._mixture(x[rows], t_x[rows], np.concatenate([time, span[None, rows]]), weight)
+            value[rows] += found.value
+            slopes[:, rows] += found.slopes
+            curvatures[:, :, rows] += found.curvatures
+        return Terms(value, slopes, curvatures)
+
+    def _mixture(self, x: Floats, t_x: Floats, time: Floats, weight: Floats) -> Terms:
+        """Log of the sum over the ways to be silent until the last of ``time``: leaving at one before it, or never."""
+        quiet, stay = self._silence_terms(x, t_x, time), self._fall_terms(t_x, time)
+        leave = self._hazard_terms(t_x + time[:-1])
+        split = quiet.slopes.shape[0]
+        share = np.exp(quiet.value + stay.value)
+        share[:-1] *= weight * np.exp(leave.value)
+        total = share.sum(axis=0)
+        share /= total
+        slopes = np.concatenate([quiet.slopes, stay.slopes])
+        slopes[split:, :-1] += leave.slopes
+        stay.curvatures[:, :, :-1] += leave.curvatures
+
+        mean = np.einsum("knr,nr->kr", slopes, share)
+        curvatures = np.empty((slopes.shape[0], *mean.shape))
+        for i in range(mean.shape[0]):
+            drawn = slopes[i] * share
+            for j in range(i + 1):
+                bend = np.einsum("nr,nr->r", drawn, slopes[j]) - mean[i] * mean[j]
+                if j >= split:
+                    bend += np.einsum("nr,nr->r", stay.curvatures[i - split, j - split], share)
+                elif i < split:
+                    bend += np.einsum("nr,nr->r", quiet.curvatures[i, j], share)
+                curvatures[i, j] = curvatures[j, i] = bend
+        return Terms(np.log(total), mean, curvatures)
+
+    def _silence_terms(self, x: Floats, t_x: Floats, time: Floats) -> Terms:
+        """Log-probability of no purchase in a time after t_x of those who stay, with derivatives."""
+        power, scale = self._power(x), self._scale(t_x)
+        if np.isinf(power).any():
+            none = np.zeros(time.shape)
+            return Terms(-time / scale, -time[None], none[None, None])
+        return power_terms(power, scale, time)
+
+    @classmethod
+    def _rate_parameters(cls) -> int:
+        return sum(name in ("r", "alpha", "rate") for name in cls.parameters)
+
+    # ---------------------------------------------------------- a customer with a history
+
+    def _log_likelihood(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        stayed = self._log_silent(x, t_x, age)
+        before = self._log_arrivals(x, t_x) - self._fall(np.zeros(x.shape), t_x)
+        answer: Floats = before + np.logaddexp(stayed, self._log_left(x, t_x, age))
+        return answer
+
+    def _log_odds_gone(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        answer: Floats = self._log_left(x, t_x, age) - self._log_silent(x, t_x, age)
+        return answer
+
+    def _log_silent(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        """Log-probability of staying from t_x to T and not buying."""
+        return -_quiet(self._power(x), self._scale(t_x), age - t_x) - self._fall(t_x, age - t_x)
+
+    def _log_left(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        """Log-probability of leaving between t_x and T and not buying before."""
+        flat, shape = self._flat(x.shape), x.shape
+        x, t_x, age = x.reshape(-1), t_x.reshape(-1), age.reshape(-1)
+        answer = np.full(x.size, -np.inf)
+        silent = age > t_x
+        once = silent & (x == 0) if not self.varies else np.zeros(x.shape, dtype=bool)
+        if once.any():
+            answer[once] = flat._log_left_once(age[once])
+        rows = np.flatnonzero(silent & ~once)
+        if rows.size:
+            answer[rows] = flat._of(rows)._log_left_rows(x[rows], t_x[rows], age[rows])
+        return answer.reshape(shape)
+
+    def _log_left_once(self, age: Floats) -> Floats:
+        """``_log_left`` of customers without repeat purchase: a function of T alone."""
+        none, scale = np.zeros(age.size), self._clearance()
+
+        def per_time(levels: Floats, variable: Floats) -> Floats:
+            time = np.expm1(variable) * scale
+            return self._log_left_rows(levels, np.zeros(time.size), time) - np.log(time)
+
+        return curves.by_frequency(per_time, none, np.log1p(age / scale)) + np.log(age)
+
+    def _log_left_rows(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        def chunk(rows: slice) -> Floats:
+            part, start, frequency = self._of(rows), t_x[rows], x[rows]
+            power, scale = part._power(frequency), part._scale(start)
+            total = np.zeros(start.size)
+            for few, time, weight in part._nodes(power, scale, part._clear(), start, age[rows] - start):
+                lone, early = part._of(few), start[few]
+                fall = _quiet(power[few], scale[few], time) + lone._fall(early, time)
+                total[few] += (np.exp(-fall) * lone._hazard(early + time) * weight).sum(axis=0)
+            return np.log(total)
+
+        return np.concatenate(newton.over_chunks(x.size, chunk, threads=None))
+
+    def _log_stays(self, x: Floats, t_x: Floats, age: Floats, later: Floats) -> Floats:
+        return -self._fall(age, later)
+
+    def _expected(self, x: Floats, t_x: Floats, age: Floats, horizon: Floats) -> Floats:
+        closed = self._time_alive(age, horizon)
+        if closed is not None:
+            return self._mean_rate(x, age) * closed
+        common = horizon.size > 0 and not self.varies and bool(np.all(horizon == horizon.flat[0]))
+        if not common:
+            return self._mean_rate(x, age) * self._present_time(age, horizon, 0.0)
+        reach = float(horizon.flat[0])
+        return self._mean_rate(x, age) * self._by_age(lambda ages: self._present_time(ages, reach, 0.0), age)
+
+    def _ever(self, x: Floats, t_x: Floats, age: Floats) -> Floats | None:
+        time = self._time_alive_ever(age)
+        return None if time is None else self._mean_rate(x, age) * time
+
+    def _discounted(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
+        time = self._by_age(lambda ages: self._present_time(ages, horizon, force), age)
+        return self._mean_rate(x, age) * time
+
+    def _in_steps(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
+        if self.varies:
+            return super()._in_steps(x, t_x, age, horizon, force)
+        whole = super()._in_steps
+
+        def time(ages: Floats) -> Floats:
+            none = np.zeros(ages.shape)
+            return whole(none, none, ages, horizon, force) / self._mean_rate(none, ages)
+
+        return self._mean_rate(x, age) * self._by_age(time, age)
+
+    def _pace(self, x: Floats, age: Floats) -> Floats:
+        clear = self._clearance() + age
+        answer: Floats = clear / (1 + clear * self._hazard(age))
+        return answer
+
+    def _mass(self, x: Floats, t_x: Floats, age: Floats, n: Floats, horizon: Floats) -> Floats:
+        """The customer stays for the whole horizon and buys n times, or leaves after the n-th purchase."""
+        stayed = np.exp(self._log_mass(x, age, n, horizon) - self._fall(age, horizon))
+        answer = stayed.reshape(-1).copy()
+        flat = self._flat(x.shape)
+        x, age, n, horizon = x.reshape(-1), age.reshape(-1), n.reshape(-1), horizon.reshape(-1)
+        open_rows = np.flatnonzero(horizon > 0)
+        for start in range(0, open_rows.size, 256):
+            rows = open_rows[start : start + 256]
+            answer[rows] += np.exp(flat._of(rows)._log_mass_left(x[rows], age[rows], n[rows], horizon[rows]))
+        return answer.reshape(stayed.shape)
+
+    def _log_mass_left(self, x: Floats, age: Floats, n: Floats, horizon: Floats) -> Floats:
+        """Log-probability of n purchases and then leaving within the horizon, given alive at T.
+
+        The integral over the time u of leaving, in y = log u. Without the hazard the log of the integrand,
+        (n + 1) y + log-probability of silence - fall, is concave in y: its top is found, and where it has fallen by
+        more than the hazard can make up for.
+        """
+        power, scale = self._power(x), self._scale(age)
+
+        def slope(y: Floats) -> Floats:
+            time = np.exp(y)
+            # Of purchases in u, u P'(u) / P(u) = n - (power + n) u / (scale + u).
+            per_time = np.where(np.isinf(power), 1 / scale, _finite(power + n, n) / (scale + time))
+            answer: Floats = n + 1 - time * (per_time + self._hazard(age + time))
+            return answer
+
+        def height(y: Floats, rows: Any = ...) -> Floats:
+            time = np.exp(y)
+            answer: Floats = y + self._log_mass(x, age, n, time) - self._fall(age, time)
+            return answer
+
+        end = np.log(horizon)
+        rise = np.log(np.maximum(1.0, self._hazard(age + horizon) / self._hazard(age)))
+        depth = _DEPTH + rise
+        floor = end - 2 * depth - np.log1p(horizon / scale) - np.log1p(horizon * self._hazard(age + horizon)) - 10
+        peak = _bisect(lambda y: slope(y) > 0, floor, end, 50)
+        top = height(peak)
+        low = _bisect(lambda y: height(y) < top - depth, floor, peak, 30)
+        high = _bisect(lambda y: height(y) > top - depth, peak, end, 30)
+        fractions, weights = _panels(max(12, int(np.ceil(float(np.max(high - low))))))
+        total = np.zeros(x.size)
+        for fraction, weight in zip(fractions, weights, strict=True):
+            y = low + (high - low) * fraction
+            total += weight * np.exp(height(y) - top) * self._hazard(age + np.exp(y))
+        return top + np.log(total * (high - low))
+
+    def _draw(self, generator: np.random.Generator, age: Floats) -> dict[str, NDArray[Any]]:
+        rate = self._draw_rates(generator, age.size)
+        lifetime = self._draw_lifetimes(generator, age.size)
+        stay = np.minimum(age, lifetime)
+        frequency = generator.poisson(rate * stay)
+        # Given their number, purchases are uniform while the customer stays: the last of n is at stay times Beta(n, 1).
+        place = generator.beta(np.maximum(frequency, 1), 1.0)
+        return {
+            "frequency": frequency,
+            "recency": np.where(frequency > 0, stay * place, 0.0),
+            "T": age,
+            "purchase_rate": rate,
+            "lifetime": lifetime,
+            "alive": lifetime > age,
+        }
+
+    # ---------------------------------------------------------- shared arithmetic
+
+    def _mean_rate(self, x: Floats, age: Floats) -> Floats:
+        """Mean purchase rate given the history and being alive."""
+        power = self._power(x)
+        answer: Floats = np.where(np.isinf(power), 1.0, power) / self._scale(age)
+        return answer
+
+    def _present_time(self, age: Floats, horizon: Floats | float, force: float) -> Floats:
+        """Discounted expected time alive in (T, T + horizon], given alive at T."""
+        flat, shape = self._flat(age.shape), age.shape
+        start, reach = age.reshape(-1), np.broadcast_to(horizon, shape).reshape(-1)
+        power = np.full(start.size, np.inf if force else 0.0)
+        scale = np.full(start.size, 1 / force if force else np.inf)
+        total = np.zeros(start.size)
+        for rows, time, weight in flat._nodes(power, scale, flat._clearance(), start, reach):
+            fall = force * time + flat._of(rows)._fall(start[rows], time)
+            total[rows] += (np.exp(-fall) * weight).sum(axis=0)
+        return total.reshape(shape)
+
+    def _time_alive_ever(self, age: Floats) -> Floats | None:
+        closed = super()._time_alive_ever(age)
+        return self._present_time(age, np.inf, 0.0) if closed is None and self._time_alive(age, age) is None else closed
+
+    def _by_age(self, function: Callable[[Floats], Floats], age: Floats) -> Floats:
+        """A positive function of T, by one curve for many customers."""
+        if self.varies:
+            return function(age)
+        scale = float(self._clearance())
+
+        def log_value(levels: Floats, variable: Floats) -> Floats:
+            value = function(np.expm1(variable) * scale)
+            return np.log(np.where(value > 0, value, 1e-300))
+
+        variable = np.log1p(age.reshape(-1) / scale)
+        return np.exp(curves.by_frequency(log_value, np.zeros(variable.size), variable)).reshape(age.shape)
+
+    def _clear(self) -> Floats:
+        """Distance from age 0 to the nearest singularity of purchases or lifetimes."""
+        answer: Floats = np.minimum(self._scale(np.zeros(())), self._clearance())
+        return answer
+
+    def _nodes(self, power: Floats, scale: Floats, clear: Floats, start: Floats, reach: Floats) -> Nodes:
+        """Nodes in (0, reach) and weights for integrals of silence times survival after ``start``, by groups of rows.
+
+        The variable is log(clear + start + time), ``clear`` being the distance to the nearest singularity, so that all
+        are about pi from the path. How many nodes that takes depends on the length of the path, on how steep the
+        integrand is at its end, and on how often the hazard's singularities lie beside it.
+        """
+        reach = np.minimum(reach, np.minimum(self._time_to_fall(start, _DEPTH), _time_of_silence(power, scale)))
+        middle = np.clip(self._settled() - start, 0.0, reach)
+        pieces, key = [], np.zeros(start.size, dtype=np.intp)
+        for low, high, beat in ((np.zeros(start.size), middle, self._beat()), (middle, reach, 0.0)):
+            base, end = clear + start + low, clear + start + high
+            width = np.log1p((high - low) / base)
+            steep = 1 + end * (_per_time(power, scale + high) + self._hazard(start + high))
+            units = width * np.maximum(np.maximum(1.0, beat * end) / 6, steep / 40)
+            key = key * _LEVELS.size + np.searchsorted(_LEVELS, units)
+            pieces.append((low, base, width))
+        for code in np.unique(key):
+            rules = [_rule(int(level)) for level in divmod(int(code), _LEVELS.size)]
+            members = np.flatnonzero(key == code)
+            block = max(1, _BLOCK // max(1, sum(rule[0].size for rule in rules)))
+            for first in range(0, members.size, block):
+                rows = members[first : first + block]
+                laid = [
+                    _lay(low[rows], base[rows], width[rows], rule)
+                    for (low, base, width), rule in zip(pieces, rules, strict=True)
+                ]
+                yield rows, np.concatenate([time for time, _ in laid]), np.concatenate([weight for _, weight in laid])
+
+    def _flat(self, shape: tuple[int, ...]) -> Self:
+        """The model of arrays of this shape laid out in one dimension."""
+        if not self.varies:
+            return self
+        values = {name: np.broadcast_to(getattr(self, name), shape).reshape(-1) for name in self.parameters}
+        return dataclasses.replace(self, **values)  # type: ignore[type-var]
+
+    def _of(self, rows: slice | NDArray[np.intp]) -> Self:
+        """The model of some rows, where parameters differ between them."""
+        if not self.varies:
+            return self
+        values = {name: getattr(self, name) for name in self.parameters}
+        some = {name: value[rows] if isinstance(value, np.ndarray) else value for name, value in values.items()}
+        return dataclasses.replace(self, **some)  # type: ignore[type-var]
+
+
+class HistorySums:
+    """The log-likelihood of a model of lifetimes over distinct histories."""
+
+    def __init__(self, cls: type[LifetimeModel], data: Histories, threads: int | None) -> None:
+        self._cls, self._threads = cls, threads
+        self._data = distinct(data)
+
+    def evaluate(self, theta: Floats) -> tuple[float, Floats, Floats]:
+        """Value, gradient and Hessian in the parameters."""
+        model = self._cls(**dict(zip(self._cls.parameters, map(float, theta), strict=True)))
+        parts = newton.over_chunks(self._data.T.size, lambda rows: self._chunk(rows, model), threads=self._threads)
+        value, gradient, hessian = 0.0, np.zeros(theta.size), np.zeros((theta.size, theta.size))
+        for part_value, part_gradient, part_hessian in parts:
+            value, gradient, hessian = value + part_value, gradient + part_gradient, hessian + part_hessian
+        return value, gradient, hessian
+
+    def _chunk(self, rows: slice, model: LifetimeModel) -> tuple[float, Floats, Floats]:
+        data = self._data
+        terms = model._terms(data.frequency[rows], data.recency[rows], data.T[rows])
+        counts = np.ones(terms.value.size) if data.counts is None else data.counts[rows]
+        return float(counts @ terms.value), terms.slopes @ counts, terms.curvatures @ counts
+
+
+def distinct(data: Histories) -> Histories:
+    """The distinct histories with their counts, where histories repeat."""
+    sample = data.every(max(1, data.T.size // 1_000))
+    if np.unique(sample.T).size > 0.9 * sample.T.size:
+        return data
+    key = np.zeros(data.T.size, dtype=np.int64)
+    for column in (data.frequency, data.recency, data.T):
+        levels, code = np.unique(column, return_inverse=True)
+        key = key * levels.size + code
+    _, first, which = np.unique(key, return_index=True, return_inverse=True)
+    counts = np.bincount(which, weights=data.counts).astype(np.float64)
+    return Histories(data.frequency[first], data.recency[first], data.T[first], counts)
+
+
+def _finite(power: Floats, other: Floats) -> Floats:
+    return np.where(np.isinf(power), other, power)
+
+
+def _quiet(power: Floats, scale: Floats, time: Floats) -> Floats:
+    """Minus the log of (1 + time / scale)**-power; time / scale itself for infinite power."""
+    tau = time / scale
+    if not np.isinf(power).any():
+        answer: Floats = power * np.log1p(tau)
+        return answer
+    return np.where(np.isinf(power), tau, _finite(power, tau) * np.log1p(tau))
+
+
+def _per_time(power: Floats, scale: Floats) -> Floats:
+    """Slope of ``_quiet`` in time, ``scale`` grown by it."""
+    return np.where(np.isinf(power), 1.0, power) / scale
+
+
+def _time_of_silence(power: Floats, scale: Floats) -> Floats:
+    """The time after which the integral of (1 + time / scale)**-power adds nothing."""
+    endless = np.isinf(power)
+    exponent = np.minimum(_DEPTH / np.maximum(np.where(endless, 1.0, power) - 1, _DEPTH / _STEEP), _STEEP)
+    return np.where(endless, _DEPTH, np.expm1(exponent)) * scale
+
+
+@lru_cache(maxsize=64)
+def _rule(level: int) -> tuple[Floats, Floats]:
+    """Nodes in (0, 1) and weights, as a column each, of the rule for a level of difficulty."""
+    if level <= len(_SMALL_RULES):
+        size, panels = (0, *_SMALL_RULES)[level], 1
+    else:
+        size, panels = _RULE, 2 ** (level - len(_SMALL_RULES) - 1)
+    if size == 0:
+        return np.zeros((0, 1)), np.zeros((0, 1))
+    fractions, weights = _composite(size, panels)
+    return fractions[:, None], weights[:, None]
+
+
+def _panels(count: int) -> tuple[Floats, Floats]:
+    return _composite(16, count)
+
+
+def _composite(size: int, panels: int) -> tuple[Floats, Floats]:
+    """Nodes in (0, 1) and weights of Gauss-Legendre panels."""
+    nodes, weights = np.polynomial.legendre.leggauss(size)
+    fractions = ((np.arange(panels)[:, None] + 0.5 + 0.5 * nodes) / panels).reshape(-1)
+    return fractions, np.tile(weights, panels) / (2 * panels)
+
+
+def _lay(low: Floats, base: Floats, width: Floats, rule: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """Times and weights of a rule in the variable log(base + time - low) over a path of this width."""
+    fractions, weights = rule
+    grown = base * np.expm1(width * fractions)
+    return low + grown, weights * width * (base + grown)
+
+
+def _bisect(before: Callable[[Floats], NDArray[np.bool_]], low: Floats, high: Floats, steps: int) -> Floats:
+    """The point where ``before`` turns from true to false; the upper end where it does not."""
+    stays = before(high)
+    start, stop = low, high
+    for _ in range(steps):
+        middle = 0.5 * (start + stop)
+        passed = before(middle)
+        start, stop = np.where(passed, middle, start), np.where(passed, stop, middle)
+    return np.where(stays, high, 0.5 * (start + stop))
