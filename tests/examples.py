@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 import retention_metrics as rm
-from retention_metrics.clv import early_limits, lifetime_limits, limits
+from retention_metrics.clv import contract_limits, early_limits, lifetime_limits, limits
 
 LIMIT_MODULES = (limits, early_limits, lifetime_limits)
 DAYS = {"A": [1, 2, 3, 5, 7, 9], "B": [1, 4, 10], "C": [1, 2], "D": [3], "E": []}
@@ -80,6 +80,11 @@ def fit_of_spend() -> object:
     return rm.clv.GammaGamma.fit(rm.clv.history(history(), unit="week"))
 
 
+@functools.cache
+def fit_of_renewals() -> object:
+    return rm.clv.ShiftedBetaGeometric.fit_survivors([1000, 869, 743, 653, 593, 551, 517, 491])
+
+
 def terms() -> list[rm.contracts.Term]:
     monthly = rm.contracts.Term(name="<u>monthly</u>", months=1, fee_rate=0.10, monthly_churn=0.10)
     return [monthly, rm.contracts.Term(name="yearly", months=12, fee_rate=0.06, monthly_churn=0.05)]
@@ -130,6 +135,7 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "clv.alive_path": (
         lambda: rm.clv.alive_path(fit_of_purchases(), activity(), customer="who", time="when", who="<b>A</b>"),
     ),
+    "clv.beta_discrete_weibull": (lambda: rm.clv.BetaDiscreteWeibull(alpha=0.214, beta=1.427, c=1.724),),
     "clv.bg_nbd": (
         lambda: rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426),
         lambda: rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week"),
@@ -141,7 +147,9 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         for name in module.__all__
         if not name.endswith("LIMITS")
     },
-    "clv.fit": (fit_of_purchases, fit_of_spend),
+    "clv.discrete_weibull": (lambda: contract_limits.DiscreteWeibull(p=0.2, c=1.5),),
+    "clv.fit": (fit_of_purchases, fit_of_spend, fit_of_renewals),
+    "clv.geometric_churn": (lambda: contract_limits.GeometricChurn(p=0.2),),
     "clv.gamma_gamma": (lambda: rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44),),
     "clv.holdout": (
         lambda: rm.clv.holdout([fit_of_purchases(), fit_of_nbd()], split_history()),
@@ -154,6 +162,8 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "clv.mbg_nbd": (lambda: rm.clv.MBGNBD(r=0.525, alpha=6.183, a=0.891, b=1.614, unit="week"),),
     "clv.posterior": (lambda: fit_of_purchases().posterior(draws=200, rng=2005),),
     "clv.ranking": (lambda: rm.clv.rank([fit_of_purchases(), fit_of_nbd()], split_history()),),
+    "clv.shifted_beta_geometric": (lambda: rm.clv.ShiftedBetaGeometric(alpha=0.668, beta=3.806),),
+    "clv.two_type_churn": (lambda: contract_limits.TwoTypeChurn(share=0.25),),
     "clv.pareto_nbd": (lambda: rm.clv.ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669, unit="week"),),
     "clv.simple_value": (lambda: rm.clv.simple_value(margin=100.0, retention_rate=0.8, discount_rate=0.1),),
     "clv.tracking": (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from retention_metrics.clv.beta_discrete_weibull import BetaDiscreteWeibull
 from retention_metrics.clv.bg_nbd import BGNBD
 from retention_metrics.clv.comparison import LikelihoodRatio, ModelComparison, compare, likelihood_ratio
+from retention_metrics.clv.contract_model import contract_value
 from retention_metrics.clv.covariates import Encoding
 from retention_metrics.clv.fitting import Fit
 from retention_metrics.clv.gamma_gamma import GammaGamma
@@ -15,6 +17,7 @@ from retention_metrics.clv.mbg_nbd import MBGNBD
 from retention_metrics.clv.pareto_nbd import ParetoNBD
 from retention_metrics.clv.posterior import Posterior
 from retention_metrics.clv.regression import CoefficientTable, Regression
+from retention_metrics.clv.shifted_beta_geometric import ShiftedBetaGeometric
 from retention_metrics.clv.tracking import AlivePath, Tracking, alive_path, tracking
 from retention_metrics.clv.value import SimpleValue, lifetime_value, simple_value
 
@@ -22,6 +25,7 @@ __all__ = [
     "BGNBD",
     "MBGNBD",
     "AlivePath",
+    "BetaDiscreteWeibull",
     "CoefficientTable",
     "Encoding",
     "Fit",
@@ -35,10 +39,12 @@ __all__ = [
     "PurchaseHistory",
     "Ranking",
     "Regression",
+    "ShiftedBetaGeometric",
     "SimpleValue",
     "Tracking",
     "alive_path",
     "compare",
+    "contract_value",
     "from_lifetimes",
     "history",
     "holdout",

@@ -1,0 +1,153 @@
+"""Maximum likelihood for the contractual models, and what to say where there is no maximum."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from retention_metrics.clv import fitting, newton
+from retention_metrics.clv.renewals import Renewals, RenewalTable
+from retention_metrics.errors import FitError
+
+if TYPE_CHECKING:
+    from retention_metrics.clv.contract_model import ContractModel
+    from retention_metrics.clv.fitting import Fit
+
+Floats = NDArray[np.float64]
+C = TypeVar("C", bound="ContractModel")
+_SAME = 1e-4  # log-likelihoods this close are taken for one supremum
+
+
+def fit(cls: type[C], table: RenewalTable, *, penalty: float) -> Fit[C]:
+    """Fit a contractual model; a FitError carries the limiting model where there is no maximum."""
+    data = table.data
+    _identified(cls.__name__, data)
+    if data.observed < len(cls.parameters) and penalty == 0:
+        raise _too_short(cls, table)
+    peak = _climb(cls, data, penalty=penalty)
+    if not peak.converged:
+        raise _no_maximum(cls, table, peak)
+    return _wrap(cls, table, peak, penalty=penalty)
+
+
+def _identified(name: str, data: Renewals) -> None:
+    if data.customers < 2:
+        raise fitting.unidentified(name, f"{data.customers} customer cannot show how customers differ")
+    if data.observed == 0:
+        raise fitting.unidentified(name, f"none of {data.customers} customers has reached a renewal")
+    if data.left == 0:
+        raise fitting.unidentified(name, f"none of {data.customers} customers left")
+    at_first = float(data.counts[data.churned & (data.duration == 1)].sum())
+    if at_first == float(data.counts[data.duration > 0].sum()):
+        raise fitting.unidentified(name, f"all {int(at_first)} customers who reached a renewal left at the first")
+
+
+def _climb(cls: type[C], data: Renewals, *, penalty: float) -> newton.Maximum:
+    """Climb from a point that the data suggest, and where that leads astray from customers more and less alike."""
+    reached, left = data.at_risk(np.ones(1))
+    start = cls._start(float((left[0] + 1) / (reached[0] + 2)))
+    objective = cls._objective(data, threads=None)
+    shapes = np.array([name in ("alpha", "beta") for name in cls.parameters])
+    peak = None
+    for alike in (1.0, 0.1, 10.0):
+        found = newton.maximise(
+            objective,
+            np.where(shapes, start * alike, start),
+            penalty=penalty,
+            escaped=cls._runs_away,
+        )
+        if found.converged:
+            return found
+        peak = peak or found
+    assert peak is not None
+    return peak
+
+
+def _wrap(cls: type[C], table: RenewalTable, peak: newton.Maximum, *, penalty: float) -> Fit[C]:
+    values: dict[str, Any] = dict(zip(cls.parameters, map(float, cls.from_odds(peak.theta)), strict=True))
+    model = cls(**values)
+    found = fitting.outcome(
+        model,
+        peak,
+        customers=table.data.customers,
+        penalty=penalty,
+        centre=np.zeros(len(cls.parameters)),
+        data=table.data,
+        excluded={},
+        unit=None,
+        backend=table.backend,
+    )
+    return dataclasses.replace(found, diagnostics=(*found.diagnostics, *_misfit(model, table.data)))
+
+
+def _misfit(model: ContractModel, data: Renewals) -> tuple[str, ...]:
+    """The renewal at which churn is furthest from the model, where chance does not explain it."""
+    renewals = np.arange(1.0, min(data.observed, 1000) + 1)
+    reached, left = data.at_risk(renewals)
+    expected = model.hazard(renewals)
+    deviation = (left - reached * expected) / np.sqrt(np.maximum(reached * expected * (1 - expected), 1e-300))
+    deviation = np.where(reached * expected * (1 - expected) > 1, deviation, 0.0)
+    worst = int(np.argmax(np.abs(deviation)))
+    if abs(deviation[worst]) < stats.norm.ppf(1 - 0.005 / renewals.size):
+        return ()
+    return (
+        f"Churn at renewal {worst + 1} does not follow the model: {left[worst]:.0f} of {reached[worst]:.0f} customers "
+        f"left where it expects {reached[worst] * expected[worst]:.0f}.",
+    )
+
+
+def _limit(cls: type[ContractModel], table: RenewalTable) -> Fit[ContractModel] | None:
+    """The best of the simpler models; of those that reach the supremum, the one with the fewest parameters."""
+    found: list[Fit[ContractModel]] = []
+    for simpler in cls._limits():
+        if simpler._possible(table.data) and table.data.observed >= len(simpler.parameters):
+            peak = _climb(simpler, table.data, penalty=0.0)
+            if peak.converged:
+                found.append(_wrap(simpler, table, peak, penalty=0.0))
+    height = max((fit.log_likelihood for fit in found), default=-np.inf)
+    return next((fit for fit in found if fit.log_likelihood > height - _SAME), None)
+
+
+def _too_short(cls: type[ContractModel], table: RenewalTable) -> FitError:
+    number = table.data.observed
+    seen = "one renewal has" if number == 1 else f"{number} renewals have"
+    best = _limit(cls, table)
+    words = f"{cls.__name__}.fit cannot tell its {len(cls.parameters)} parameters apart where {seen} been observed"
+    if best is None:
+        return FitError(f"{words}. A positive penalty= gives an answer.")
+    return FitError(
+        f"{words}; {_named(best)} is as likely, and error.limit is its fit. A positive penalty= gives an answer.",
+        limit=_noted(cls, best),
+    )
+
+
+def _no_maximum(cls: type[ContractModel], table: RenewalTable, peak: newton.Maximum) -> FitError:
+    """The likelihood rises towards a simpler model."""
+    best = _limit(cls, table)
+    where = ", ".join(f"{name} = {value:.4g}" for name, value in zip(cls.parameters, peak.theta, strict=True))
+    if best is None or best.log_likelihood < peak.log_likelihood - _SAME:
+        return FitError(
+            f"{cls.__name__}.fit found no maximum: it stopped at {where} after {peak.steps} steps. "
+            "A positive penalty= gives an answer.",
+            diagnostics=(f"{peak.distance:.3g} standard errors from a maximum by the quadratic model",),
+        )
+    return FitError(
+        f"{cls.__name__}.fit has no maximum on these data: the likelihood rises without end towards "
+        f"{_named(best)}, where {best.model.limit_of}; error.limit is its fit.",
+        limit=_noted(cls, best),
+        diagnostics=(f"the climb stopped at {where}",),
+    )
+
+
+def _named(fit: Fit[ContractModel]) -> str:
+    model = fit.model
+    at = ", ".join(f"{name} = {value:.4g}" for name, value in zip(model.parameters, model.theta, strict=True))
+    return f"{type(model).__name__}({at})"
+
+
+def _noted(cls: type[ContractModel], fit: Fit[ContractModel]) -> Fit[ContractModel]:
+    return dataclasses.replace(fit, notes=(*fit.notes, f"Limit of {cls.__name__}: {fit.model.limit_of}."))
