@@ -63,6 +63,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "clv.bg_poisson": "retention_metrics.clv.limits:BGPoisson",
         "clv.comparison": "retention_metrics.clv:ModelComparison",
         "clv.coefficients": "retention_metrics.clv:CoefficientTable",
+        "clv.cross_check": "retention_metrics.clv:CrossCheck",
         "clv.discrete_weibull": "retention_metrics.clv.contract_limits:DiscreteWeibull",
         "clv.early_bg_poisson": "retention_metrics.clv.early_limits:EarlyBGPoisson",
         "clv.early_geometric_nbd": "retention_metrics.clv.early_limits:EarlyGeometricNBD",

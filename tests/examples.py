@@ -147,6 +147,7 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         for name in module.__all__
         if not name.endswith("LIMITS")
     },
+    "clv.cross_check": (lambda: fit_of_spend().cross_check(), lambda: fit_of_purchases().cross_check()),
     "clv.discrete_weibull": (lambda: contract_limits.DiscreteWeibull(p=0.2, c=1.5),),
     "clv.fit": (fit_of_purchases, fit_of_spend, fit_of_renewals),
     "clv.geometric_churn": (lambda: contract_limits.GeometricChurn(p=0.2),),

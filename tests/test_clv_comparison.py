@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from scipy import stats
 
 import retention_metrics as rm
-from retention_metrics.clv import BGNBD, MBGNBD, Fit, GammaGamma, compare, likelihood_ratio
+from retention_metrics.clv import BGNBD, MBGNBD, Fit, GammaGamma, ParetoNBD, compare, likelihood_ratio
 from retention_metrics.clv.limits import NBD, GeometricNBD, Poisson
 from retention_metrics.errors import InputError
 
@@ -236,3 +237,76 @@ def test_models_that_are_not_nested_are_refused(drawn):
             likelihood_ratio(smaller, larger)
     with pytest.raises(InputError, match="edge"):
         likelihood_ratio(nbd, bg, edge=3)
+
+
+# ---------------------------------------------------------------- lifetimes as a second opinion
+
+
+@pytest.mark.parametrize("cls", [BGNBD, MBGNBD, ParetoNBD])
+def test_lifetimes_finds_the_same_fit(cls, drawn):
+    fit = cls.fit(drawn)
+    check = fit.cross_check(horizon=26)
+    rows = {row["quantity"]: row for row in check.rows()}
+    assert check.agrees, check.notes
+    assert -1e-6 < check.gain < 0.01
+    for name in cls.parameters:
+        assert rows[name]["difference"] == pytest.approx(0.0, abs=0.1 * fit.standard_errors[name])
+    history = tuple(drawn[name].to_numpy() for name in ("frequency", "recency", "T"))
+    assert rows["mean expected_purchases"]["ours"] == pytest.approx(
+        fit.model.expected_purchases(*history, horizon=26).mean()
+    )
+    assert any("within" in note for note in check.notes)
+    assert any("26 units of time" in note for note in check.notes)
+
+
+def test_lifetimes_finds_the_same_spend(drawn):
+    spent = drawn.assign(monetary_value=GammaGamma(p=6.0, q=4.0, v=15.0).simulate(drawn["frequency"], rng=7))
+    check = GammaGamma.fit(spent).cross_check()
+    assert check.agrees
+    assert "mean expected_value" in check.to_frame()["quantity"].tolist()
+
+
+def test_counts_reach_lifetimes_as_weights(drawn):
+    grouped = drawn.round(0).value_counts().rename("customers").reset_index()
+    assert BGNBD.fit(grouped, counts="customers").cross_check().agrees
+
+
+def test_where_lifetimes_has_no_number_the_check_says_so():
+    """Its Pareto/NBD overflows for customers with a few hundred purchases (lifetimes issue 25)."""
+    heavy = ParetoNBD(r=2.0, alpha=0.5, s=0.8, beta=20.0).simulate(np.linspace(80, 110, 150), rng=25)
+    check = ParetoNBD.fit(heavy).cross_check()
+    assert not check.agrees
+    assert any("overflow" in note or "found no fit" in note or "standard errors apart" in note for note in check.notes)
+    assert rm.from_dict(check.to_dict()) == check
+
+
+def test_a_fit_that_is_not_at_the_maximum_is_found_out(drawn):
+    fit = BGNBD.fit(drawn)
+    moved = fit.model.with_theta(fit.model.theta * np.array([1.1, 1.1, 1.0, 1.0]))
+    history = tuple(drawn[name].to_numpy() for name in ("frequency", "recency", "T"))
+    lower = float(moved.log_likelihood(*history).sum())
+    wrong = Fit.from_dict(fit.to_dict() | {"model": moved.to_dict(), "log_likelihood": lower}).attach(drawn)
+    check = wrong.cross_check()
+    assert not check.agrees
+    assert check.gain == pytest.approx(lower - fit.log_likelihood, abs=1e-4)
+    assert any("higher: this fit is not at the maximum" in note for note in check.notes)
+
+
+def test_a_cross_check_leaves_no_trace(drawn):
+    state, filters = np.random.get_state()[1].copy(), list(warnings.filters)  # noqa: NPY002
+    ParetoNBD.fit(drawn).cross_check()
+    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+    assert warnings.filters == filters
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda drawn: BGNBD.fit(drawn, penalty=0.1), "without penalty"),
+        (lambda drawn: NBD.fit(drawn), "for lifetimes; got NBD"),
+        (lambda drawn: Fit.from_dict(BGNBD.fit(drawn).to_dict()), r"cross_check\(\) needs the data"),
+    ],
+)
+def test_what_lifetimes_cannot_check_is_refused(make, words, drawn):
+    with pytest.raises(InputError, match=words):
+        make(drawn).cross_check()

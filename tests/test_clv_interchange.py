@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from places import ROOT
-from retention_metrics.clv import BGNBD, GammaGamma, from_lifetimes, to_lifetimes
+from retention_metrics.clv import BGNBD, MBGNBD, GammaGamma, ParetoNBD, from_lifetimes, to_lifetimes
 from retention_metrics.clv.limits import NBD
 from retention_metrics.errors import InputError, MissingDependencyError
 
@@ -22,6 +22,8 @@ SPEND = GammaGamma(p=6.25, q=3.74, v=15.44)
 positive = st.floats(1e-6, 1e6)
 models = st.one_of(
     st.builds(BGNBD, r=positive, alpha=positive, a=positive, b=positive),
+    st.builds(MBGNBD, r=positive, alpha=positive, a=positive, b=positive),
+    st.builds(ParetoNBD, r=positive, alpha=positive, s=positive, beta=positive),
     st.builds(GammaGamma, p=positive, q=positive, v=positive),
 )
 
@@ -43,11 +45,20 @@ def test_a_fitter_that_lifetimes_fitted_is_our_fit(customers):
     assert from_lifetimes(fitter).theta == pytest.approx(BGNBD.fit(customers).model.theta, rel=1e-3)
 
 
-def test_lifetimes_says_what_we_say_of_purchases(customers):
+@pytest.mark.parametrize(
+    "model",
+    [
+        CDNOW,
+        MBGNBD(r=0.525, alpha=6.183, a=0.891, b=1.614, unit="week"),
+        ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669, unit="week"),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_lifetimes_says_what_we_say_of_purchases(customers, model):
     history = tuple(customers[name] for name in ("frequency", "recency", "T"))
-    fitter = to_lifetimes(CDNOW)
-    assert CDNOW.expected_purchases(*history, horizon=39) == pytest.approx(fitter.predict(39, *history), rel=1e-9)
-    assert CDNOW.probability_alive(*history) == pytest.approx(fitter.conditional_probability_alive(*history), rel=1e-12)
+    fitter = to_lifetimes(model)
+    assert model.expected_purchases(*history, horizon=39) == pytest.approx(fitter.predict(39, *history), rel=1e-9)
+    assert model.probability_alive(*history) == pytest.approx(fitter.conditional_probability_alive(*history), rel=1e-9)
 
 
 def test_lifetimes_says_what_we_say_of_spend(customers):
@@ -101,9 +112,12 @@ def test_without_lifetimes_the_error_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: from_lifetimes(CDNOW), "fitter is one of lifetimes' BetaGeoFitter, GammaGammaFitter; got BGNBD"),
+        (lambda: from_lifetimes(CDNOW), "fitter is one of lifetimes' BetaGeoFitter, .*; got BGNBD"),
         (lambda: from_lifetimes(type(to_lifetimes(CDNOW))()), "this BetaGeoFitter has none"),
-        (lambda: to_lifetimes(NBD(r=0.5, alpha=10.0)), "model is one of BGNBD, GammaGamma for lifetimes; got NBD"),
+        (
+            lambda: to_lifetimes(NBD(r=0.5, alpha=10.0)),
+            "model is one of BGNBD, MBGNBD, ParetoNBD, BGBB, GammaGamma for lifetimes; got NBD",
+        ),
     ],
 )
 def test_what_has_no_counterpart_is_refused(call, words):

@@ -7,6 +7,7 @@ from retention_metrics.clv.bg_nbd import BGNBD
 from retention_metrics.clv.comparison import LikelihoodRatio, ModelComparison, compare, likelihood_ratio
 from retention_metrics.clv.contract_model import contract_value
 from retention_metrics.clv.covariates import Encoding
+from retention_metrics.clv.cross_check import CrossCheck
 from retention_metrics.clv.fitting import Fit
 from retention_metrics.clv.gamma_gamma import GammaGamma
 from retention_metrics.clv.ggompertz_nbd import GGompertzNBD
@@ -27,6 +28,7 @@ __all__ = [
     "AlivePath",
     "BetaDiscreteWeibull",
     "CoefficientTable",
+    "CrossCheck",
     "Encoding",
     "Fit",
     "GGompertzNBD",

@@ -21,6 +21,7 @@ from retention_metrics.results import Columns, FrozenDict, Interval, Result, res
 
 if TYPE_CHECKING:
     from retention_metrics._engine.tables import CustomerTable
+    from retention_metrics.clv.cross_check import CrossCheck
     from retention_metrics.clv.history import PurchaseHistory
     from retention_metrics.clv.posterior import Posterior
     from retention_metrics.clv.priors import Density
@@ -357,6 +358,44 @@ class Fit(Result, Generic[M]):
             return self.model._predict(history, horizon=horizon, columns=columns, spread=None)
         spread = Spread(self.model, self.log_covariance, content)
         return self.model._predict(history, horizon=horizon, columns=columns, spread=spread)
+
+    def cross_check(self, *, horizon: float | None = None) -> CrossCheck:
+        """The fit that the lifetimes package makes of the same customers, beside this one.
+
+        Parameters
+        ----------
+        horizon : float, optional
+            Time ahead over which expected purchases are compared, in the model's unit; by default the mean T.
+
+        Returns
+        -------
+        CrossCheck
+            A row per parameter, for the log-likelihood (both by our formula) and for mean predictions: ``quantity,
+            ours, lifetimes, difference``; ``agrees``; and ``notes`` that explain what differs.
+
+        Raises
+        ------
+        InputError
+            If lifetimes has no such model, the fit is penalised, or it was read from JSON and not attached.
+        MissingDependencyError
+            If lifetimes is not installed.
+
+        Notes
+        -----
+        Importing lifetimes and letting it work leaves warning filters, pandas options and NumPy's global generator
+        as they were.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import retention_metrics as rm
+        >>> drawn = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426).simulate(np.full(2000, 39.0), rng=2005)
+        >>> rm.clv.BGNBD.fit(drawn).cross_check().agrees
+        True
+        """
+        from retention_metrics.clv.cross_check import cross_check
+
+        return cross_check(self, horizon=horizon)
 
     def explain(self) -> Explanation:
         """The log-likelihood as the customers' sum, and the criteria that follow from it.

@@ -4,37 +4,45 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import MappingProxyType, ModuleType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from retention_metrics import _checks
-from retention_metrics.clv.bg_nbd import BGNBD
-from retention_metrics.clv.gamma_gamma import GammaGamma
+from retention_metrics.clv.model import Model, TimedModel
 from retention_metrics.errors import InputError
 
-_FITTERS: Mapping[str, type[BGNBD | GammaGamma]] = MappingProxyType(
-    {"BetaGeoFitter": BGNBD, "GammaGammaFitter": GammaGamma}
+FITTERS: Mapping[str, str] = MappingProxyType(
+    {
+        "BetaGeoFitter": "BGNBD",
+        "ModifiedBetaGeoFitter": "MBGNBD",
+        "ParetoNBDFitter": "ParetoNBD",
+        "BetaGeoBetaBinomFitter": "BGBB",
+        "GammaGammaFitter": "GammaGamma",
+    }
 )
-_PREDICT: Mapping[str, str] = MappingProxyType({"BetaGeoFitter": "conditional_expected_number_of_purchases_up_to_time"})
+"""lifetimes' classes and ours; their parameters have the same names."""
+_AHEAD = "conditional_expected_number_of_purchases_up_to_time"
 
 
-def from_lifetimes(fitter: object, *, unit: str | None = None) -> BGNBD | GammaGamma:
+def from_lifetimes(fitter: object, *, unit: str | None = None) -> Model:
     """The model that a fitted lifetimes fitter holds.
 
     Parameters
     ----------
-    fitter : lifetimes.BetaGeoFitter or lifetimes.GammaGammaFitter
-        After its ``fit``.
+    fitter : lifetimes fitter
+        A BetaGeoFitter, ModifiedBetaGeoFitter, ParetoNBDFitter, BetaGeoBetaBinomFitter or GammaGammaFitter after its
+        ``fit``.
     unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
         Unit of time of its data, which lifetimes does not know.
 
     Returns
     -------
-    BGNBD or GammaGamma
+    BGNBD, MBGNBD, ParetoNBD, BGBB or GammaGamma
         With exactly the fitter's parameters.
 
     Raises
@@ -50,29 +58,31 @@ def from_lifetimes(fitter: object, *, unit: str | None = None) -> BGNBD | GammaG
     True
     """
     name = type(fitter).__name__
-    if name not in _FITTERS:
-        raise InputError(f"fitter is one of lifetimes' {', '.join(_FITTERS)}; got {name}.", argument="fitter")
+    if name not in FITTERS:
+        raise InputError(f"fitter is one of lifetimes' {', '.join(FITTERS)}; got {name}.", argument="fitter")
     parameters = getattr(fitter, "params_", None)
     if parameters is None:
         raise InputError(f"fitter holds parameters after its fit; this {name} has none.", argument="fitter")
 
-    model = _FITTERS[name]
+    model = _model_class(FITTERS[name])
     values: dict[str, Any] = {key: float(parameters[key]) for key in model.parameters}
 
-    return model(**values, unit=unit) if model is BGNBD else model(**values)
+    if issubclass(model, TimedModel):
+        values["unit"] = unit
+    return model(**values)
 
 
-def to_lifetimes(model: BGNBD | GammaGamma) -> Any:
+def to_lifetimes(model: Model) -> Any:
     """A lifetimes fitter with the parameters of a model.
 
     Parameters
     ----------
-    model : BGNBD or GammaGamma
+    model : BGNBD, MBGNBD, ParetoNBD, BGBB or GammaGamma
         A model, for instance ``fit.model``.
 
     Returns
     -------
-    lifetimes.BetaGeoFitter or lifetimes.GammaGammaFitter
+    lifetimes fitter
         Ready to predict. It has no data, so what lifetimes computes from data is not there.
 
     Raises
@@ -91,18 +101,37 @@ def to_lifetimes(model: BGNBD | GammaGamma) -> Any:
     >>> round(float(fitter.predict(39, 2, 30.43, 38.86)), 3)
     1.226
     """
-    names = {cls: name for name, cls in _FITTERS.items()}
-    if type(model) not in names:
-        known = ", ".join(cls.__name__ for cls in names)
-        raise InputError(f"model is one of {known} for lifetimes; got {type(model).__name__}.", argument="model")
-
-    name = names[type(model)]
-    fitter = getattr(_lifetimes(), name)()
+    fitter = new_fitter(model)
     fitter.params_ = pd.Series(model.theta, index=list(model.parameters))
-    if name in _PREDICT:
-        fitter.predict = getattr(fitter, _PREDICT[name])
+    if hasattr(fitter, _AHEAD):
+        fitter.predict = getattr(fitter, _AHEAD)
 
     return fitter
+
+
+def new_fitter(model: Model) -> Any:
+    """A fitter of lifetimes for this kind of model, not fitted."""
+    names = {ours: theirs for theirs, ours in FITTERS.items()}
+    kind = type(model).__name__
+    if kind not in names:
+        raise InputError(f"model is one of {', '.join(names)} for lifetimes; got {kind}.", argument="model")
+    return getattr(_lifetimes(), names[kind])()
+
+
+def _model_class(name: str) -> type[Model]:
+    found: type[Model] = getattr(importlib.import_module("retention_metrics.clv"), name)
+    return found
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """lifetimes at work: it warns, sets filters and draws from NumPy's global generator; all is as it was after."""
+    state = np.random.get_state()  # noqa: NPY002
+    try:
+        with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
+            yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
 
 
 def _lifetimes() -> ModuleType:
