@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retention_metrics.clv.beta_discrete_weibull import BetaDiscreteWeibull
+from retention_metrics.clv.bg_bb import BGBB
 from retention_metrics.clv.bg_nbd import BGNBD
 from retention_metrics.clv.comparison import LikelihoodRatio, ModelComparison, compare, likelihood_ratio
 from retention_metrics.clv.contract_model import contract_value
@@ -23,6 +24,7 @@ from retention_metrics.clv.tracking import AlivePath, Tracking, alive_path, trac
 from retention_metrics.clv.value import SimpleValue, lifetime_value, simple_value
 
 __all__ = [
+    "BGBB",
     "BGNBD",
     "MBGNBD",
     "AlivePath",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -56,7 +54,6 @@ class ShiftedBetaGeometric(ContractModel):
 
     kind: ClassVar[str] = "clv.shifted_beta_geometric"
     parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta")
-    effects: ClassVar[Mapping[str, tuple[str, int]]] = MappingProxyType({"dropout": ("beta", -1)})
     limit_of: ClassVar[str] = "a customer's churn does not change with tenure (c = 1)"
 
     alpha: float
