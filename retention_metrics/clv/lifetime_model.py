@@ -93,7 +93,7 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
         shapes = [at[name] for name in ("r", "s", "eta") if name in at]
         lost = any(not 1e-6 < shape < 1e6 for shape in shapes) or not 1e-7 < leaving / pace < 1e7
         if "b" in at:
-            lost = lost or not 1e-7 < at["b"] / pace < 1e7
+            lost = lost or not 1e-7 < at["b"] / pace < 1e7 or not 1e-6 < at.get("beta", 1.0) < 1e6
         return bool(lost)
 
     def _terms(self, x: Floats, t_x: Floats, age: Floats) -> Terms:
@@ -359,17 +359,19 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
         integrand is at its end, and on how often the hazard's singularities lie beside it.
         """
         reach = np.minimum(reach, np.minimum(self._time_to_fall(start, _DEPTH), _time_of_silence(power, scale)))
-        middle = np.clip(self._settled() - start, 0.0, reach)
-        pieces, key = [], np.zeros(start.size, dtype=np.intp)
-        for low, high, beat in ((np.zeros(start.size), middle, self._beat()), (middle, reach, 0.0)):
+        pieces, key, low = [], np.zeros(start.size, dtype=np.intp), np.zeros(start.size)
+        for until, beat in self._stages():
+            high = np.clip(until - start, low, reach)
             base, end = clear + start + low, clear + start + high
             width = np.log1p((high - low) / base)
             steep = 1 + end * (_per_time(power, scale + high) + self._hazard(start + high))
             units = width * np.maximum(np.maximum(1.0, beat * end) / 6, steep / 40)
             key = key * _LEVELS.size + np.searchsorted(_LEVELS, units)
             pieces.append((low, base, width))
+            low = high
         for code in np.unique(key):
-            rules = [_rule(int(level)) for level in divmod(int(code), _LEVELS.size)]
+            levels = np.unravel_index(code, (_LEVELS.size,) * len(pieces))
+            rules = [_rule(int(level)) for level in levels]
             members = np.flatnonzero(key == code)
             block = max(1, _BLOCK // max(1, sum(rule[0].size for rule in rules)))
             for first in range(0, members.size, block):

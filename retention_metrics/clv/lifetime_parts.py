@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -42,13 +43,12 @@ class Lifetimes(ABC):
     def _clearance(self) -> Floats:
         """Distance from age 0 to the singularity of the hazard on the negative axis; any length where none is near."""
 
-    def _beat(self) -> Floats:
-        """How often per unit of time the hazard's singularities lie beside the axis, over 2 pi; 0 where none do."""
-        return np.zeros(())
+    def _stages(self) -> Sequence[tuple[Floats | float, Floats | float]]:
+        """Ages at which stages of life end, and pi over the distance of the hazard's singularities beside each stage.
 
-    def _settled(self) -> Floats:
-        """Age from which the hazard is constant to the last bit."""
-        return np.full((), np.inf)
+        The distance is of those off the negative axis; 0 stands for a stage that has none beside it.
+        """
+        return [(np.inf, 0.0)]
 
     def _time_alive(self, age: Floats, horizon: Floats) -> Floats | None:
         """Expected time alive in (T, T + horizon] given alive at T; None where it has no closed form."""
@@ -158,11 +158,9 @@ class GompertzLifetimes(Lifetimes):
         small = np.minimum(self.beta, 0.9)
         return np.asarray(np.where(np.asarray(self.beta) < 0.9, -np.log1p(-small), np.pi) / self.b)
 
-    def _beat(self) -> Floats:
-        return np.asarray(self.b)
-
-    def _settled(self) -> Floats:
-        return np.asarray((np.log1p(self.beta) + 37) / self.b)
+    def _stages(self) -> Sequence[tuple[Floats | float, Floats | float]]:
+        # In the last stage the hazard is constant to the last bit.
+        return [(np.pi / self.b, self.b), ((np.log1p(self.beta) + 37) / self.b, self.b), (np.inf, 0.0)]
 
     def _draw_lifetimes(self, generator: np.random.Generator, size: int) -> Floats:
         return np.log1p(_exponential(generator, generator.gamma(self.s, 1 / self.beta, size=size))) / self.b
@@ -270,8 +268,8 @@ class OneGompertz(Lifetimes):
     def _clearance(self) -> Floats:
         return np.asarray(np.pi / self.b)
 
-    def _beat(self) -> Floats:
-        return np.asarray(self.b)
+    def _stages(self) -> Sequence[tuple[Floats | float, Floats | float]]:
+        return [(np.pi / self.b, self.b), (np.inf, self.b)]
 
     def _draw_lifetimes(self, generator: np.random.Generator, size: int) -> Floats:
         return np.log1p(generator.exponential(1 / self.eta, size=size)) / self.b
