@@ -49,14 +49,19 @@ def broadcast(model: PurchaseModel, data: Histories, odds: Floats, *, threads: i
 
 def distinct(data: Histories) -> Histories:
     """The histories with each distinct one once, in order, and the customers who share it."""
-    order = np.lexsort((data.recency, data.T, data.frequency))
-    columns = [part[order] for part in (data.frequency, data.T, data.recency)]
+    first, which = groups(data.frequency, data.recency, data.T)
+    counts = np.bincount(which, weights=data.counts, minlength=first.size).astype(np.float64)
+    return Histories(data.frequency[first], data.recency[first], data.T[first], counts)
+
+
+def groups(frequency: Floats, recency: Floats, age: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """A row of each distinct history, and for every row the place of its history among them."""
+    order = np.lexsort((recency, age, frequency))
     new = np.ones(order.size, dtype=bool)
-    new[1:] = np.any([part[1:] != part[:-1] for part in columns], axis=0)
-    counts = np.ones(order.size) if data.counts is None else data.counts[order]
-    starts = np.flatnonzero(new)
-    frequency, age, recency = (part[starts] for part in columns)
-    return Histories(frequency, recency, age, np.add.reduceat(counts, starts) if starts.size else counts)
+    new[1:] = np.any([np.diff(part[order]) != 0 for part in (frequency, recency, age)], axis=0)
+    which = np.empty(order.size, dtype=np.intp)
+    which[order] = np.cumsum(new) - 1
+    return order[new], which
 
 
 def over_blocks(

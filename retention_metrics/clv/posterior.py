@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg, special
 
 from retention_metrics import _checks
 from retention_metrics.clv import newton
@@ -22,6 +23,9 @@ from retention_metrics.results import Columns, FrozenDict, Interval, TableResult
 if TYPE_CHECKING:
     import xarray
 
+    from retention_metrics._engine.tables import CustomerTable
+    from retention_metrics.clv.history import PurchaseHistory
+
 Floats = NDArray[np.float64]
 M = TypeVar("M", bound=Model)
 Rng = np.random.Generator | int | None
@@ -30,9 +34,9 @@ FEWEST = 100
 """Draws below which the tail of the weights is too short to smooth."""
 GOOD_KHAT = 0.7
 _FREEDOM = 10.0  # of the first proposal: tails heavier than the posterior's, a centre like it
-_WIDER_FREEDOM = 4.0
-_WIDER = (1.0, 2.0, 5.0)  # standard deviations of the second proposal's parts
-_REACH = 300.0  # log-parameters are looked for within a factor of exp(300)
+_WIDER_FREEDOM = 2.0  # of the second one
+_STRETCH = 3.0  # of half its parts
+_REACH = 100.0  # log-parameters are looked for between exp(-100) and exp(100)
 _NEGLIGIBLE = 50.0  # logs below the mode at which a draw has no weight
 _QUANTILES = {"q05": 0.05, "median": 0.5, "q95": 0.95}
 
@@ -120,6 +124,67 @@ class Posterior(TableResult, Generic[M]):
             low, high = np.quantile(draws, [(1 - content) / 2, (1 + content) / 2])
             found[name] = Interval(low=low, high=high, level=content, method="equal-tailed")
         return FrozenDict(found)
+
+    def predict(
+        self,
+        history: PurchaseHistory | object,
+        *,
+        horizon: float | None = None,
+        level: float = 0.95,
+        draws: int = 500,
+        rng: np.random.Generator | int | None = None,
+        **columns: str,
+    ) -> CustomerTable:
+        """Add what to expect of each customer, with credible and prediction intervals.
+
+        Parameters
+        ----------
+        history : PurchaseHistory or dataframe
+            As in the model's ``fit``.
+        horizon : float, optional
+            Time ahead, in the model's unit; models of purchases need it.
+        level : float, default 0.95
+            Probability content of the intervals, in (0, 1).
+        draws : int, default 500
+            Draws to use, evenly spread over those there are: the time this takes is proportional to them.
+        rng : numpy.random.Generator or int, optional
+            Source of randomness of the purchases, or its seed.
+        **columns : str
+            Column names of a plain frame, as in the model's ``predict``.
+
+        Returns
+        -------
+        CustomerTable
+            Of a model of purchases, ``probability_alive`` and ``expected_purchases``, means over the draws, each with
+            ``_low`` and ``_high``, and ``purchases_low, purchases_high``: the interval of the number of purchases that
+            the customer will make. Of a model of spend, ``expected_value`` with its interval.
+
+        Raises
+        ------
+        InputError
+            As in the model's ``predict``, or if the model is of neither kind.
+
+        Notes
+        -----
+        Expectations vary with the parameters alone; what a customer does varies with chance besides. The purchases are
+        drawn once for each draw of the parameters, so a prediction interval holds at least ``level`` of the
+        posterior predictive distribution. ``Fit.predict`` gives intervals of expectations by the delta method, without
+        draws, and is the faster of the two where the parameters are well identified.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import retention_metrics as rm
+        >>> drawn = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426).simulate(np.full(2000, 39.0), rng=2005)
+        >>> posterior = rm.clv.BGNBD.fit(drawn).posterior(draws=1000, rng=2005)
+        >>> table = posterior.predict(drawn.head(), horizon=39, draws=100, rng=2005).to_frame()
+        >>> bool((table["expected_purchases_low"] < table["expected_purchases"]).all())
+        True
+        """
+        from retention_metrics.clv import predictive
+
+        content, number = required_level(level), _checks.count(draws, name="draws", low=2)
+        return predictive.predict(self, history, horizon=horizon, level=content, draws=number, rng=rng, columns=columns)
 
     def to_arviz(self) -> xarray.DataTree:
         """The draws as ArviZ takes them.
@@ -216,22 +281,37 @@ class LogPosterior:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A mixture of multivariate t distributions of one centre and shape, with equal weights and different widths."""
+    """A mixture of multivariate t distributions with equal weights, each of a centre and a root of its scale."""
 
-    centre: Floats
-    root: Floats
+    parts: tuple[tuple[Floats, Floats], ...]
     freedom: float
-    widths: tuple[float, ...] = (1.0,)
 
     def draw(self, generator: np.random.Generator, size: int) -> tuple[Floats, Floats]:
         """Draws, shape (size, n), and their log-densities but for a constant."""
-        normal = generator.standard_normal((size, self.centre.size))
-        width = np.resize(self.widths, size) / np.sqrt(generator.chisquare(self.freedom, size) / self.freedom)
-        standard = normal * width[:, None]
-        power = (self.freedom + self.centre.size) / 2
-        distance = np.sum(standard**2, axis=1) / self.freedom
-        parts = [-self.centre.size * np.log(wide) - power * np.log1p(distance / wide**2) for wide in self.widths]
-        return self.centre + standard @ self.root.T, np.logaddexp.reduce(parts, axis=0)
+        normal = generator.standard_normal((size, self.parts[0][0].size))
+        standard = normal / np.sqrt(generator.chisquare(self.freedom, size) / self.freedom)[:, None]
+        drawn = np.empty_like(standard)
+        for place, (centre, root) in enumerate(self.parts):
+            rows = slice(place, None, len(self.parts))
+            drawn[rows] = centre + standard[rows] @ root.T
+        return drawn, np.logaddexp.reduce([self._log_density(drawn, *part) for part in self.parts], axis=0)
+
+    def _log_density(self, drawn: Floats, centre: Floats, root: Floats) -> Floats:
+        standard = linalg.solve_triangular(root, (drawn - centre).T, lower=True)
+        distance = np.sum(standard**2, axis=0) / self.freedom
+        answer: Floats = -np.log(np.diag(root)).sum() - (self.freedom + centre.size) / 2 * np.log1p(distance)
+        return answer
+
+    def wider(self, drawn: Floats, weights: Floats) -> Proposal:
+        """This proposal's shape and that of the weighted draws, each as it is and stretched."""
+        (centre, root), *_ = self.parts
+        moved = weights @ drawn
+        away = drawn - moved
+        # Few draws may carry all the weight: their covariance alone could be flat.
+        spread = (away * weights[:, None]).T @ away + 0.1 * root @ root.T
+        shape: Floats = np.linalg.cholesky(spread).astype(np.float64)
+        shapes = ((centre, root), (moved, shape), (centre, _STRETCH * root), (moved, _STRETCH * shape))
+        return Proposal(shapes, _WIDER_FREEDOM)
 
 
 def sample(
@@ -250,18 +330,15 @@ def sample(
     generator = np.random.default_rng(rng)
 
     centre, root, height = _mode(fit, density, chosen)
-    tried = {}
-    for method, proposal in {
-        "student-t": Proposal(centre, root, _FREEDOM),
-        "mixture": Proposal(centre, root, _WIDER_FREEDOM, _WIDER),
-    }.items():
+    proposal, tried = Proposal(((centre, root),), _FREEDOM), {}
+    for method in ("student-t", "mixture"):
         log_odds, log_proposal = proposal.draw(generator, number)
         weights, khat = smooth(density.values(log_odds, height) - log_proposal)
         if khat <= GOOD_KHAT:
             kept, effective = _resample(weights, number, generator)
             theta = fit.model.from_odds(np.exp(log_odds[kept]))
             return _wrap(fit, chosen, theta, np.exp(centre), khat=khat, effective=effective, method=method)
-        tried[method] = khat
+        proposal, tried[method] = proposal.wider(log_odds, weights), khat
     raise FitError(
         "the posterior is too far from normal for importance sampling: khat is at most 0.7; got "
         + " and ".join(f"{khat:.2f} ({method})" for method, khat in tried.items())
@@ -308,11 +385,14 @@ def _smoother() -> Callable[[Floats], tuple[Floats, float]]:
         """Pareto-smoothed weights that sum to 1, and khat; infinite where there is no tail to speak of."""
         finite = np.isfinite(log_weights)
         if int(finite.sum()) < FEWEST // 2:
-            return np.zeros(log_weights.size), np.inf
+            return np.full(log_weights.size, 1 / log_weights.size), np.inf
         bounded = np.where(finite, log_weights, log_weights[finite].min() - 700)
         # It takes what leave-one-out weights are the inverse of.
-        smoothed, khat = stats.psislw(bounded.max() - bounded)
-        return np.exp(smoothed), float(khat)
+        with np.errstate(all="ignore"):
+            smoothed, khat = stats.psislw(bounded.max() - bounded)
+        if np.isfinite(khat) and not np.isnan(smoothed).any():
+            return np.exp(smoothed), float(khat)
+        return np.exp(bounded - special.logsumexp(bounded)), np.inf
 
     return smooth
 

@@ -60,10 +60,12 @@ class Prior:
         return self._at(self._place(log_odds))
 
     def slopes(self, log_odds: Floats) -> tuple[Floats, Floats]:
-        """Gradient and Hessian of ``log_density`` at one point, by differences in one variable."""
+        """Gradient and Hessian of ``log_density`` at one point, by differences in one variable; 0 beside an edge."""
         place = float(self._place(log_odds[None])[0])
         below, at, above = self._at(place + _STEP * np.array([-1.0, 0.0, 1.0]))
-        slope, curve = (above - below) / (2 * _STEP), (above - 2 * at + below) / _STEP**2
+        slope = curve = 0.0
+        if np.isfinite([below, at, above]).all():
+            slope, curve = (above - below) / (2 * _STEP), (above - 2 * at + below) / _STEP**2
         direction, bend = self._direction(log_odds)
         return slope * direction, curve * np.outer(direction, direction) + slope * bend
 

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
-from retention_metrics.clv import frames
+from retention_metrics.clv import frames, predictive
 from retention_metrics.clv.fitting import Fit, Spread
 from retention_metrics.clv.gamma_gamma import GammaGamma, Money
 from retention_metrics.clv.model import Model
+from retention_metrics.clv.posterior import Posterior
 from retention_metrics.clv.purchase_model import PurchaseModel
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
@@ -28,8 +29,8 @@ K = TypeVar("K", bound=Model)
 
 
 def lifetime_value(
-    purchases: PurchaseModel | Fit[PurchaseModel],
-    spend: GammaGamma | Fit[GammaGamma],
+    purchases: PurchaseModel | Fit[PurchaseModel] | Posterior[PurchaseModel],
+    spend: GammaGamma | Fit[GammaGamma] | Posterior[GammaGamma],
     history: PurchaseHistory | object,
     *,
     horizon: float,
@@ -46,10 +47,10 @@ def lifetime_value(
 
     Parameters
     ----------
-    purchases : BGNBD or Fit
-        Model of purchases.
-    spend : GammaGamma or Fit
-        Model of spend per purchase.
+    purchases : BGNBD, Fit or Posterior
+        Model of purchases, one of its kind.
+    spend : GammaGamma, Fit or Posterior
+        Model of spend per purchase; a Posterior with a Posterior.
     history : PurchaseHistory or dataframe
         From ``rfm_summary`` or ``history``, or any frame with the columns named below.
     horizon : float
@@ -63,7 +64,7 @@ def lifetime_value(
         ``"end_of_period"`` discounts all purchases of a unit of time from the unit's end, the convention of the
         lifetimes package.
     level : float, optional
-        Probability content of intervals ``clv_low, clv_high``, in (0, 1); needs two Fits.
+        Probability content of intervals ``clv_low, clv_high``, in (0, 1); needs two Fits or two Posteriors.
     frequency, recency, T, monetary_value : str
         Columns of a plain frame.
 
@@ -82,7 +83,8 @@ def lifetime_value(
     -----
     ``margin * E[spend per purchase] * integral of (1 + discount_rate)**-t dE[purchases by T + t]``, with purchases
     and spend independent. Intervals carry the uncertainty of both models' parameters by the delta method on the
-    log scale; they are for the expectation, not for what a single customer will do.
+    log scale; they are for the expectation, not for what a single customer will do. With two Posteriors, taken for
+    independent, the value is the mean over their draws, of which 500 are used, and the interval is between quantiles.
 
     References
     ----------
@@ -104,6 +106,7 @@ def lifetime_value(
     kept, content = _checks.non_negative(margin, name="margin"), _checks.level(level)
     when: Timing = _checks.choice(timing, ("continuous", "end_of_period"), name="timing")
     _check_kinds(purchases, spend)
+    posteriors = _posteriors(purchases, spend)
     buying, buying_spread = _model(purchases, content, name="purchases")
     spending, spending_spread = _model(spend, content, name="spend")
     if when == "end_of_period" and np.isinf(ahead):
@@ -112,6 +115,9 @@ def lifetime_value(
     table = frames.adopt(history, roles)
     table.needs_money()
     buying.check_unit(table.unit)
+    if posteriors is not None:
+        options: dict[str, Any] = {"horizon": ahead, "force": force, "margin": kept, "timing": when, "level": content}
+        return predictive.lifetime_value(*posteriors, table, **options)
 
     money = Money(spending, spending_spread)
 
@@ -133,14 +139,25 @@ def lifetime_value(
 
 def _check_kinds(purchases: object, spend: object) -> None:
     for name, given, kind in (("purchases", purchases, PurchaseModel), ("spend", spend, GammaGamma)):
-        model = given.model if isinstance(given, Fit) else given
+        model = given.model if isinstance(given, (Fit, Posterior)) else given
         if not isinstance(model, kind):
             raise InputError(f"{name} is a {kind.__name__} or its Fit; got {type(model).__name__}.", argument=name)
 
 
-def _model(given: K | Fit[K], level: float | None, *, name: str) -> tuple[K, Spread[K] | None]:
-    model: K = given.model if isinstance(given, Fit) else given
-    if level is None:
+def _posteriors(purchases: object, spend: object) -> tuple[Posterior[PurchaseModel], Posterior[GammaGamma]] | None:
+    """Both where both are posteriors, none where none is."""
+    given = [isinstance(one, Posterior) for one in (purchases, spend)]
+    if not any(given):
+        return None
+    if not (isinstance(purchases, Posterior) and isinstance(spend, Posterior)):
+        name = "spend" if given[0] else "purchases"
+        raise InputError(f"{name} is a Posterior where the other model is one.", argument=name)
+    return purchases, spend
+
+
+def _model(given: K | Fit[K] | Posterior[K], level: float | None, *, name: str) -> tuple[K, Spread[K] | None]:
+    model: K = given.model if isinstance(given, (Fit, Posterior)) else given
+    if level is None or isinstance(given, Posterior):
         return model, None
     if not isinstance(given, Fit):
         raise InputError(
