@@ -166,9 +166,19 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "clv.likelihood_ratio": (lambda: rm.clv.likelihood_ratio(fit_of_nbd(), fit_of_purchases()),),
     "clv.ggompertz_nbd": (lambda: rm.clv.GGompertzNBD(r=0.55, alpha=10.6, b=0.02, s=0.6, beta=0.25, unit="week"),),
     "clv.mbg_nbd": (lambda: rm.clv.MBGNBD(r=0.525, alpha=6.183, a=0.891, b=1.614, unit="week"),),
+    "clv.new_customer_value": (
+        lambda: rm.clv.new_customer_value(fit_of_purchases(), fit_of_spend(), horizon=52.0, discount_rate=0.002),
+        lambda: rm.clv.new_customer_value(fit_of_purchases().model, fit_of_spend().model, horizon=52.0, margin=0.3),
+    ),
     "clv.posterior": (lambda: fit_of_purchases().posterior(draws=200, rng=2005),),
     "clv.ranking": (lambda: rm.clv.rank([fit_of_purchases(), fit_of_nbd()], split_history()),),
     "clv.shifted_beta_geometric": (lambda: rm.clv.ShiftedBetaGeometric(alpha=0.668, beta=3.806),),
+    "clv.spend_frequency_correlation": (lambda: rm.clv.spend_frequency_correlation(history()),),
+    "clv.total_value": (
+        lambda: rm.clv.total_value(
+            fit_of_purchases(), fit_of_spend(), rm.clv.history(history(), unit="week"), horizon=52.0
+        ),
+    ),
     "clv.two_type_churn": (lambda: contract_limits.TwoTypeChurn(share=0.25),),
     "clv.pareto_nbd": (lambda: rm.clv.ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669, unit="week"),),
     "clv.simple_value": (lambda: rm.clv.simple_value(margin=100.0, retention_rate=0.8, discount_rate=0.1),),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from retention_metrics.clv.base_value import NewCustomerValue, TotalValue, new_customer_value, total_value
 from retention_metrics.clv.beta_discrete_weibull import BetaDiscreteWeibull
 from retention_metrics.clv.bg_bb import BGBB
 from retention_metrics.clv.bg_nbd import BGNBD
 from retention_metrics.clv.comparison import LikelihoodRatio, ModelComparison, compare, likelihood_ratio
 from retention_metrics.clv.contract_model import contract_value
+from retention_metrics.clv.correlation import SpendCorrelation, spend_frequency_correlation
 from retention_metrics.clv.covariates import Encoding
 from retention_metrics.clv.cross_check import CrossCheck
 from retention_metrics.clv.fitting import Fit
@@ -38,6 +40,7 @@ __all__ = [
     "Holdout",
     "LikelihoodRatio",
     "ModelComparison",
+    "NewCustomerValue",
     "ParetoNBD",
     "Posterior",
     "PurchaseHistory",
@@ -45,6 +48,8 @@ __all__ = [
     "Regression",
     "ShiftedBetaGeometric",
     "SimpleValue",
+    "SpendCorrelation",
+    "TotalValue",
     "Tracking",
     "alive_path",
     "compare",
@@ -54,9 +59,12 @@ __all__ = [
     "holdout",
     "lifetime_value",
     "likelihood_ratio",
+    "new_customer_value",
     "rank",
     "rfm_summary",
     "simple_value",
+    "spend_frequency_correlation",
     "to_lifetimes",
+    "total_value",
     "tracking",
 ]

@@ -24,6 +24,18 @@ __all__ = ["CustomerTable", "HistoryTable", "NativeFrame", "adopt", "covariates"
 _TIMES = ("frequency", "recency", "T")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Valued:
+    """Histories with mean spend (NaN where missing), margins or None, and counts."""
+
+    x: Floats
+    t_x: Floats
+    age: Floats
+    value: Floats
+    margin: Floats | None
+    counts: Floats
+
+
 @dataclass(frozen=True)
 class HistoryTable:
     """A table of purchase histories, as the models read it and add to it."""
@@ -77,6 +89,17 @@ class HistoryTable:
         self.needs_money()
         columns = self.source.arrays("frequency", "monetary_value", "counts", counts=True)
         return columns["frequency"], columns["monetary_value"], _counts(columns)
+
+    def valued(self) -> Valued:
+        """The histories with money, and with margins where a column plays that role."""
+        self.needs_money()
+        columns = self.source.arrays(*_TIMES, "monetary_value", "margin", "counts", counts=True)
+        found = self._checked(*(columns[role] for role in _TIMES))
+        counts = _counts(columns)
+        margin = columns.get("margin")
+        if margin is not None:
+            _checks.floats(margin, name="margin", low=0.0)
+        return Valued(*found, columns["monetary_value"], margin, np.ones(found[0].size) if counts is None else counts)
 
     def needs_money(self) -> None:
         """Refuse a history without money."""

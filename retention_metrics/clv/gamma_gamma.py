@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -348,7 +349,7 @@ class GammaGamma(Model):
         from retention_metrics.clv import frames
 
         names = {"frequency": "frequency", "monetary_value": "monetary_value", "counts": None, **columns}
-        return _repeat_buyers(frames.adopt(history, names))[0]
+        return repeat_buyers(frames.adopt(history, names))[0]
 
     @classmethod
     def _with_cells(cls, table: HistoryTable) -> tuple[Spending, Mapping[str, Any], Mapping[str, int]]:
@@ -455,7 +456,7 @@ def _check(frequency: ArrayLike, monetary_value: ArrayLike) -> tuple[Floats, Flo
     return x, value
 
 
-def _repeat_buyers(table: HistoryTable) -> tuple[Spending, dict[str, int]]:
+def repeat_buyers(table: HistoryTable) -> tuple[Spending, dict[str, int]]:
     found, _, excluded = _kept(*table.spending())
     return found, excluded
 
@@ -474,7 +475,7 @@ def _kept(
 
 
 def _fit(cls: type[GammaGamma], table: HistoryTable, *, penalty: float, threads: int | None) -> Fit[GammaGamma]:
-    data, excluded = _repeat_buyers(table)
+    data, excluded = repeat_buyers(table)
     left_out = {**table.excluded, **excluded}
     return _fit_spending(cls, data, excluded=left_out, backend=table.backend, penalty=penalty, threads=threads)
 
@@ -488,6 +489,8 @@ def _fit_spending(
     penalty: float,
     threads: int | None,
 ) -> Fit[GammaGamma]:
+    from retention_metrics.clv import correlation
+
     if data.customers < 2 or np.unique(data.value).size < 2:
         raise fitting.unidentified(cls.__name__, f"{data.customers} repeat buyers show no difference in spend")
     mean = float(np.average(data.value, weights=data.counts))
@@ -506,7 +509,7 @@ def _fit_spending(
             f"v = {v:.4g}. " + _what_is_missing(p, q) + " A positive penalty= gives an answer.",
         )
     p, q, v = map(float, peak.theta)
-    return fitting.outcome(
+    found = fitting.outcome(
         cls(p=p, q=q, v=v),
         peak,
         customers=data.customers,
@@ -516,6 +519,12 @@ def _fit_spending(
         excluded=excluded,
         unit=None,
         backend=backend,
+    )
+    note, doubt = correlation.dependence(data)
+    return dataclasses.replace(
+        found,
+        notes=(*found.notes, note),
+        diagnostics=found.diagnostics if doubt is None else (*found.diagnostics, doubt),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics.clv import fitting, newton
+from retention_metrics.clv import diagnosis, fitting, newton
 from retention_metrics.clv.histories import Histories
 from retention_metrics.errors import FitError
 
@@ -112,8 +112,9 @@ def _wrap(
     cls: type[P], origin: Origin, histories: Histories, peak: newton.Maximum, *, centre: Floats, penalty: float
 ) -> Fit[P]:
     values: dict[str, Any] = dict(zip(cls.parameters, map(float, cls.from_odds(peak.theta)), strict=True))
-    return fitting.outcome(
-        cls(**values | {"unit": origin.unit}),
+    model = cls(**values | {"unit": origin.unit})
+    found = fitting.outcome(
+        model,
         peak,
         customers=histories.customers,
         penalty=penalty,
@@ -122,6 +123,11 @@ def _wrap(
         excluded=origin.excluded,
         unit=origin.unit,
         backend=origin.backend,
+    )
+    return dataclasses.replace(
+        found,
+        diagnostics=(*found.diagnostics, *diagnosis.doubts(model, histories, peak.log_covariance)),
+        notes=(*found.notes, *diagnosis.remarks(histories, origin.unit)),
     )
 
 
