@@ -92,6 +92,60 @@ def test_an_endless_horizon_needs_a_discount(customers, fits):
         total_value(*fits, customers, horizon=np.inf)
 
 
+# ---------------------------------------------------------------- one customer, in more than one way
+
+
+def test_several_horizons_are_several_columns(customers, fits):
+    options = {"discount_rate": 0.002, "level": 0.9}
+    table = lifetime_value(*fits, customers, horizon=[12, 52.5, np.inf], **options).to_frame()
+    for horizon, name in ((12, "clv_12"), (52.5, "clv_52.5"), (np.inf, "clv_inf")):
+        single = lifetime_value(*fits, customers, horizon=horizon, **options).to_frame()
+        for end in ("", "_low", "_high"):
+            assert table[name + end].to_numpy() == pytest.approx(single["clv" + end].to_numpy(), rel=1e-12)
+
+
+def test_value_is_margin_times_purchases_times_spend(customers, fits):
+    purchases, spend = (fit.model for fit in fits)
+    options = {"discount_rate": 0.002, "split": True}
+    table = lifetime_value(*fits, customers, horizon=[12, 52], margin="share", **options).to_frame()
+    for horizon in (12, 52):
+        product = table["share"] * table[f"expected_purchases_{horizon}"] * table["expected_value"]
+        assert table[f"clv_{horizon}"].to_numpy() == pytest.approx(product.to_numpy(), rel=1e-12)
+    history = [customers[name].to_numpy() for name in ("frequency", "recency", "T")]
+    bought = purchases.discounted_expected_purchases(*history, discount_rate=0.002, horizon=52)
+    assert table["expected_purchases_52"].to_numpy() == pytest.approx(bought, rel=1e-9)
+    worth = spend.expected_value(customers["frequency"], customers["monetary_value"])
+    assert table["expected_value"].to_numpy() == pytest.approx(worth, rel=1e-12)
+
+
+def test_margins_scale_the_interval_too_in_any_engine(customers, fits):
+    plain = lifetime_value(*fits, customers, horizon=26, level=0.9).to_frame()
+    numbered = pl.from_pandas(customers.reset_index(names="who")).lazy()
+    lazy = lifetime_value(*fits, numbered, horizon=26, level=0.9, margin="share", split=True).to_frame()
+    found = lazy.collect().sort("who").to_pandas()
+    for name in ("clv", "clv_low", "clv_high"):
+        assert found[name].to_numpy() == pytest.approx((plain[name] * customers["share"]).to_numpy(), rel=1e-9)
+    assert (found["share"] * found["expected_purchases"] * found["expected_value"]).to_numpy() == pytest.approx(
+        found["clv"].to_numpy(), rel=1e-9
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"horizon": []}, "at least one"),
+        ({"horizon": [5, 5.0]}, "different lengths"),
+        ({"horizon": [5, -1]}, "at least 0"),
+        ({"horizon": [5, np.inf], "timing": "end_of_period"}, "finite"),
+        ({"horizon": 5, "margin": "nowhere"}, "margin='nowhere' is not a column"),
+        ({"horizon": 5, "margin": "debt"}, "margin='debt' is a finite number of at least 0; 1200 rows are not"),
+    ],
+)
+def test_horizons_and_margins_are_checked(customers, options, words):
+    with pytest.raises(InputError, match=words):
+        lifetime_value(CDNOW, SPEND, customers.assign(debt=-0.1), **options)
+
+
 # ---------------------------------------------------------------- a new customer
 
 
@@ -142,7 +196,10 @@ def test_intervals_of_new_customers_hold_the_truth_as_often_as_they_say():
         (lambda c: new_customer_value(CDNOW, GammaGamma(p=6, q=0.9, v=15), horizon=1), "q is above 1"),
         (lambda c: new_customer_value(CDNOW, SPEND, horizon=-1), "horizon"),
         (lambda c: new_customer_value(CDNOW, SPEND, horizon=np.inf, timing="end_of_period"), "horizon is finite"),
-        (lambda c: total_value(CDNOW, SPEND, c.assign(share=-0.1), horizon=1, margin="share"), "margin is at least 0"),
+        (
+            lambda c: total_value(CDNOW, SPEND, c.assign(share=-0.1), horizon=1, margin="share"),
+            "is a finite number of at least 0",
+        ),
         (lambda c: total_value(CDNOW, SPEND, c.assign(share=None), horizon=1, margin="share"), "margin"),
         (lambda c: total_value(CDNOW, SPEND, c.assign(monetary_value=np.nan), horizon=1), "monetary_value"),
     ],

@@ -85,6 +85,20 @@ class HistorySource:
         money, repeat = self.source.column("monetary_value").cast(nw.Float64), self.source.column("frequency") > 0
         return repeat & (money.is_null() | money.is_nan() | ~money.is_finite() | (money < 0)).fill_null(True)
 
+    def refuse_negative(self, role: str) -> None:
+        """Refuse a column with a missing, infinite or negative number, counted by the engine."""
+        self._refuse_text([role])
+        cell = self.source.column(role).cast(nw.Float64)
+        bad = (cell.is_null() | cell.is_nan() | ~cell.is_finite() | (cell < 0)).fill_null(True)
+        rows = int(collect(self.source.frame.select(bad.cast(nw.Int64).sum().alias("bad")))["bad"][0] or 0)
+        if rows:
+            raise InputError(
+                f"{role}={self.source.roles[role]!r} is a finite number of at least 0; {rows} rows are not.",
+                argument=role,
+                column=self.source.roles[role],
+                count=rows,
+            )
+
     def _refuse_money(self, rows: int) -> None:
         if rows:
             raise InputError(

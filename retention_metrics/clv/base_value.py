@@ -165,7 +165,7 @@ def total_value(
     >>> purchases = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
     >>> spend = rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44)
     >>> round(rm.clv.total_value(purchases, spend, history, horizon=39).estimate, 2)
-    37.12
+    37.11
     """
     reach, force, when = _checked(horizon, discount_rate, timing)
     content = _checks.level(level)

@@ -117,7 +117,7 @@ def spend_frequency_correlation(
     >>> spent = pd.DataFrame({"frequency": [1, 2, 4, 3, 0, 2], "monetary_value": money})
     >>> found = rm.clv.spend_frequency_correlation(spent)
     >>> round(found.estimate, 3), found.customers
-    (0.008, 5)
+    (-0.037, 5)
     """
     content = _checks.level(level)
     roles = {"frequency": frequency, "monetary_value": monetary_value, "counts": counts}

@@ -93,13 +93,16 @@ class HistoryTable:
     def valued(self) -> Valued:
         """The histories with money, and with margins where a column plays that role."""
         self.needs_money()
+        self.check_margin()
         columns = self.source.arrays(*_TIMES, "monetary_value", "margin", "counts", counts=True)
         found = self._checked(*(columns[role] for role in _TIMES))
-        counts = _counts(columns)
-        margin = columns.get("margin")
-        if margin is not None:
-            _checks.floats(margin, name="margin", low=0.0)
-        return Valued(*found, columns["monetary_value"], margin, np.ones(found[0].size) if counts is None else counts)
+        counts = np.ones(found[0].size) if (given := _counts(columns)) is None else given
+        return Valued(*found, columns["monetary_value"], columns.get("margin"), counts)
+
+    def check_margin(self) -> None:
+        """Refuse a column of margins that holds anything but numbers of at least 0."""
+        if self.source.source.has("margin"):
+            self.source.refuse_negative("margin")
 
     def needs_money(self) -> None:
         """Refuse a history without money."""

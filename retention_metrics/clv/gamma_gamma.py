@@ -427,13 +427,16 @@ class Money:
             found["_linear"] = 2 * covariance[2] @ fixed
         return found
 
+    def estimate(self, by: Mapping[str, Any], share: Any) -> Any:
+        """``share * (v + x m)``."""
+        return (self._model.v + by["frequency"] * by["monetary_value"]) * share
+
     def columns(self, name: str, by: Mapping[str, Any], share: Any, variance: Any) -> dict[str, Any]:
         """``share * (v + x m)``, with an interval when there is a spread; ``variance`` is added to its own."""
-        scale = self._model.v + by["frequency"] * by["monetary_value"]
-        estimate = scale * share
+        estimate = self.estimate(by, share)
         if self._spread is None:
             return {name: estimate}
-        u = self._model.v / scale
+        u = self._model.v / (self._model.v + by["frequency"] * by["monetary_value"])
         total = by["_fixed"] + by["_linear"] * u + float(self._spread.log_covariance[2, 2]) * u * u + variance
         factor = math.e ** (total**0.5 * self._spread.quantile)
         return {name: estimate, f"{name}_low": estimate / factor, f"{name}_high": estimate * factor}

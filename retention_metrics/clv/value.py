@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -33,11 +34,12 @@ def lifetime_value(
     spend: GammaGamma | Fit[GammaGamma] | Posterior[GammaGamma],
     history: PurchaseHistory | object,
     *,
-    horizon: float,
+    horizon: float | Sequence[float] | Floats,
     discount_rate: float = 0.0,
-    margin: float = 1.0,
+    margin: float | str = 1.0,
     timing: Timing = "continuous",
     level: float | None = None,
+    split: bool = False,
     frequency: str = "frequency",
     recency: str = "recency",
     T: str = "T",
@@ -53,25 +55,30 @@ def lifetime_value(
         Model of spend per purchase; a Posterior with a Posterior.
     history : PurchaseHistory or dataframe
         From ``rfm_summary`` or ``history``, or any frame with the columns named below.
-    horizon : float
-        Time ahead of each customer's T, in the unit of the history, at least 0; infinite only with a discount.
+    horizon : float or array_like of float
+        Time ahead of each customer's T, in the unit of the history, at least 0; infinite only with a discount. Several
+        horizons give a column each.
     discount_rate : float, default 0
         Effective rate per unit of the history: for a yearly rate d and weeks, ``(1 + d)**(7 / 365.25) - 1``.
-    margin : float, default 1
-        Share of spend that is kept, at least 0.
+    margin : float or str, default 1
+        Share of spend that is kept, at least 0, or the column that holds each customer's.
     timing : {"continuous", "end_of_period"}, default "continuous"
         ``"continuous"`` discounts each purchase from its own time, so that the value does not depend on the unit;
         ``"end_of_period"`` discounts all purchases of a unit of time from the unit's end, the convention of the
         lifetimes package.
     level : float, optional
         Probability content of intervals ``clv_low, clv_high``, in (0, 1); needs two Fits or two Posteriors.
+    split : bool, default False
+        Add ``expected_purchases`` (discounted like the value) and ``expected_value`` (spend per purchase), whose
+        product with the margin is the value.
     frequency, recency, T, monetary_value : str
         Columns of a plain frame.
 
     Returns
     -------
     CustomerTable
-        The history's columns with ``clv``, in money, in the caller's kind of frame.
+        The history's columns with ``clv``, in money, in the caller's kind of frame. With several horizons the columns
+        are ``clv_12``, ``clv_52`` and so on, and a split's ``expected_purchases_12``, ``expected_purchases_52``.
 
     Raises
     ------
@@ -101,40 +108,67 @@ def lifetime_value(
     >>> rm.clv.lifetime_value(purchases, spend, history, horizon=39).to_frame()["clv"].round(2).tolist()
     [30.24]
     """
-    ahead = _checks.number(horizon, name="horizon", low=0.0, allow_infinite=True)
+    horizons = _horizons(horizon)
     force = float(np.log1p(_checks.non_negative(discount_rate, name="discount_rate")))
-    kept, content = _checks.non_negative(margin, name="margin"), _checks.level(level)
+    by_column, content = isinstance(margin, str), _checks.level(level)
+    kept = 1.0 if by_column else _checks.non_negative(margin, name="margin")
     when: Timing = _checks.choice(timing, ("continuous", "end_of_period"), name="timing")
     _check_kinds(purchases, spend)
     posteriors = _posteriors(purchases, spend)
     buying, buying_spread = _model(purchases, content, name="purchases")
     spending, spending_spread = _model(spend, content, name="spend")
-    if when == "end_of_period" and np.isinf(ahead):
+    if when == "end_of_period" and np.isinf(max(horizons.values())):
         raise InputError("horizon is finite with timing='end_of_period'; got inf.", argument="horizon")
     roles = {"frequency": frequency, "recency": recency, "T": T, "monetary_value": monetary_value}
-    table = frames.adopt(history, roles)
+    table = frames.adopt(history, roles | ({"margin": margin} if isinstance(margin, str) else {}))
     table.needs_money()
+    table.check_margin()
     buying.check_unit(table.unit)
     if posteriors is not None:
-        options: dict[str, Any] = {"horizon": ahead, "force": force, "margin": kept, "timing": when, "level": content}
-        return predictive.lifetime_value(*posteriors, table, **options)
+        if list(horizons) != [""] or by_column or split:
+            raise InputError(
+                "Posteriors give value over one horizon, with margin= a number and without split=.",
+                argument="purchases",
+            )
+        options: dict[str, Any] = {"force": force, "margin": kept, "timing": when, "level": content}
+        return predictive.lifetime_value(*posteriors, table, horizon=horizons[""], **options)
 
     money = Money(spending, spending_spread)
 
     def compute(x: Floats, t_x: Floats, age: Floats) -> dict[str, Floats]:
-        bought = buying._alive(x, t_x, age) * buying._ahead(x, t_x, age, ahead, force, when)
-        found = money.parts(x)
-        found["_worth"] = kept * bought * found.pop("_share")
-        if buying_spread is not None:
-            found["_variance"] = buying_spread.variance(
-                lambda model: model._log_expected(x, t_x, age, ahead, force, when)
-            )
+        alive, found = buying._alive(x, t_x, age), money.parts(x)
+        for suffix, ahead in horizons.items():
+            bought = alive * buying._ahead(x, t_x, age, ahead, force, when)
+            found[f"_worth{suffix}"] = kept * bought * found["_share"]
+            if split:
+                found[f"expected_purchases{suffix}"] = bought
+            if buying_spread is not None:
+                found[f"_variance{suffix}"] = buying_spread.variance(
+                    operator.methodcaller("_log_expected", x, t_x, age, ahead, force, when)
+                )
         return found
 
     def formula(by: Mapping[str, Any]) -> dict[str, Any]:
-        return money.columns("clv", by, by["_worth"], by.get("_variance"))
+        columns: dict[str, Any] = {}
+        if split:
+            columns["expected_value"] = money.estimate(by, by["_share"])
+        for suffix in horizons:
+            found = money.columns(f"clv{suffix}", by, by[f"_worth{suffix}"], by.get(f"_variance{suffix}"))
+            columns |= {name: cells * by["margin"] for name, cells in found.items()} if by_column else found
+        return columns
 
     return table.with_answers(compute, definition=f"clv.lifetime_value/{when}", notes=buying.notes, formula=formula)
+
+
+def _horizons(horizon: object) -> dict[str, float]:
+    """Horizons by the suffix of their columns: none for a single one."""
+    if np.ndim(horizon) == 0:  # type: ignore[arg-type]
+        return {"": _checks.number(horizon, name="horizon", low=0.0, allow_infinite=True)}
+    listed = _checks.floats(horizon, name="horizon", low=0.0, allow_infinite=True)  # type: ignore[arg-type]
+    found = {f"_{ahead:.12g}": float(ahead) for ahead in listed.reshape(-1)}
+    if not found or len(found) < listed.size:
+        raise InputError(f"horizon holds different lengths of time, at least one; got {horizon!r}.", argument="horizon")
+    return found
 
 
 def _check_kinds(purchases: object, spend: object) -> None:
