@@ -6,20 +6,22 @@ import dataclasses
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from retention_metrics.clv import histories
 from retention_metrics.clv.histories import Histories
 
 if TYPE_CHECKING:
     from retention_metrics.clv.gamma_gamma import Spending
+    from retention_metrics.clv.model import Model
     from retention_metrics.clv.newton import Objective
-    from retention_metrics.clv.purchase_model import PurchaseModel
 
 Floats = NDArray[np.float64]
+M = TypeVar("M", bound="Model")
 
 BLOCK = 65_536  # numbers in a working array: half a megabyte, of which a few fit the cache
 _PARALLEL = 1_000_000  # numbers from which a second thread earns its keep
@@ -32,26 +34,20 @@ def one_by_one(objective: Objective, odds: Floats) -> Floats:
     return np.array([objective.evaluate(row)[0] for row in odds])
 
 
-def broadcast(model: PurchaseModel, data: Histories, odds: Floats, *, threads: int | None) -> Floats:
-    """Values of any purchase model, whose formulas take parameters of shape (n, 1) with histories of shape (rows,)."""
-    rows = distinct(data)
-    counts = np.ones(rows.T.size) if rows.counts is None else rows.counts
-    parts = (rows.frequency, rows.recency, rows.T)
+def broadcast(
+    model: M, odds: Floats, counts: Floats, rows: Callable[[M, int], Floats], *, threads: int | None
+) -> Floats:
+    """Sums over the rows of any model whose formulas take parameters of shape (n, 1) with data of shape (rows,).
+
+    ``rows`` gives the log-likelihood of each row, shape (n, rows), of a model with n values of each parameter.
+    """
 
     def values(block: Floats) -> Floats:
         columns: dict[str, Any] = dict(zip(model.parameters, model.from_odds(block).T[:, :, None], strict=True))
         many = dataclasses.replace(model, **columns)  # type: ignore[type-var]
-        shape = (len(block), rows.T.size)
-        return np.asarray(many._log_likelihood(*(np.broadcast_to(part, shape) for part in parts)) @ counts)
+        return np.asarray(rows(many, len(block)) @ counts)
 
-    return over_blocks(odds, rows.T.size, values, threads=threads)
-
-
-def distinct(data: Histories) -> Histories:
-    """The histories with each distinct one once, in order, and the customers who share it."""
-    first, which = groups(data.frequency, data.recency, data.T)
-    counts = np.bincount(which, weights=data.counts, minlength=first.size).astype(np.float64)
-    return Histories(data.frequency[first], data.recency[first], data.T[first], counts)
+    return over_blocks(odds, counts.size, values, threads=threads)
 
 
 def groups(frequency: Floats, recency: Floats, age: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -85,18 +81,17 @@ class PurchaseBatch:
     """
 
     def __init__(self, data: Histories, *, early: int) -> None:
-        rows = distinct(data)
-        counts = np.ones(rows.T.size) if rows.counts is None else rows.counts
-        decided = rows.frequency + early > 0
+        (frequency, recency, age), counts = histories.distinct([data.frequency, data.recency, data.T], data.counts)
+        decided = frequency + early > 0
         self._early = early
-        self._once, self._count_once = _tallied(rows.T[~decided], counts[~decided])
+        self._once, self._count_once = _tallied(age[~decided], counts[~decided])
         # Shared histories last: logs of the others are taken eight at a time.
         order = np.flatnonzero(decided)
         order = order[np.argsort(counts[order] != 1, kind="stable")]
         self._count = counts[order]
         self._single = int(np.sum(self._count == 1)) // 8 * 8
-        self._frequency, self._recency = rows.frequency[order], rows.recency[order]
-        self._silence = rows.T[order] - self._recency
+        self._frequency, self._recency = frequency[order], recency[order]
+        self._silence = age[order] - self._recency
         self.width = max(order.size, self._once.size, 1)
         self._times, which = np.unique(self._recency, return_inverse=True)
         self._at_time = np.bincount(which, weights=self._count, minlength=self._times.size)

@@ -57,6 +57,7 @@ class BetaDiscreteWeibull(ContractModel):
 
     kind: ClassVar[str] = "clv.beta_discrete_weibull"
     parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta", "c")
+    beta_pairs: ClassVar[tuple[tuple[str, str], ...]] = (("alpha", "beta"),)
 
     alpha: float
     beta: float

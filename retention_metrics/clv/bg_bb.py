@@ -59,6 +59,7 @@ class BGBB(BetaBuying):
 
     kind: ClassVar[str] = "clv.bg_bb"
     parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta", "gamma", "delta")
+    beta_pairs: ClassVar[tuple[tuple[str, str], ...]] = (("alpha", "beta"), ("gamma", "delta"))
     leaving: ClassVar[type[ContractModel]] = ShiftedBetaGeometric
     leaving_words: ClassVar[str] = "dropout probability before an opportunity ~ Beta(gamma, delta)"
     working: ClassVar[tuple[Step, ...]] = (

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from retention_metrics import _checks
-from retention_metrics.clv import renewal_sums, renewals
+from retention_metrics.clv import batch, renewal_sums, renewals
 from retention_metrics.clv.model import Model
 from retention_metrics.clv.parts import Terms
 from retention_metrics.clv.renewals import Renewals
@@ -669,6 +669,12 @@ class ContractModel(Model):
 
     def _contributions(self, data: Renewals) -> Floats:
         return self._log_probability(data.duration, data.churned)
+
+    def _log_likelihoods(self, data: Renewals, odds: Floats, *, threads: int | None) -> Floats:
+        def rows(many: Self, size: int) -> Floats:
+            return many._contributions(data)
+
+        return batch.broadcast(self, odds, data.counts, rows, threads=threads)
 
 
 def contract_value(

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from retention_metrics import _checks
-from retention_metrics.clv import histories
+from retention_metrics.clv import batch, histories
 from retention_metrics.clv.contract_model import ContractModel
 from retention_metrics.clv.parts import Terms
 from retention_metrics.clv.purchase_model import PurchaseModel, Rng
@@ -219,6 +219,9 @@ class OpportunityModel(PurchaseModel):
     @classmethod
     def _objective(cls, data: histories.Histories, *, threads: int | None) -> Objective:
         return OpportunityObjective(cls, data)
+
+    def _log_likelihoods(self, data: histories.Histories, odds: Floats, *, threads: int | None) -> Floats:
+        return batch.one_by_one(self._objective(data, threads=threads), odds)
 
     @classmethod
     def _start(cls, rate: float) -> Floats:

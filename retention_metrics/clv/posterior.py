@@ -33,6 +33,7 @@ Rng = np.random.Generator | int | None
 FEWEST = 100
 """Draws below which the tail of the weights is too short to smooth."""
 GOOD_KHAT = 0.7
+_PROPOSED = 1_000  # draws from the proposal at least: from fewer khat is uncertain
 _FREEDOM = 10.0  # of the first proposal: tails heavier than the posterior's, a centre like it
 _WIDER_FREEDOM = 2.0  # of the second one
 _STRETCH = 3.0  # of half its parts
@@ -332,7 +333,7 @@ def sample(
     centre, root, height = _mode(fit, density, chosen)
     proposal, tried = Proposal(((centre, root),), _FREEDOM), {}
     for method in ("student-t", "mixture"):
-        log_odds, log_proposal = proposal.draw(generator, number)
+        log_odds, log_proposal = proposal.draw(generator, max(number, _PROPOSED))
         weights, khat = smooth(density.values(log_odds, height) - log_proposal)
         if khat <= GOOD_KHAT:
             kept, effective = _resample(weights, number, generator)

@@ -713,7 +713,13 @@ class PurchaseModel(TimedModel):
         return self._log_likelihood(data.frequency, data.recency, data.T)
 
     def _log_likelihoods(self, data: histories.Histories, odds: Floats, *, threads: int | None) -> Floats:
-        return batch.broadcast(self, data, odds, threads=threads)
+        columns, counts = histories.distinct([data.frequency, data.recency, data.T], data.counts)
+
+        def rows(many: Self, size: int) -> Floats:
+            x, t_x, age = (np.broadcast_to(column, (size, counts.size)) for column in columns)
+            return many._log_likelihood(x, t_x, age)
+
+        return batch.broadcast(self, odds, counts, rows, threads=threads)
 
     # ---------------------------------------------------------- shared arithmetic
 

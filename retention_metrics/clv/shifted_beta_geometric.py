@@ -54,6 +54,7 @@ class ShiftedBetaGeometric(ContractModel):
 
     kind: ClassVar[str] = "clv.shifted_beta_geometric"
     parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta")
+    beta_pairs: ClassVar[tuple[tuple[str, str], ...]] = (("alpha", "beta"),)
     limit_of: ClassVar[str] = "a customer's churn does not change with tenure (c = 1)"
 
     alpha: float
