@@ -30,7 +30,8 @@ Nodes = Iterator[tuple[NDArray[np.intp], Floats, Floats]]
 
 _DEPTH = 40.0  # e**-40 is below the last bit of a double
 _BLOCK = 8_192  # nodes at a time, so that the arrays stay in the cache
-_STEEP = 200.0
+_FEW = 256  # rows at a time where each has its own integral
+_STEEP = 200.0  # exponents from which exp(x) - 1 is exp(x), far from overflow
 _SMALL_RULES = (10, 16)
 _RULE = 24
 # Units of difficulty up to which 0, 10, 16 and 24 nodes are exact to 1e-13; then panels of 24 in powers of two.
@@ -247,15 +248,23 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
 
     def _mass(self, x: Floats, t_x: Floats, age: Floats, n: Floats, horizon: Floats) -> Floats:
         """The customer stays for the whole horizon and buys n times, or leaves after the n-th purchase."""
-        stayed = np.exp(self._log_mass(x, age, n, horizon) - self._fall(age, horizon))
-        answer = stayed.reshape(-1).copy()
-        flat = self._flat(x.shape)
-        x, age, n, horizon = x.reshape(-1), age.reshape(-1), n.reshape(-1), horizon.reshape(-1)
+        if self.varies:
+            return (
+                self._flat(x.shape)
+                ._mass_rows(*(column.reshape(-1) for column in (x, age, n, horizon)))
+                .reshape(x.shape)
+            )
+        columns = np.stack([column.reshape(-1) for column in (x, age, n, horizon)])
+        cases, which = np.unique(columns, axis=1, return_inverse=True)
+        return self._mass_rows(*cases)[which].reshape(x.shape)
+
+    def _mass_rows(self, x: Floats, age: Floats, n: Floats, horizon: Floats) -> Floats:
+        answer: Floats = np.exp(self._log_mass(x, age, n, horizon) - self._fall(age, horizon))
         open_rows = np.flatnonzero(horizon > 0)
-        for start in range(0, open_rows.size, 256):
-            rows = open_rows[start : start + 256]
-            answer[rows] += np.exp(flat._of(rows)._log_mass_left(x[rows], age[rows], n[rows], horizon[rows]))
-        return answer.reshape(stayed.shape)
+        for start in range(0, open_rows.size, _FEW):
+            rows = open_rows[start : start + _FEW]
+            answer[rows] += np.exp(self._of(rows)._log_mass_left(x[rows], age[rows], n[rows], horizon[rows]))
+        return answer
 
     def _log_mass_left(self, x: Floats, age: Floats, n: Floats, horizon: Floats) -> Floats:
         """Log-probability of n purchases and then leaving within the horizon, given alive at T.
