@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 import retention_metrics as rm
-from retention_metrics.clv import contract_limits, early_limits, lifetime_limits, limits, opportunity_limits
+from retention_metrics.clv import bg_cnbd, contract_limits, early_limits, lifetime_limits, limits, opportunity_limits
 
 LIMIT_MODULES = (limits, early_limits, lifetime_limits)
 DAYS = {"A": [1, 2, 3, 5, 7, 9], "B": [1, 4, 10], "C": [1, 2], "D": [3], "E": []}
@@ -139,6 +139,7 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "clv.beta_discrete_weibull": (lambda: rm.clv.BetaDiscreteWeibull(alpha=0.214, beta=1.427, c=1.724),),
     "clv.bg_bb": (lambda: rm.clv.BGBB(alpha=1.204, beta=0.750, gamma=0.657, delta=2.783, unit="year"),),
     "clv.bg_bernoulli": (lambda: opportunity_limits.BGBernoulli(p=0.5, gamma=0.5, delta=2.0),),
+    "clv.bg_cnbd": (lambda: rm.clv.BGCNBD(k=3, r=0.9, alpha=2.5, a=0.8, b=2.4, unit="week"),),
     "clv.bg_nbd": (
         lambda: rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426),
         lambda: rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week"),
@@ -151,10 +152,12 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         if not name.endswith("LIMITS")
     },
     "clv.cross_check": (lambda: fit_of_spend().cross_check(), lambda: fit_of_purchases().cross_check()),
+    "clv.cnbd": (lambda: bg_cnbd.CNBD(k=2, r=0.9, alpha=2.5),),
     "clv.discrete_weibull": (lambda: contract_limits.DiscreteWeibull(p=0.2, c=1.5),),
     "clv.fit": (fit_of_purchases, fit_of_spend, fit_of_renewals),
     "clv.geometric_bb": (lambda: opportunity_limits.GeometricBB(alpha=1.2, beta=0.8, dropout=0.1),),
     "clv.geometric_bernoulli": (lambda: opportunity_limits.GeometricBernoulli(p=0.5, dropout=0.2),),
+    "clv.geometric_cnbd": (lambda: bg_cnbd.GeometricCNBD(k=2, r=0.9, alpha=2.5, p=0.2),),
     "clv.geometric_churn": (lambda: contract_limits.GeometricChurn(p=0.2),),
     "clv.gamma_gamma": (lambda: rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44),),
     "clv.holdout": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from retention_metrics.clv.base_value import NewCustomerValue, TotalValue, new_customer_value, total_value
 from retention_metrics.clv.beta_discrete_weibull import BetaDiscreteWeibull
 from retention_metrics.clv.bg_bb import BGBB
+from retention_metrics.clv.bg_cnbd import BGCNBD
 from retention_metrics.clv.bg_nbd import BGNBD
 from retention_metrics.clv.comparison import LikelihoodRatio, ModelComparison, compare, likelihood_ratio
 from retention_metrics.clv.contract_model import contract_value
@@ -20,13 +21,14 @@ from retention_metrics.clv.interchange import from_lifetimes, to_lifetimes
 from retention_metrics.clv.mbg_nbd import MBGNBD
 from retention_metrics.clv.pareto_nbd import ParetoNBD
 from retention_metrics.clv.posterior import Posterior
-from retention_metrics.clv.regression import CoefficientTable, Regression
+from retention_metrics.clv.regression import CoefficientTable, Regression, coefficients
 from retention_metrics.clv.shifted_beta_geometric import ShiftedBetaGeometric
 from retention_metrics.clv.tracking import AlivePath, Tracking, alive_path, tracking
 from retention_metrics.clv.value import SimpleValue, lifetime_value, simple_value
 
 __all__ = [
     "BGBB",
+    "BGCNBD",
     "BGNBD",
     "MBGNBD",
     "AlivePath",
@@ -52,6 +54,7 @@ __all__ = [
     "TotalValue",
     "Tracking",
     "alive_path",
+    "coefficients",
     "compare",
     "contract_value",
     "from_lifetimes",

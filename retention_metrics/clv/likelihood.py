@@ -177,7 +177,7 @@ class HistoryTerms:
         stay, leave = self.decisions(dropout, np.maximum(decisions, 1))
         if not decided.all():
             stay = Terms(np.where(decided, stay.value, 0.0), stay.slopes * decided, stay.curvatures * decided)
-        alive = _joined(self.arrivals(rates, x, age), stay)
+        alive = _joined(self.silent(rates, x, t_x, age), stay)
         gone = _joined(self.arrivals(rates, x, t_x), leave)
         # Of the two ways to be silent since t_x; who has had no chance to drop out knows only one.
         log_gone = np.where(decided, gone.value, -np.inf)
@@ -188,6 +188,10 @@ class HistoryTerms:
         curvatures = alive.curvatures + share * (gone.curvatures - alive.curvatures)
         curvatures = curvatures + share * (1 - share) * fall[:, None] * fall[None]
         return Terms(value, slopes, curvatures)
+
+    def silent(self, rates: Sequence[Floats], x: Floats, t_x: Floats, age: Floats) -> Terms:
+        """Terms of the purchases of a customer who is alive, the silence since the last one among them."""
+        return self.arrivals(rates, x, age)
 
 
 class PartsObjective:

@@ -12,6 +12,8 @@ LogTerm = Callable[[Floats], Floats]
 """Log of a term at real times ahead: shape (n_rows, n_times) in and out."""
 
 _ONE_BY_ONE = 256  # terms that are added one by one before an integral takes over
+_STRIDE = 32
+_NOTHING = 1e-25
 _BATCH = 64
 _DEPTH = 45.0  # e**-45 is below the last bit
 _PANEL = 0.25  # in units of log time
@@ -64,8 +66,14 @@ def _discounted(log_kept: LogTerm, force: float) -> LogTerm:
 def _sum(
     log_term: LogTerm, tenure: Floats, power: Floats, settled: Floats, horizon: float, force: float
 ) -> NDArray[np.float64]:
-    singles = np.arange(1.0, min(horizon, _ONE_BY_ONE) + 1)
-    total: Floats = np.exp(log_term(np.broadcast_to(singles, (tenure.size, singles.size)))).sum(axis=1)
+    total: Floats = np.zeros(tenure.size)
+    for start in range(0, int(min(horizon, _ONE_BY_ONE)), _STRIDE):
+        numbers = np.arange(start + 1.0, min(horizon, start + _STRIDE) + 1)
+        terms = np.exp(log_term(np.broadcast_to(numbers, (tenure.size, numbers.size))))
+        total = total + terms.sum(axis=1)
+        # A term this small has no sum behind it that is seen: where terms fall slowly they stay large for long.
+        if (terms[:, -1] <= _NOTHING * total).all():
+            return total
     if horizon <= _ONE_BY_ONE:
         return total
     if np.isinf(horizon) and force == 0:

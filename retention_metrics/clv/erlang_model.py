@@ -1,0 +1,455 @@
+"""Customers who buy more regularly than at random, until they drop out after a purchase: the family of the BG/CNBD-k.
+
+A purchase takes k stages, each passed at the customer's own rate, so the times between purchases are Erlang-k. What
+has passed since the last purchase says how likely a customer is to be at each stage, given that they are alive; from
+there on the stages to come are negative binomial, and purchases are every k-th of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from retention_metrics import _checks
+from retention_metrics.clv import curves, renewal_sums
+from retention_metrics.clv.dropout_model import ONE_TIME_NOTE, DropoutModel
+from retention_metrics.clv.likelihood import HistoryTerms, PartsObjective
+from retention_metrics.clv.parts import GammaRates, Terms, trigamma
+from retention_metrics.clv.purchase_model import PurchaseModel, Rng
+from retention_metrics.errors import FitError, InputError
+from retention_metrics.explanation import Explanation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_metrics.clv.fitting import Fit
+    from retention_metrics.clv.histories import Histories
+    from retention_metrics.clv.history import PurchaseHistory
+    from retention_metrics.clv.newton import Objective
+
+Floats = NDArray[np.float64]
+MOST_REGULAR = 12
+"""The largest k that ``fit`` tries of its own accord."""
+_NEVER = 1e15  # purchases: a sum over more of them has long ended
+
+
+class ErlangModel(GammaRates, DropoutModel):
+    """Purchases every k-th stage, stages at a gamma rate of the customer's own, and dropout after a purchase."""
+
+    rate_words = "stage rate ~ Gamma(r, alpha), a purchase every k-th stage"
+    notes: ClassVar[tuple[str, ...]] = (ONE_TIME_NOTE,)
+
+    k: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", _checks.count(self.k, name="k", low=1))
+        super().__post_init__()
+
+    # ---------------------------------------------------------- fitting
+
+    @classmethod
+    def fit(  # type: ignore[override]
+        cls,
+        history: PurchaseHistory | object,
+        *,
+        k: int | None = None,
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        counts: str | None = None,
+        penalty: float = 0.0,
+        threads: int | None = None,
+    ) -> Fit[Self]:
+        """Fit by maximum likelihood, for a given k or for the likeliest.
+
+        Parameters
+        ----------
+        history : PurchaseHistory or dataframe
+            From ``rfm_summary`` or ``history``, or any frame with the columns named below.
+        k : int, optional
+            Stages of a purchase, at least 1. By default 1 to 12 are tried, and the one with the highest likelihood
+            is kept.
+        frequency, recency, T : str
+            Columns of a plain frame.
+        counts : str, optional
+            Column with the number of customers that share a row; one each by default.
+        penalty : float, default 0
+            Weight of half the squared distance of the log-parameters from 0 (shapes) and from the log of the mean
+            T (time scales), subtracted from the log-likelihood. At least 0.
+        threads : int, optional
+            Threads to use from 100,000 rows on; the answer has the same bits for any number.
+
+        Returns
+        -------
+        Fit
+            The model, with its log-likelihood and the covariance of its parameters for this k.
+
+        Raises
+        ------
+        InputError
+            If a history cannot have happened; the message names the column and the first row.
+        FitError
+            If the data identify no model, or the likelihood has no maximum; then ``error.limit`` is the fit of the
+            limiting model where one is known.
+
+        Notes
+        -----
+        The likelihood is that of frequency and recency, which say little about the single intervals: it takes many
+        repeat buyers to find k. Where the transactions are at hand, look at the times between purchases too.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGCNBD(k=3, r=0.9, alpha=2.5, a=0.8, b=2.4)
+        >>> fit = rm.clv.BGCNBD.fit(model.simulate(np.full(3000, 52.0), rng=2016), k=3)
+        >>> abs(fit.model.r - 0.9) < 3 * fit.standard_errors["r"]
+        True
+        """
+        from retention_metrics.clv import frames, purchase_fit
+
+        weight = _checks.non_negative(penalty, name="penalty")
+        tried = range(1, MOST_REGULAR + 1) if k is None else (_checks.count(k, name="k", low=1),)
+        table = frames.adopt(history, {"frequency": frequency, "recency": recency, "T": T, "counts": counts})
+        data = table.histories()
+        origin = purchase_fit.Origin(table.unit, table.excluded, table.backend)
+
+        def at(regularity: int) -> Fit[Self]:
+            bound = cast("type[Self]", _Regular(cls, regularity))
+            return purchase_fit.fit_histories(bound, data, origin, penalty=weight, threads=threads)
+
+        return _likeliest(at, tried)
+
+    def _objective(self, data: Histories, *, threads: int | None) -> Objective:  # type: ignore[override]
+        return _Regular(type(self), self.k)._objective(data, threads=threads)
+
+    # ---------------------------------------------------------- a customer with a history
+
+    def _log_likelihood(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        none, stages = np.zeros(x.shape), self.k * x
+        bought = self._log_arrivals(stages, t_x) + _log_spacing(self.k, x, t_x)
+        alive = self._log_stay(none, x) + self._log_silence(x, t_x, age)
+        gone = self._log_leave(none, np.maximum(x, 1))
+        answer: Floats = bought + np.where(x > 0, np.logaddexp(alive, gone), alive)
+        return answer
+
+    def _log_odds_gone(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        odds = self._log_odds_left(np.maximum(x, 1)) - self._log_silence(x, t_x, age)
+        answer: Floats = np.where(x > 0, odds, -np.inf)
+        return answer
+
+    def _log_stages(self, x: Floats, t_x: Floats, age: Floats) -> Iterator[Floats]:
+        """Log-probability of having passed 0, 1, …, k - 1 stages since the last purchase."""
+        power, silence = self.r + self.k * x, age - t_x
+        still = -power * np.log1p(silence / (self.alpha + t_x))
+        for stage in range(self.k):
+            ways = special.gammaln(power + stage) - special.gammaln(power) - special.gammaln(stage + 1)
+            yield ways + still + special.xlogy(stage, silence / (self.alpha + age))
+
+    def _log_silence(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        """Log-probability of fewer than k stages since the last purchase."""
+        total: Floats = np.logaddexp.reduce(list(self._log_stages(x, t_x, age)), axis=0)
+        return total
+
+    def _stage_shares(self, x: Floats, t_x: Floats, age: Floats) -> list[Floats]:
+        """Probability of each stage, given alive."""
+        logs = list(self._log_stages(x, t_x, age))
+        total = np.logaddexp.reduce(logs, axis=0)
+        return [np.exp(log - total) for log in logs]
+
+    # ---------------------------------------------------------- what is to come, given alive
+
+    def _expected(self, x: Floats, t_x: Floats, age: Floats, horizon: Floats) -> Floats:
+        tau, total = horizon / (self.alpha + age), np.zeros(x.shape)
+        for stage, share in enumerate(self._stage_shares(x, t_x, age)):
+            total = total + share * self._by_stage(stage, x, tau, self._log_stay_before)
+        return total
+
+    def _log_stays(self, x: Floats, t_x: Floats, age: Floats, later: Floats) -> Floats:
+        tau, total = later / (self.alpha + age), np.zeros(x.shape)
+        for stage, share in enumerate(self._stage_shares(x, t_x, age)):
+            total = total + share * self._by_stage(stage, x, tau, self._log_leave)
+        return np.log(np.maximum(1 - total, 1e-300))
+
+    def _log_stay_before(self, passed: Floats, n: Floats) -> Floats:
+        """Log-probability of coming to the n-th of the next purchases, as far as dropout decides it."""
+        return self._log_stay(passed, n - 1)
+
+    def _by_stage(self, stage: int, x: Floats, tau: Floats, weight: Callable[[Floats, Floats], Floats]) -> Floats:
+        """Sum over n = 1, 2, … of P(n purchases or more, were nobody to drop out) times ``exp(weight(x, n))``."""
+
+        def log_sum(levels: Floats, log_tau: Floats) -> Floats:
+            return self._log_sum(stage, levels, np.exp(log_tau), weight)
+
+        answer = np.zeros(x.shape)
+        ahead = tau > 0
+        if ahead.any():
+            answer[ahead] = np.exp(curves.by_frequency(log_sum, x[ahead], np.log(tau[ahead])))
+        return answer
+
+    def _log_sum(self, stage: int, x: Floats, tau: Floats, weight: Callable[[Floats, Floats], Floats]) -> Floats:
+        if self.varies:
+            raise InputError(
+                f"{type(self).__name__} predicts with one number for each parameter.", argument="parameters"
+            )
+        power, passing = self.r + self.k * x + stage, tau / (1 + tau)
+
+        def of_rows(rows: slice) -> renewal_sums.LogTerm:
+            shape, share, level = power[rows, None], passing[rows, None], x[rows, None]
+
+            def log_term(n: Floats) -> Floats:
+                with np.errstate(divide="ignore"):
+                    reached = np.log(special.betainc(self.k * n - stage, shape, share))
+                return np.asarray(reached + weight(level + 0 * n, n))
+
+            return log_term
+
+        endless = np.full(x.size, np.inf)
+        with np.errstate(under="ignore", divide="ignore"):
+            total = renewal_sums.sum_ahead(of_rows, np.zeros(x.size), np.inf, 0.0, endless, np.full(x.size, _NEVER))
+            return np.log(total)
+
+    def _mass(self, x: Floats, t_x: Floats, age: Floats, n: Floats, horizon: Floats) -> Floats:
+        passing, total = horizon / (self.alpha + age + horizon), np.zeros(x.shape)
+        stays, leaves = self._log_stay(x, n), np.exp(self._log_leave(x, np.maximum(n, 1)))
+        for stage, share in enumerate(self._stage_shares(x, t_x, age)):
+            power, first = self.r + self.k * x + stage, self.k * n - stage
+            exactly = [_log_negative_binomial(first + further, power, passing) for further in range(self.k)]
+            here = np.exp(stays + np.logaddexp.reduce(exactly, axis=0))
+            reached = special.betainc(np.maximum(first, 1), power, passing)
+            total = total + share * (here + np.where(n > 0, leaves * reached, 0.0))
+        return total
+
+    def _pace(self, x: Floats, age: Floats) -> Floats:
+        return (self.alpha + age) / (1 + self.r / self.k + x)
+
+    def _discounted(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
+        return PurchaseModel._discounted(self, x, t_x, age, horizon, force)
+
+    def _in_steps(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
+        return PurchaseModel._in_steps(self, x, t_x, age, horizon, force)
+
+    def explain(self) -> Explanation:
+        """What the parameters say about the average customer.
+
+        Returns
+        -------
+        Explanation
+            The mean rate of stages and what dropout looks like: the last step.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGCNBD(k=3, r=0.9, alpha=2.5, a=0.8, b=2.4)
+        >>> round(model.explain().evaluate()["mean_dropout_probability"], 3)
+        0.25
+        """
+        told = super().explain()
+        limit = f"; the limit where {self.limit_of}." if self.limit_of else "."
+        return dataclasses.replace(
+            told,
+            values={name: getattr(self, name) for name in ("k", *self.parameters)},
+            source="Reutterer, Platzer & Schroeder (2021), Leveraging purchase regularity for predicting customer "
+            f"behavior the easy way, International Journal of Research in Marketing 38(1){limit}",
+        )
+
+    # ---------------------------------------------------------- simulation
+
+    def _draw(self, generator: np.random.Generator, age: Floats) -> dict[str, NDArray[Any]]:
+        found = self._paths(generator, age)
+        frequency, recency = np.zeros(age.size, dtype=np.int64), np.zeros(age.size)
+        for customers, times in found.purchases:
+            frequency[customers] += 1
+            recency[customers] = times
+        return {
+            "frequency": frequency,
+            "recency": recency,
+            "T": age,
+            "purchase_rate": found.rate / self.k,
+            "dropout_probability": found.dropout,
+            "alive": frequency < found.last,
+        }
+
+    def _paths(self, generator: np.random.Generator, age: Floats) -> _Paths:
+        rate, dropout = self._draw_rates(generator, age.size), self._draw_dropout(generator, age.size)
+        never = dropout <= 0
+        last = np.where(never, np.iinfo(np.int64).max, generator.geometric(np.where(never, 1.0, dropout)))
+        purchases: list[tuple[NDArray[np.intp], Floats]] = []
+        active, time, number = np.arange(age.size), np.zeros(age.size), 0
+        while active.size:
+            number += 1
+            with np.errstate(divide="ignore", over="ignore"):
+                time = time + generator.gamma(self.k, size=active.size) / rate[active]
+            seen = time <= age[active]
+            purchases.append((active[seen], time[seen]))
+            goes_on = seen & (last[active] > number)
+            active, time = active[goes_on], time[goes_on]
+        return _Paths(purchases, rate, dropout, last)
+
+    def simulate_transactions(self, T: ArrayLike, *, rng: Rng = None) -> pd.DataFrame:
+        """Draw the purchases of new customers.
+
+        Parameters
+        ----------
+        T : array_like of float, shape (n_customers,)
+            Time under observation of each customer, in the model's unit.
+        rng : numpy.random.Generator or int, optional
+            Source of randomness, or its seed; the customers are those of ``simulate`` with the same seed.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per purchase, the first one included: ``customer`` (0, 1, …) and ``time`` since the customer's
+            first purchase, in the model's unit.
+
+        Raises
+        ------
+        InputError
+            If T is negative or not finite.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> model = rm.clv.BGCNBD(k=3, r=0.9, alpha=2.5, a=0.8, b=2.4)
+        >>> model.simulate_transactions([39.0, 39.0], rng=1)["customer"].unique().tolist()
+        [0, 1]
+        """
+        import pandas as pd
+
+        age = _checks.floats(np.atleast_1d(np.asarray(T)), name="T", low=0.0)
+        found = self._paths(np.random.default_rng(rng), age).purchases
+        customer = np.concatenate([np.arange(age.size), *(customers for customers, _ in found)])
+        time = np.concatenate([np.zeros(age.size), *(times for _, times in found)])
+        order = np.lexsort((time, customer))
+
+        return pd.DataFrame({"customer": customer[order], "time": time[order]})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Paths:
+    """Customers and times of all first repeat purchases, all second ones, …, and what decided them."""
+
+    purchases: list[tuple[NDArray[np.intp], Floats]]
+    rate: Floats
+    dropout: Floats
+    last: NDArray[np.int64]
+
+
+def _log_spacing(k: int, x: Floats, t_x: Floats) -> Floats:
+    """What the likelihood of (x, t_x) for k has over that for k = 1 besides the stages' own: a function of the data."""
+    with np.errstate(divide="ignore"):
+        spread = special.xlogy((k - 1) * x, t_x)
+    counted = np.maximum(x, 1)
+    answer: Floats = np.where(x > 0, spread + special.gammaln(counted) - special.gammaln(k * counted), 0.0)
+    return answer
+
+
+def _log_negative_binomial(m: Floats, power: Floats, passing: Floats) -> Floats:
+    """Log-probability of m stages at a gamma rate; -inf for a negative m."""
+    number = np.maximum(m, 0)
+    ways = special.gammaln(power + number) - special.gammaln(power) - special.gammaln(number + 1)
+    with np.errstate(divide="ignore"):
+        logs = ways + special.xlog1py(power, -passing) + special.xlogy(number, passing)
+    answer: Floats = np.where(m >= 0, logs, -np.inf)
+    return answer
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ErlangTerms(HistoryTerms):
+    """The log-likelihood of single histories with k stages to a purchase."""
+
+    k: int = 1
+
+    def silent(self, rates: Sequence[Floats], x: Floats, t_x: Floats, age: Floats) -> Terms:
+        """Terms of the purchases, and of fewer than k stages since the last one."""
+        bought = self.arrivals(rates, x, t_x)
+        silence = _silence_terms(self.k, np.asarray(rates[0]), np.asarray(rates[1]), x, t_x, age)
+        return Terms(
+            bought.value + silence.value, bought.slopes + silence.slopes, bought.curvatures + silence.curvatures
+        )
+
+
+def _silence_terms(k: int, r: Floats, alpha: Floats, x: Floats, t_x: Floats, age: Floats) -> Terms:
+    """Log-probability of fewer than k stages since the last purchase, with derivatives in r and alpha."""
+    levels, which = np.unique(x, return_inverse=True)
+    stage, power = np.arange(float(k))[:, None], r + k * levels
+    value, slope, curve = (
+        (function(power + stage) - function(power))[:, which]
+        for function in (special.gammaln, special.digamma, trigamma)
+    )
+    shape = power[which]
+    early, late = 1 / (alpha + t_x), 1 / (alpha + age)
+    grown = np.log1p((age - t_x) * early)
+    logs = value - special.gammaln(stage + 1) - shape * grown + special.xlogy(stage, (age - t_x) * late)
+    total = np.logaddexp.reduce(logs, axis=0)
+    share = np.exp(logs - total)
+    slopes = np.stack([slope - grown, shape * (early - late) - stage * late])
+    mixed = np.broadcast_to(early - late, logs.shape)
+    curvatures = np.stack([[curve, mixed], [mixed, stage * late**2 - shape * (early**2 - late**2)]])
+    mean = (share * slopes).sum(axis=1)
+    bend = (share * (curvatures + slopes[:, None] * slopes[None])).sum(axis=2)
+    return Terms(total, mean, bend - mean[:, None] * mean[None])
+
+
+class _Regular:
+    """A model class at one k, in the place of a class whose parameters are all estimated."""
+
+    def __init__(self, cls: type[ErlangModel], k: int) -> None:
+        self._cls, self._k = cls, k
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cls, name)
+
+    def __call__(self, **values: Any) -> ErlangModel:
+        found: ErlangModel = self._cls(**{"k": self._k, **values})
+        return found
+
+    def _start(self, rate: float) -> Floats:
+        return self._cls._start(self._k * rate)
+
+    def _limits(self) -> tuple[Any, ...]:
+        return tuple(_Regular(cast("type[ErlangModel]", limit), self._k) for limit in self._cls._limits())
+
+    def _objective(self, data: Histories, *, threads: int | None) -> Objective:
+        """The log-likelihood in the parameters of ``to_odds``."""
+        k, cls = self._k, self._cls
+        if k > 1:
+            together = (data.frequency > 0) & (data.recency == 0)
+            _checks.refuse(together, data.recency, name="recency", rule=f"is above 0 for a repeat buyer with k = {k}")
+
+        def arrivals(rates: Sequence[Floats], x: Floats, t_x: Floats) -> Terms:
+            found = cls.arrival_terms(rates, k * x, t_x)
+            return dataclasses.replace(found, value=found.value + _log_spacing(k, x, t_x))
+
+        terms = ErlangTerms(arrivals, cls.decision_terms, cls.early, k)
+        return PartsObjective(data, terms, cls._rate_parameters(), threads)
+
+
+def _likeliest(at: Callable[[int], Fit[Any]], tried: Sequence[int]) -> Fit[Any]:
+    """The fit with the highest likelihood of those that have a maximum; the first error where none has."""
+    fits: dict[int, Fit[Any]] = {}
+    errors: list[FitError] = []
+    for k in tried:
+        try:
+            fits[k] = at(k)
+        except FitError as error:
+            errors.append(error)
+    if not fits:
+        raise errors[0]
+    best = max(fits, key=lambda k: fits[k].log_likelihood)
+    if len(tried) == 1:
+        return fits[best]
+    note = f"k = {best} has the highest likelihood of k = {tried[0]} to {tried[-1]}."
+    beside = [k for k in (best - 1, best + 1) if k in fits and fits[best].log_likelihood - fits[k].log_likelihood < 2]
+    doubts = tuple(
+        f"k is weakly identified: k = {k} falls short of k = {best} by "
+        f"{fits[best].log_likelihood - fits[k].log_likelihood:.2f} in log-likelihood."
+        for k in beside
+    )
+    found = fits[best]
+    return dataclasses.replace(found, notes=(*found.notes, note), diagnostics=(*found.diagnostics, *doubts))
