@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from retention_metrics.errors import InputError
 from retention_metrics.plotting.groups import churn_by_group, estimate_with_interval, promoter_score
 from retention_metrics.plotting.money import contract_comparison, plateau_path
+from retention_metrics.plotting.posteriors import posterior_pairs
 from retention_metrics.plotting.purchases import expected_against_actual, probability_alive_matrix
 from retention_metrics.plotting.retention import cohort_heat_map, retention_curve
 from retention_metrics.results import Result
@@ -29,6 +30,7 @@ __all__ = [
     "estimate_with_interval",
     "expected_against_actual",
     "plateau_path",
+    "posterior_pairs",
     "probability_alive_matrix",
     "promoter_score",
     "retention_curve",
@@ -37,6 +39,7 @@ __all__ = [
 _BY_KIND: Mapping[str, str] = MappingProxyType(
     {
         "churn.by_group": "groups:churn_by_group",
+        "clv.posterior": "posteriors:posterior_pairs",
         "contracts.compare": "money:contract_comparison",
         "growth.plateau": "money:plateau_path",
         "nps.difference": "groups:estimate_with_interval",
