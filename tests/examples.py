@@ -85,6 +85,14 @@ def fit_of_renewals() -> object:
     return rm.clv.ShiftedBetaGeometric.fit_survivors([1000, 869, 743, 653, 593, 551, 517, 491])
 
 
+@functools.cache
+def fit_with_covariates() -> object:
+    """A fit in which one of three plans makes customers buy more often."""
+    frame = history()
+    plan = pd.Series(["<u>basic</u>", "pro", "team"] * len(frame)).head(len(frame))
+    return rm.clv.BGNBD.fit(frame.assign(plan=plan), purchase_covariates=["plan"], penalty=1.0)
+
+
 def terms() -> list[rm.contracts.Term]:
     monthly = rm.contracts.Term(name="<u>monthly</u>", months=1, fee_rate=0.10, monthly_churn=0.10)
     return [monthly, rm.contracts.Term(name="yearly", months=12, fee_rate=0.06, monthly_churn=0.05)]
@@ -184,6 +192,8 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     ),
     "clv.two_type_churn": (lambda: contract_limits.TwoTypeChurn(share=0.25),),
     "clv.pareto_nbd": (lambda: rm.clv.ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669, unit="week"),),
+    "clv.coefficients": (lambda: rm.clv.coefficients(fit_with_covariates()),),
+    "clv.regression": (lambda: fit_with_covariates().model,),
     "clv.simple_value": (lambda: rm.clv.simple_value(margin=100.0, retention_rate=0.8, discount_rate=0.1),),
     "clv.tracking": (
         lambda: rm.clv.tracking([fit_of_purchases(), fit_of_nbd()], activity(), customer="who", time="when"),

@@ -474,12 +474,12 @@ class CoefficientTable(TableResult):
         )
 
 
-def coefficient_table(found: Fit[Any], *, level: float = 0.95) -> CoefficientTable:
+def coefficients(fit: Fit[Any], *, level: float = 0.95) -> CoefficientTable:
     """Coefficients, their standard errors, Wald tests and intervals.
 
     Parameters
     ----------
-    found : Fit
+    fit : Fit
         Of a model with covariates.
     level : float, default 0.95
         Probability content of each interval, in (0, 1).
@@ -494,16 +494,39 @@ def coefficient_table(found: Fit[Any], *, level: float = 0.95) -> CoefficientTab
     ------
     InputError
         If the fit has no covariates.
+
+    Notes
+    -----
+    ``z = estimate / standard_error``, compared with the normal distribution [1]_.
+
+    References
+    ----------
+    .. [1] Wald, A. (1943). Tests of statistical hypotheses concerning several parameters when the number of
+       observations is large. *Transactions of the American Mathematical Society* 54(3), 426-482.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import retention_metrics as rm
+    >>> encoding = rm.clv.Encoding(columns=("member",), levels=((),))
+    >>> base = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+    >>> regression = rm.clv.Regression(base=base, coefficients={"purchase.member": 0.8}, encoding=encoding)
+    >>> member = np.arange(2000) % 2
+    >>> drawn = regression.at({"member": member}).simulate(np.full(2000, 39.0), rng=2007).assign(member=member)
+    >>> fit = rm.clv.BGNBD.fit(drawn, purchase_covariates=["member"])
+    >>> row = rm.clv.coefficients(fit).rows()[0]
+    >>> row["coefficient"], row["low"] < 0.8 < row["high"], row["p_value"] < 0.01
+    ('purchase.member', True, True)
     """
-    regression = found.model
+    regression = fit.model
     if not isinstance(regression, Regression):
         raise InputError(
             f"coefficients belong to a fit with covariates; this is one of {type(regression).__name__}.", argument="fit"
         )
     names = list(regression.coefficients)
     estimates = np.array([regression.coefficients[name] for name in names])
-    errors = np.array([found.standard_errors[name] for name in names])
-    intervals = found.intervals(level)
+    errors = np.array([fit.standard_errors[name] for name in names])
+    intervals = fit.intervals(level)
     z = estimates / errors
     return CoefficientTable(
         columns=Columns(
@@ -519,6 +542,6 @@ def coefficient_table(found: Fit[Any], *, level: float = 0.95) -> CoefficientTab
             }
         ),
         definition="clv.coefficients/wald",
-        backend=found.backend,
+        backend=fit.backend,
         level=fitting.required_level(level),
     )
