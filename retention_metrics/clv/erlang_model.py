@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 MOST_REGULAR = 12
 """The largest k that ``fit`` tries of its own accord."""
+_CELLS = 1_000_000  # numbers in a working array
+_BAND = 4.0  # in units of log time
+_KEYS = 2.0**40
 _NEVER = 1e15  # purchases: a sum over more of them has long ended
 
 
@@ -183,13 +186,16 @@ class ErlangModel(GammaRates, DropoutModel):
     def _by_stage(self, stage: int, x: Floats, tau: Floats, weight: Callable[[Floats, Floats], Floats]) -> Floats:
         """Sum over n = 1, 2, … of P(n purchases or more, were nobody to drop out) times ``exp(weight(x, n))``."""
 
-        def log_sum(levels: Floats, log_tau: Floats) -> Floats:
-            return self._log_sum(stage, levels, np.exp(log_tau), weight)
+        def log_sum(keys: Floats, log_tau: Floats) -> Floats:
+            return self._log_sum(stage, keys % _KEYS, np.exp(log_tau), weight)
 
         answer = np.zeros(x.shape)
         ahead = tau > 0
         if ahead.any():
-            answer[ahead] = np.exp(curves.by_frequency(log_sum, x[ahead], np.log(tau[ahead])))
+            log_tau = np.log(tau[ahead])
+            # One curve for each frequency and each stretch of time that is short enough for a curve to follow.
+            band = np.floor((log_tau - log_tau.min()) / _BAND)
+            answer[ahead] = np.exp(curves.by_frequency(log_sum, x[ahead] + _KEYS * band, log_tau))
         return answer
 
     def _log_sum(self, stage: int, x: Floats, tau: Floats, weight: Callable[[Floats, Floats], Floats]) -> Floats:
@@ -229,7 +235,22 @@ class ErlangModel(GammaRates, DropoutModel):
         return (self.alpha + age) / (1 + self.r / self.k + x)
 
     def _discounted(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
-        return PurchaseModel._discounted(self, x, t_x, age, horizon, force)
+        """By parts as in every purchase model, all times of a customer at once so that curves serve them."""
+        rows = np.stack([part.reshape(-1) for part in (x, t_x, age, self._pace(x, age))])
+        reach = min(horizon, 45 / force)  # exp(-45) is below the last bit
+        width = np.log1p(reach / rows[3])
+        fractions, weights = curves.panels(float(width.max(initial=0.0)))
+        answer = np.empty(width.size)
+        block = max(1, _CELLS // fractions.size)
+        for start in range(0, width.size, block):
+            part = slice(start, start + block)
+            pace, variable = rows[3, part, None], width[part, None] * fractions
+            time = np.append(np.expm1(variable) * pace, np.full((pace.size, 1), reach), axis=1)
+            bought = self._expected(*(np.repeat(row[part], time.shape[1]) for row in rows[:3]), time.reshape(-1))
+            bought = bought.reshape(time.shape)
+            stretch = width[part, None] * pace * np.exp(variable - force * time[:, :-1])
+            answer[part] = force * (stretch * bought[:, :-1]) @ weights + np.exp(-force * reach) * bought[:, -1]
+        return answer.reshape(x.shape)
 
     def _in_steps(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
         return PurchaseModel._in_steps(self, x, t_x, age, horizon, force)
