@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from arviz_stats.base import array_stats
-from scipy import stats
+from scipy import special, stats
 
 import retention_metrics as rm
 from places import lifetimes_file
@@ -17,6 +17,7 @@ from retention_metrics.errors import FitError, InputError, MissingDependencyErro
 
 CDNOW = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
 SPEND = rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44)
+HIGH_END = [1000, 869, 743, 653, 593, 551, 517, 491]  # Fader & Hardie (2007)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,24 @@ def test_the_nbd_agrees_with_a_grid():
         assert found.std() == pytest.approx(sd, rel=0.03)
 
 
+def test_the_shifted_beta_geometric_agrees_with_a_grid():
+    posterior = rm.clv.ShiftedBetaGeometric.fit_survivors(HIGH_END).posterior(draws=20_000, rng=6)
+    place, log_total = np.meshgrid(np.linspace(-3.5, 0.5, 401), np.linspace(-1.5, 5.0, 401), indexing="ij")
+    share, total = special.expit(place), np.exp(log_total)
+    alpha, beta = share * total, (1 - share) * total
+    height = np.log(share * (1 - share)) + stats.norm(1.0, 1.5).logpdf(log_total)
+    for renewal, lost in enumerate(-np.diff(HIGH_END), start=1):
+        height += lost * (special.betaln(alpha + 1, beta + renewal - 1) - special.betaln(alpha, beta))
+    height += HIGH_END[-1] * (special.betaln(alpha, beta + len(HIGH_END) - 1) - special.betaln(alpha, beta))
+    density = np.exp(height - height.max())
+    density /= density.sum()
+    for name, values in (("alpha", alpha), ("beta", beta)):
+        mean = np.sum(density * values)
+        sd = np.sqrt(np.sum(density * (values - mean) ** 2))
+        assert abs(posterior.draws[name].mean() - mean) < 3 * sd / np.sqrt(posterior.effective_draws)
+        assert posterior.draws[name].std() == pytest.approx(sd, rel=0.05)
+
+
 def test_the_default_prior_of_a_beta_pair_is_uniform_in_its_mean():
     # One customer who stayed after the one decision on record: mean share m has density 2 (1 - m) then.
     data = pd.DataFrame({"frequency": [1, 0], "recency": [38.0, 0.0], "T": [38.0, 38.0]})
@@ -97,16 +116,41 @@ def test_the_default_prior_of_a_beta_pair_is_uniform_in_its_mean():
     assert total.std() == pytest.approx(1.5, rel=0.05)
 
 
-@pytest.mark.parametrize(
-    "cls", [rm.clv.BGNBD, rm.clv.MBGNBD, limits.NBD, limits.GeometricNBD, early_limits.EarlyBGPoisson]
+PURCHASES = (
+    rm.clv.BGNBD,
+    rm.clv.MBGNBD,
+    rm.clv.ParetoNBD,
+    rm.clv.BGCNBD,
+    limits.NBD,
+    limits.GeometricNBD,
+    early_limits.EarlyBGPoisson,
 )
+
+
+@pytest.mark.parametrize("cls", PURCHASES)
 def test_likelihoods_of_many_parameters_are_those_of_each(cls, drawn):
     counted = drawn.assign(customers=np.resize([1, 3, 2], len(drawn)))
     data = cls._read(counted, {"counts": "customers"})
     model = cls.fit(drawn, penalty=0.5).model
+    check_many(model, data)
+
+
+@pytest.mark.parametrize("cls", [rm.clv.ShiftedBetaGeometric, rm.clv.BetaDiscreteWeibull])
+def test_likelihoods_of_contracts_at_many_parameters_are_those_of_each(cls):
+    fit = cls.fit_survivors(HIGH_END)
+    check_many(fit.model, fit.data)
+
+
+def test_likelihoods_of_opportunities_at_many_parameters_are_those_of_each():
+    drawn = rm.clv.BGBB(alpha=1.2, beta=0.75, gamma=0.66, delta=2.78).simulate(np.full(300, 6), rng=5)
+    fit = rm.clv.BGBB.fit(drawn)
+    check_many(fit.model, fit.data)
+
+
+def check_many(model, data) -> None:
     odds = model.to_odds(model.theta) * np.exp(np.random.default_rng(6).normal(0, 0.5, (7, model.theta.size)))
     alone = [model._objective(data, threads=1).evaluate(row)[0] for row in odds]
-    np.testing.assert_allclose(model._log_likelihoods(data, odds, threads=2), alone, rtol=1e-12)
+    np.testing.assert_allclose(model._log_likelihoods(data, odds, threads=2), alone, rtol=1e-11)
 
 
 def test_likelihoods_of_many_spends_are_those_of_each(drawn):
@@ -378,3 +422,25 @@ def test_a_mean_spend_that_some_draws_make_infinite_is_refused(drawn):
     low = rm.clv.GammaGamma.fit(drawn).posterior(rng=22, priors={"q": stats.lognorm(s=0.02, scale=0.95)})
     with pytest.raises(InputError, match="a q above 1"):
         low.predict(drawn)
+
+
+# ---------------------------------------------------------------- covariates, and a picture
+
+
+def test_a_coefficient_s_prior_is_normal_and_can_be_replaced(drawn):
+    member = np.random.default_rng(23).integers(0, 2, len(drawn))
+    fit = rm.clv.BGNBD.fit(drawn.assign(member=member), purchase_covariates=["member"])
+    tight = {"purchase.member": stats.norm(0.3, 0.01)}
+    posterior = fit.posterior(draws=200, rng=23, priors=tight)
+    assert posterior.draws["purchase.member"].mean() == pytest.approx(0.3, abs=0.01)
+    assert posterior.priors["purchase.member"] == "norm(0.3, 0.01)"
+    with pytest.raises(InputError, match=r"fit\.predict gives intervals by the delta method"):
+        posterior.predict(drawn, horizon=10)
+
+
+def test_the_plot_has_a_panel_for_every_pair(posteriors):
+    axes = posteriors[1].plot()
+    assert len(axes.child_axes) == 6
+    assert [panel.get_xlabel() for panel in axes.child_axes[-3:]] == ["p", "q", "v"]
+    spread = axes.child_axes[-3].get_xlim()
+    assert spread == pytest.approx((posteriors[1].draws["p"].min(), posteriors[1].draws["p"].max()))
