@@ -78,6 +78,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "clv.exponential_nbd": "retention_metrics.clv.lifetime_limits:ExponentialNBD",
         "clv.exponential_poisson": "retention_metrics.clv.lifetime_limits:ExponentialPoisson",
         "clv.fit": "retention_metrics.clv:Fit",
+        "clv.frequency_fit": "retention_metrics.clv:FrequencyFit",
         "clv.gamma_gamma": "retention_metrics.clv:GammaGamma",
         "clv.geometric_bb": "retention_metrics.clv.opportunity_limits:GeometricBB",
         "clv.geometric_bernoulli": "retention_metrics.clv.opportunity_limits:GeometricBernoulli",

@@ -163,6 +163,7 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "clv.cnbd": (lambda: bg_cnbd.CNBD(k=2, r=0.9, alpha=2.5),),
     "clv.discrete_weibull": (lambda: contract_limits.DiscreteWeibull(p=0.2, c=1.5),),
     "clv.fit": (fit_of_purchases, fit_of_spend, fit_of_renewals),
+    "clv.frequency_fit": (lambda: rm.clv.frequency_fit(fit_of_purchases()),),
     "clv.geometric_bb": (lambda: opportunity_limits.GeometricBB(alpha=1.2, beta=0.8, dropout=0.1),),
     "clv.geometric_bernoulli": (lambda: opportunity_limits.GeometricBernoulli(p=0.5, dropout=0.2),),
     "clv.geometric_cnbd": (lambda: bg_cnbd.GeometricCNBD(k=2, r=0.9, alpha=2.5, p=0.2),),

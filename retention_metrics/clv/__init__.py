@@ -13,6 +13,7 @@ from retention_metrics.clv.correlation import SpendCorrelation, spend_frequency_
 from retention_metrics.clv.covariates import Encoding
 from retention_metrics.clv.cross_check import CrossCheck
 from retention_metrics.clv.fitting import Fit
+from retention_metrics.clv.frequency_fit import FrequencyFit, frequency_fit
 from retention_metrics.clv.gamma_gamma import GammaGamma
 from retention_metrics.clv.ggompertz_nbd import GGompertzNBD
 from retention_metrics.clv.history import PurchaseHistory, history, rfm_summary
@@ -37,6 +38,7 @@ __all__ = [
     "CrossCheck",
     "Encoding",
     "Fit",
+    "FrequencyFit",
     "GGompertzNBD",
     "GammaGamma",
     "Holdout",
@@ -57,6 +59,7 @@ __all__ = [
     "coefficients",
     "compare",
     "contract_value",
+    "frequency_fit",
     "from_lifetimes",
     "history",
     "holdout",

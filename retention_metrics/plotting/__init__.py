@@ -12,34 +12,50 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from retention_metrics.errors import InputError
+from retention_metrics.plotting.behaviour import alive_path, heterogeneity
 from retention_metrics.plotting.groups import churn_by_group, estimate_with_interval, promoter_score
 from retention_metrics.plotting.money import contract_comparison, plateau_path
 from retention_metrics.plotting.posteriors import posterior_pairs
-from retention_metrics.plotting.purchases import expected_against_actual, probability_alive_matrix
+from retention_metrics.plotting.purchases import (
+    expected_against_actual,
+    expected_purchases_matrix,
+    probability_alive_matrix,
+)
 from retention_metrics.plotting.retention import cohort_heat_map, retention_curve
+from retention_metrics.plotting.validation import conditional_expectation, frequency_histogram, tracking
 from retention_metrics.results import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "alive_path",
     "churn_by_group",
     "cohort_heat_map",
+    "conditional_expectation",
     "contract_comparison",
     "draw",
     "estimate_with_interval",
     "expected_against_actual",
+    "expected_purchases_matrix",
+    "frequency_histogram",
+    "heterogeneity",
     "plateau_path",
     "posterior_pairs",
     "probability_alive_matrix",
     "promoter_score",
     "retention_curve",
+    "tracking",
 ]
 
 _BY_KIND: Mapping[str, str] = MappingProxyType(
     {
         "churn.by_group": "groups:churn_by_group",
         "clv.posterior": "posteriors:posterior_pairs",
+        "clv.alive_path": "behaviour:alive_path",
+        "clv.frequency_fit": "validation:frequency_histogram",
+        "clv.holdout": "validation:conditional_expectation",
+        "clv.tracking": "validation:tracking",
         "contracts.compare": "money:contract_comparison",
         "growth.plateau": "money:plateau_path",
         "nps.difference": "groups:estimate_with_interval",

@@ -25,6 +25,14 @@ class AliveModel(Protocol):
         ...
 
 
+class PurchasesModel(Protocol):
+    """A model that gives expected purchases."""
+
+    def expected_purchases(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, horizon: ArrayLike) -> Any:
+        """Expected purchases in the time ahead."""
+        ...
+
+
 def expected_against_actual(
     predicted: object,
     ax: Axes | None = None,
@@ -166,29 +174,110 @@ def probability_alive_matrix(
     >>> axes.get_ylabel()
     'repeat purchases'
     """
-    T = _checks.positive(T, name="T")
-    frequency_max = _checks.count(frequency_max, name="frequency_max", low=1)
-    steps = _checks.count(steps, name="steps", low=2)
-    frequency = np.arange(1, frequency_max + 1, dtype=float)
-    edges = np.linspace(0.0, T, steps + 1)
-    recency = (edges[:-1] + edges[1:]) / 2
+    frequency, recency, edges = _grid(T, frequency_max, steps)
     alive = np.asarray(model.probability_alive(frequency[:, None], recency[None, :], T), dtype=np.float64)
 
-    ax = canvas.axes(ax, width=6.4, height=4.2)
-    mesh = ax.pcolormesh(
-        edges, np.arange(frequency_max + 1) + 0.5, alive, cmap=canvas.SEQUENTIAL, vmin=0.0, vmax=1.0, rasterized=True
-    )
-    levels = [level for level in (0.1, 0.5, 0.9) if alive.min() < level < alive.max()]
-    if levels and frequency_max > 1:
-        lines = ax.contour(recency, frequency, alive, levels=levels, colors="white", linewidths=1.0)
-        ax.clabel(lines, fmt=lambda level: canvas.percent(level, digits=0), fontsize="small")
-    bar = ax.figure.colorbar(mesh, ax=ax, fraction=0.05, pad=0.02)
+    ax, bar = _matrix(model, ax, frequency, edges, alive, levels=(0.1, 0.5, 0.9), most=1.0)
     canvas.percent_axis(bar.ax.yaxis)
+    bar.set_label("probability of still being a customer", color=canvas.INK)
+    return ax
+
+
+def expected_purchases_matrix(
+    model: PurchasesModel,
+    ax: Axes | None = None,
+    *,
+    T: float,
+    horizon: float,
+    frequency_max: int = 20,
+    steps: int = 40,
+) -> Axes:
+    """Expected purchases ahead, by purchases so far and by the time of the last one.
+
+    Parameters
+    ----------
+    model : BGNBD
+        Any model with ``expected_purchases``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure's axes.
+    T : float
+        Time since the first purchase, in the model's unit.
+    horizon : float
+        Time ahead, in the model's unit.
+    frequency_max : int, default 20
+        Most repeat purchases shown.
+    steps : int, default 40
+        Cells along the time of the last purchase.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes that hold the plot.
+
+    Raises
+    ------
+    InputError
+        If T or the horizon is not above zero, or there is nothing to draw.
+    MissingDependencyError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week")
+    >>> axes = rm.plotting.expected_purchases_matrix(model, T=39.0, horizon=39.0, frequency_max=10)
+    >>> axes.get_ylabel()
+    'repeat purchases'
+    """
+    ahead = _checks.positive(horizon, name="horizon")
+    frequency, recency, edges = _grid(T, frequency_max, steps)
+    expected = np.asarray(
+        model.expected_purchases(frequency[:, None], recency[None, :], T, horizon=ahead), dtype=np.float64
+    )
+
+    ax, bar = _matrix(model, ax, frequency, edges, expected, levels=(1.0, 2.0, 5.0, 10.0, 20.0), most=None)
+    bar.set_label(f"expected purchases in the next {ahead:g}", color=canvas.INK)
+    return ax
+
+
+def _grid(T: float, frequency_max: int, steps: int) -> tuple[Floats, Floats, Floats]:
+    """Frequencies from 1, the middles of the cells of recency and their edges."""
+    age = _checks.positive(T, name="T")
+    most = _checks.count(frequency_max, name="frequency_max", low=1)
+    edges = np.linspace(0.0, age, _checks.count(steps, name="steps", low=2) + 1)
+    return np.arange(1, most + 1, dtype=float), (edges[:-1] + edges[1:]) / 2, edges
+
+
+def _matrix(
+    model: object,
+    ax: Axes | None,
+    frequency: Floats,
+    edges: Floats,
+    cells: Floats,
+    *,
+    levels: tuple[float, ...],
+    most: float | None,
+) -> tuple[Axes, Any]:
+    """The matrix with contours, and its bar of colours."""
+    ax = canvas.axes(ax, width=6.4, height=4.2)
+    rows = np.arange(frequency.size + 1) + 0.5
+    mesh = ax.pcolormesh(edges, rows, cells, cmap=canvas.SEQUENTIAL, vmin=0.0, vmax=most, rasterized=True)
+    within = [level for level in levels if cells.min() < level < cells.max()]
+    if within and frequency.size > 1:
+        recency = (edges[:-1] + edges[1:]) / 2
+        lines = ax.contour(recency, frequency, cells, levels=within, colors="white", linewidths=1.0)
+        shares = most == 1.0
+        ax.clabel(
+            lines,
+            fmt=lambda level: canvas.percent(level, digits=0) if shares else f"{level:g}",
+            fontsize="small",
+        )
+    bar = ax.figure.colorbar(mesh, ax=ax, fraction=0.05, pad=0.02)
     bar.ax.tick_params(colors=canvas.INK)
     bar.outline.set_visible(False)
-    bar.set_label("probability of still being a customer", color=canvas.INK)
     unit = getattr(model, "unit", None) or "time unit"
     from matplotlib.ticker import MaxNLocator
 
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    return canvas.finish(ax, x=f"{unit}s from the first purchase to the last (of {T:.0f})", y="repeat purchases")
+    canvas.finish(ax, x=f"{unit}s from the first purchase to the last (of {edges[-1]:.0f})", y="repeat purchases")
+    return ax, bar
