@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 import retention_metrics as rm
-from retention_metrics.clv import BGNBD, MBGNBD, Fit, GammaGamma, ParetoNBD, compare, likelihood_ratio
+from retention_metrics.clv import BGBB, BGNBD, MBGNBD, Fit, GammaGamma, ParetoNBD, compare, likelihood_ratio
 from retention_metrics.clv.limits import NBD, GeometricNBD, Poisson
 from retention_metrics.errors import InputError
 
@@ -225,6 +225,28 @@ def test_the_mixture_has_its_size_and_plain_chi_squared_is_too_strict():
     assert stats.binomtest(int(np.sum(p_values < 0.1)), 400, 0.1).pvalue > 0.001
 
 
+def test_covariates_are_tested_inside_their_range(drawn):
+    noise = np.random.default_rng(4).normal(size=(2_000, 2))
+    frame = drawn.assign(noise=noise[:, 0], other=noise[:, 1])
+    base, larger = BGNBD.fit(frame), BGNBD.fit(frame, purchase_covariates=["noise"])
+    test = likelihood_ratio(base, larger)
+    assert (test.degrees_of_freedom, test.edge, test.larger) == (1, 0, "Regression[BGNBD]")
+    assert test.p_value == pytest.approx(stats.chi2.sf(test.estimate, 1))
+    # Wald's test of the one coefficient asks the same.
+    wald = larger.model.coefficients["purchase.noise"] / larger.standard_errors["purchase.noise"]
+    assert test.estimate == pytest.approx(wald**2, abs=0.1 + 0.2 * wald**2)
+    assert larger.robust_standard_errors["purchase.noise"] == pytest.approx(
+        larger.standard_errors["purchase.noise"], rel=0.15
+    )
+    assert compare([base, larger]).to_frame()["model"].tolist() == ["BGNBD", "Regression[BGNBD]"]
+    with pytest.raises(InputError, match="not known as a special case"):
+        likelihood_ratio(BGNBD.fit(frame, purchase_covariates=["other"]), both(frame, ["noise"]))
+
+
+def both(frame: pd.DataFrame, columns: list[str]) -> Fit:
+    return BGNBD.fit(frame, purchase_covariates=columns, dropout_covariates=columns)
+
+
 def test_models_that_are_not_nested_are_refused(drawn):
     nbd, bg, mbg = NBD.fit(drawn), BGNBD.fit(drawn), MBGNBD.fit(drawn)
     for smaller, larger, words in [
@@ -240,6 +262,16 @@ def test_models_that_are_not_nested_are_refused(drawn):
 
 
 # ---------------------------------------------------------------- lifetimes as a second opinion
+
+
+def test_lifetimes_finds_the_published_fit_of_the_donors(shared_data):
+    frame = pd.read_csv(shared_data / "donations_1995_rf.csv")
+    check = BGBB.fit(frame, frequency="x", recency="t_x", T="n_cal", counts="customers").cross_check(horizon=5)
+    assert check.agrees, check.notes
+    rows = {row["quantity"]: row for row in check.rows()}
+    # 12,884.2 expected donations of 11,104 donors in five years (Fader, Hardie & Shang 2010).
+    for package in ("ours", "lifetimes"):
+        assert 11_104 * rows["mean expected_purchases"][package] == pytest.approx(12_884.2, abs=0.05)
 
 
 @pytest.mark.parametrize("cls", [BGNBD, MBGNBD, ParetoNBD])

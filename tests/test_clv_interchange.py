@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from places import ROOT
-from retention_metrics.clv import BGNBD, MBGNBD, GammaGamma, ParetoNBD, from_lifetimes, to_lifetimes
+from retention_metrics.clv import BGBB, BGNBD, MBGNBD, GammaGamma, ParetoNBD, from_lifetimes, to_lifetimes
 from retention_metrics.clv.limits import NBD
 from retention_metrics.errors import InputError, MissingDependencyError
 
@@ -23,6 +23,7 @@ positive = st.floats(1e-6, 1e6)
 models = st.one_of(
     st.builds(BGNBD, r=positive, alpha=positive, a=positive, b=positive),
     st.builds(MBGNBD, r=positive, alpha=positive, a=positive, b=positive),
+    st.builds(BGBB, alpha=positive, beta=positive, gamma=positive, delta=positive),
     st.builds(ParetoNBD, r=positive, alpha=positive, s=positive, beta=positive),
     st.builds(GammaGamma, p=positive, q=positive, v=positive),
 )

@@ -15,6 +15,7 @@ from retention_metrics.clv import histories
 from retention_metrics.clv.fitting import Fit
 from retention_metrics.clv.model import Model
 from retention_metrics.clv.purchase_model import PurchaseModel
+from retention_metrics.clv.regression import Regression
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Columns, Result, TableResult, result
@@ -140,7 +141,7 @@ def named(fits: Any, *, kinds: tuple[type, ...], words: str) -> dict[str, Any]:
             raise InputError(f"fits holds {words} for each model; got {type(entry).__name__}.", argument="fits")
     if not listed:
         raise InputError("fits holds at least one model; got none.", argument="fits", count=0)
-    names = list(map(str, fits)) if isinstance(fits, Mapping) else [type(_model(entry)).__name__ for entry in listed]
+    names = list(map(str, fits)) if isinstance(fits, Mapping) else [_name(_model(entry)) for entry in listed]
     twins = [name for name in names if names.count(name) > 1]
     if twins:
         raise InputError(
@@ -177,8 +178,20 @@ def _other_data(first: str, name: str, found: str) -> InputError:
     return InputError(f"fits are of the same data to be compared; {first} and {name} are of {found}.", argument="fits")
 
 
-def _likelihood_of(model: Model) -> str:
+def _base(model: Model) -> Model:
+    """The model that covariates move, or the model itself."""
+    found: Model = model.base if isinstance(model, Regression) else model
+    return found
+
+
+def _name(model: Model) -> str:
+    kind = type(_base(model)).__name__
+    return f"Regression[{kind}]" if isinstance(model, Regression) else kind
+
+
+def _likelihood_of(given: Model) -> str:
     """What the likelihood is one of, in words."""
+    model = _base(given)
     if isinstance(model, PurchaseModel):
         timed = model.time_scales + model.time_rates
         return "purchases in continuous time" if timed else "purchases at opportunities"
@@ -186,7 +199,8 @@ def _likelihood_of(model: Model) -> str:
 
 
 def _same_customers(one: Any, other: Any) -> bool:
-    """Whether two tables hold the same customers, in any order and grouped or not."""
+    """Whether two tables hold the same customers, in any order and grouped or not; covariates may differ."""
+    one, other = (getattr(data, "histories", data) for data in (one, other))
     names = [name for name in ("frequency", "recency", "T", "value") if hasattr(one, name) and hasattr(other, name)]
     tables = [[np.asarray(getattr(data, name)) for name in names] for data in (one, other)]
     uncounted = one.counts is None and other.counts is None
@@ -250,7 +264,7 @@ def likelihood_ratio(smaller: Fit[Any], larger: Fit[Any], *, edge: int | None = 
     edge : int, optional
         How many of those the smaller model puts on the edge of their range, from 0 to the number fixed. By default 1
         where the smaller model is one of the larger model's limits (nobody drops out; customers do not differ) and 0
-        where both are of one class.
+        where covariates are what the larger model has more.
 
     Returns
     -------
@@ -292,7 +306,7 @@ def likelihood_ratio(smaller: Fit[Any], larger: Fit[Any], *, edge: int | None = 
             raise InputError(f"{name} is a Fit; got {type(fit).__name__}.", argument=name)
         if fit.penalty > 0:
             raise InputError(f"{name} is a fit without penalty; its penalty is {fit.penalty:g}.", argument=name)
-    names = type(smaller.model).__name__, type(larger.model).__name__
+    names = _name(smaller.model), _name(larger.model)
     notes = _comparable("smaller", "larger", {"smaller": smaller, "larger": larger})
     freedom = len(larger.model.parameters) - len(smaller.model.parameters)
     if freedom < 1:
@@ -328,15 +342,21 @@ def likelihood_ratio(smaller: Fit[Any], larger: Fit[Any], *, edge: int | None = 
 def _edge(smaller: Model, larger: Model, given: int | None, freedom: int) -> int:
     if given is not None:
         return int(_checks.number(_checks.count(given, name="edge"), name="edge", low=0, high=freedom))
-    if type(smaller) is type(larger):
-        return 0
-    if isinstance(larger, PurchaseModel) and type(smaller) in larger._limits():
-        return 1
+    small, large = _base(smaller), _base(larger)
+    if set(_coefficients(smaller)) <= set(_coefficients(larger)):
+        if type(small) is type(large):
+            return 0
+        if isinstance(large, PurchaseModel) and type(small) in large._limits():
+            return 1
     raise InputError(
-        f"{type(smaller).__name__} is not known as a special case of {type(larger).__name__}.",
+        f"{_name(smaller)} is not known as a special case of {_name(larger)}.",
         argument="smaller",
         fix="If it is one, say how many of the fixed parameters lie on the edge of their range: edge=0, …",
     )
+
+
+def _coefficients(model: Model) -> tuple[str, ...]:
+    return tuple(model.coefficients) if isinstance(model, Regression) else ()
 
 
 def _mixing(freedom: int, edge: int) -> list[tuple[float, int]]:
