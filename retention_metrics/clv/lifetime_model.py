@@ -11,6 +11,7 @@ the integral by Gauss-Legendre rules: nothing is subtracted, and derivatives go 
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, ClassVar, Self
@@ -32,10 +33,10 @@ _DEPTH = 40.0  # e**-40 is below the last bit of a double
 _BLOCK = 8_192  # nodes at a time, so that the arrays stay in the cache
 _FEW = 256  # rows at a time where each has its own integral
 _STEEP = 200.0  # exponents from which exp(x) - 1 is exp(x), far from overflow
-_SMALL_RULES = (10, 16)
+_SMALL_RULES = (6, 10, 16)
 _RULE = 24
-# Units of difficulty up to which 0, 10, 16 and 24 nodes are exact to 1e-13; then panels of 24 in powers of two.
-_LEVELS = np.concatenate([[0.0, 0.2, 0.5], 2.0 ** np.arange(20)])
+# Units of difficulty up to which 0, 6, 10, 16 and 24 nodes are exact to 1e-13; then panels of 24 in powers of two.
+_LEVELS = np.concatenate([[0.0, 0.04, 0.2, 0.5], 2.0 ** np.arange(20)])
 
 
 class LifetimeModel(Rates, Lifetimes, PurchaseModel):
@@ -124,7 +125,7 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
         leave = self._hazard_terms(t_x + time[:-1])
         split = quiet.slopes.shape[0]
         share = np.exp(quiet.value + stay.value)
-        share[:-1] *= weight * np.exp(leave.value)
+        share[:-1] *= weight * leave.value
         total = share.sum(axis=0)
         share /= total
         slopes = np.concatenate([quiet.slopes, stay.slopes])
@@ -411,7 +412,8 @@ class HistorySums:
     """The log-likelihood of a model of lifetimes over distinct histories."""
 
     def __init__(self, cls: type[LifetimeModel], data: Histories, threads: int | None) -> None:
-        self._cls, self._threads = cls, threads
+        # A row takes long enough for a second thread to pay wherever one is allowed.
+        self._cls, self._threads = cls, threads or os.cpu_count()
         self._data = distinct(data)
 
     def evaluate(self, theta: Floats) -> tuple[float, Floats, Floats]:

@@ -68,7 +68,7 @@ class Lifetimes(ABC):
 
     @abstractmethod
     def _hazard_terms(self, age: Floats) -> Terms:
-        """The log of the hazard, with derivatives in the lifetime's parameters."""
+        """The hazard, with derivatives of its log in the lifetime's parameters."""
 
 
 class ParetoLifetimes(Lifetimes):
@@ -115,7 +115,7 @@ class ParetoLifetimes(Lifetimes):
     def _hazard_terms(self, age: Floats) -> Terms:
         inverse, none = 1 / (self.beta + age), np.zeros(age.shape)
         return Terms(
-            np.log(self.s * inverse),
+            self.s * inverse,
             np.stack([none + 1 / self.s, -inverse]),
             np.stack([[none - 1 / np.square(self.s), none], [none, inverse**2]]),
         )
@@ -188,7 +188,7 @@ class GompertzLifetimes(Lifetimes):
         inverse = share * np.exp(-self.b * age)
         rest = (self.beta - 1) * inverse
         return Terms(
-            np.log(self.s * self.b * share),
+            self.s * self.b * share,
             np.stack([1 / self.b + age * rest, none + 1 / self.s, -inverse]),
             _symmetric(
                 [
@@ -238,7 +238,7 @@ class OneHazard(Lifetimes):
 
     def _hazard_terms(self, age: Floats) -> Terms:
         none = np.zeros(age.shape)
-        return Terms(np.log(self.mu) + none, (1 / self.mu + none)[None], (none - 1 / np.square(self.mu))[None, None])
+        return Terms(self.mu + none, (1 / self.mu + none)[None], (none - 1 / np.square(self.mu))[None, None])
 
 
 class OneGompertz(Lifetimes):
@@ -285,7 +285,7 @@ class OneGompertz(Lifetimes):
     def _hazard_terms(self, age: Floats) -> Terms:
         none = np.zeros(age.shape)
         return Terms(
-            np.log(self.b * self.eta) + np.minimum(self.b * age, 2 * _STEEP),
+            self._hazard(age),
             np.stack([1 / self.b + age, none + 1 / self.eta]),
             _symmetric([none - 1 / np.square(self.b), none, none - 1 / np.square(self.eta)]),
         )
@@ -293,11 +293,17 @@ class OneGompertz(Lifetimes):
 
 def power_terms(power: Floats, scale: Floats, time: Floats) -> Terms:
     """The log of (scale / (scale + time))**power, with derivatives in power and scale."""
-    grown = scale + time
-    depth, pull = np.log1p(time / scale), time / (scale * grown)
-    slope = power * pull
-    value, none = -power * depth, np.zeros(pull.shape)
-    return Terms(value, np.stack([-depth, slope]), np.stack([[none, pull], [pull, -slope * (1 / scale + 1 / grown)]]))
+    ratio, inverse = time / scale, 1 / (scale + time)
+    slopes, curvatures = np.empty((2, *ratio.shape)), np.zeros((2, 2, *ratio.shape))
+    depth = np.log1p(ratio)
+    pull = np.multiply(ratio, inverse, out=curvatures[0, 1])
+    curvatures[1, 0] = pull
+    np.negative(depth, out=slopes[0])
+    np.multiply(power, pull, out=slopes[1])
+    inverse += 1 / scale
+    inverse *= slopes[1]
+    np.negative(inverse, out=curvatures[1, 1])
+    return Terms(power * slopes[0], slopes, curvatures)
 
 
 def _symmetric(lower: list[Floats]) -> Floats:
