@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 C = TypeVar("C", bound="ContractModel")
+_PLAIN = 14.0
 _SAME = 1e-4  # log-likelihoods this close are taken for one supremum
 
 
@@ -29,7 +30,7 @@ def fit(cls: type[C], table: RenewalTable, *, penalty: float) -> Fit[C]:
     if data.observed < len(cls.parameters) and penalty == 0:
         raise _too_short(cls, table)
     peak = _climb(cls, data, penalty=penalty)
-    if not peak.converged:
+    if not peak.converged or (_flat(peak) and _reached(_limit(cls, table), peak)):
         raise _no_maximum(cls, table, peak)
     return _wrap(cls, table, peak, penalty=penalty)
 
@@ -112,6 +113,15 @@ def _limit(cls: type[ContractModel], table: RenewalTable) -> Fit[ContractModel] 
     return next((fit for fit in found if fit.log_likelihood > height - _SAME), None)
 
 
+def _flat(peak: newton.Maximum) -> bool:
+    """Whether the climb stopped on a plain: a standard error that spans a factor of a million."""
+    return float(np.diag(peak.log_covariance).max()) > _PLAIN**2
+
+
+def _reached(limit: Fit[ContractModel] | None, peak: newton.Maximum) -> bool:
+    return limit is not None and limit.log_likelihood > peak.log_likelihood - _SAME
+
+
 def _too_short(cls: type[ContractModel], table: RenewalTable) -> FitError:
     number = table.data.observed
     seen = "one renewal has" if number == 1 else f"{number} renewals have"
@@ -129,7 +139,7 @@ def _no_maximum(cls: type[ContractModel], table: RenewalTable, peak: newton.Maxi
     """The likelihood rises towards a simpler model."""
     best = _limit(cls, table)
     where = ", ".join(f"{name} = {value:.4g}" for name, value in zip(cls.parameters, peak.theta, strict=True))
-    if best is None or best.log_likelihood < peak.log_likelihood - _SAME:
+    if best is None or not _reached(best, peak):
         return FitError(
             f"{cls.__name__}.fit found no maximum: it stopped at {where} after {peak.steps} steps. "
             "A positive penalty= gives an answer.",

@@ -76,7 +76,7 @@ class ContractModel(Model):
         kept = model._log_kept(renewals - 1, np.ones(renewals.size))
         now, before = cls.survival_terms(odds, renewals), cls.survival_terms(odds, renewals - 1)
         slopes, curvatures = now.slopes - before.slopes, now.curvatures - before.curvatures
-        weight = 1 / np.expm1(-kept)
+        weight = -np.exp(kept) / np.expm1(kept)
         bend = weight * (1 + weight) * slopes[:, None] * slopes[None]
         return Terms(np.log(-np.expm1(kept)), -weight * slopes, -weight * curvatures - bend)
 
@@ -94,7 +94,7 @@ class ContractModel(Model):
         lost = not 1e-3 < at.get("c", 1.0) < 1e3 or any(not 1e-9 < at[name] < 1e9 for name in cls.shares)
         if "alpha" in at:
             total = at["alpha"] + at["beta"]
-            lost = lost or not 1e-6 < total < 1e7 or min(at["alpha"], at["beta"]) < 1e-9 * total
+            lost = lost or not 1e-6 < total < 1e6 or min(at["alpha"], at["beta"]) < 1e-9 * total
         return bool(lost)
 
     @classmethod
