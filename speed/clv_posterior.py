@@ -43,7 +43,7 @@ def ours(frame: pd.DataFrame, *, draws: int, repeats: int = 7) -> None:
 
 
 def theirs(frame: pd.DataFrame, *, draws: int) -> None:
-    """Print the time of the peer, its compilation left out, and what its draws are worth."""
+    """Print the time of the peer, in which it also compiles its sampler, and what its draws are worth."""
     from pymc_marketing.clv import BetaGeoModel
 
     model = BetaGeoModel(data=frame[["customer_id", "frequency", "recency", "T"]])
