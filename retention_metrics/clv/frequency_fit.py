@@ -44,7 +44,7 @@ class FrequencyFit(TableResult):
 
 
 def frequency_fit(fit: Fit[Any], *, most: int = 7) -> FrequencyFit:
-    """Customers by number of repeat purchases, beside what the fitted model expects of customers observed as long.
+    """Customers by number of repeat purchases, beside what a fit expects.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 @result
 class Tracking(TableResult):
-    """Repeat purchases of a base of customers through time, those that came and those that models expected.
+    """Repeat purchases through time, those that came and those expected.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ def tracking(
     as_of: str | dt.date | None = None,
     calibration_end: str | dt.date | None = None,
 ) -> Tracking:
-    """Repeat purchases by period, beside what models expect of customers who came when these did.
+    """Repeat purchases by period, beside what models expect.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def alive_path(
     collapse: PeriodUnit | Period = "day",
     as_of: str | dt.date | None = None,
 ) -> AlivePath:
-    """Probability that a customer is alive on each day from the first purchase to the end of observation.
+    """Probability that one customer is alive, day by day.
 
     Parameters
     ----------
@@ -251,8 +251,8 @@ def alive_path(
     Returns
     -------
     AlivePath
-        A row per day: ``day, since_first`` (in the unit), ``frequency`` (repeat purchases so far),
-        ``probability_alive`` at the day's end, ``purchase``; ``estimate`` is None.
+        A row per day from the first purchase to the end of observation: ``day, since_first`` (in the unit),
+        ``frequency`` (repeat purchases so far), ``probability_alive`` at the day's end, ``purchase``.
 
     Raises
     ------

@@ -69,7 +69,7 @@ def alive_path(result: AlivePath, ax: Axes | None = None) -> Axes:
 
 
 def heterogeneity(model: PurchaseModel, ax: Axes | None = None, *, of: str = "purchase") -> Axes:
-    """How customers differ in a model: the density of their purchase rates or of their dropout, or their lifetimes.
+    """How customers differ in a model, as a density or as lifetimes.
 
     Parameters
     ----------

@@ -113,7 +113,7 @@ def frequency_histogram(result: FrequencyFit, ax: Axes | None = None) -> Axes:
 
 
 def conditional_expectation(result: Holdout, ax: Axes | None = None, *, by: str = "frequency") -> Axes:
-    """Purchases per customer in the holdout, those that came and those that models expected.
+    """Purchases per customer in the holdout, actual and expected.
 
     Parameters
     ----------
