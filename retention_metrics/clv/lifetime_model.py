@@ -366,31 +366,20 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
 
         The variable is log(clear + start + time), ``clear`` being the distance to the nearest singularity, so that all
         are about pi from the path. How many nodes that takes depends on the length of the path, on how steep the
-        integrand is at its end, and on how often the hazard's singularities lie beside it.
+        integrand is at its end, and on how close the hazard's singularities come.
         """
         reach = np.minimum(reach, np.minimum(self._time_to_fall(start, _DEPTH), _time_of_silence(power, scale)))
-        pieces, key, low = [], np.zeros(start.size, dtype=np.intp), np.zeros(start.size)
-        for until, beat in self._stages():
-            high = np.clip(until - start, low, reach)
-            base, end = clear + start + low, clear + start + high
-            width = np.log1p((high - low) / base)
-            steep = 1 + end * (_per_time(power, scale + high) + self._hazard(start + high))
-            units = width * np.maximum(np.maximum(1.0, beat * end) / 6, steep / 40)
-            key = key * _LEVELS.size + np.searchsorted(_LEVELS, units)
-            pieces.append((low, base, width))
-            low = high
-        for code in np.unique(key):
-            levels = np.unravel_index(code, (_LEVELS.size,) * len(pieces))
-            rules = [_rule(int(level)) for level in levels]
-            members = np.flatnonzero(key == code)
-            block = max(1, _BLOCK // max(1, sum(rule[0].size for rule in rules)))
+        base, end = clear + start, clear + start + reach
+        width = np.log1p(reach / base)
+        steep = 1 + end * (_per_time(power, scale + reach) + self._hazard(start + reach))
+        level = np.searchsorted(_LEVELS, width * np.maximum(self._crowding() / 6, steep / 40))
+        for found in np.unique(level):
+            rule = _rule(int(found))
+            members = np.flatnonzero(level == found)
+            block = max(1, _BLOCK // max(1, rule[0].size))
             for first in range(0, members.size, block):
                 rows = members[first : first + block]
-                laid = [
-                    _lay(low[rows], base[rows], width[rows], rule)
-                    for (low, base, width), rule in zip(pieces, rules, strict=True)
-                ]
-                yield rows, np.concatenate([time for time, _ in laid]), np.concatenate([weight for _, weight in laid])
+                yield rows, *_lay(base[rows], width[rows], rule)
 
     def _flat(self, shape: tuple[int, ...]) -> Self:
         """The model of arrays of this shape laid out in one dimension."""
@@ -495,11 +484,11 @@ def _composite(size: int, panels: int) -> tuple[Floats, Floats]:
     return fractions, np.tile(weights, panels) / (2 * panels)
 
 
-def _lay(low: Floats, base: Floats, width: Floats, rule: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
-    """Times and weights of a rule in the variable log(base + time - low) over a path of this width."""
+def _lay(base: Floats, width: Floats, rule: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """Times and weights of a rule in the variable log(base + time) over a path of this width."""
     fractions, weights = rule
     grown = base * np.expm1(width * fractions)
-    return low + grown, weights * width * (base + grown)
+    return grown, weights * width * (base + grown)
 
 
 def _bisect(before: Callable[[Floats], NDArray[np.bool_]], low: Floats, high: Floats, steps: int) -> Floats:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -43,12 +42,9 @@ class Lifetimes(ABC):
     def _clearance(self) -> Floats:
         """Distance from age 0 to the singularity of the hazard on the negative axis; any length where none is near."""
 
-    def _stages(self) -> Sequence[tuple[Floats | float, Floats | float]]:
-        """Ages at which stages of life end, and pi over the distance of the hazard's singularities beside each stage.
-
-        The distance is of those off the negative axis; 0 stands for a stage that has none beside it.
-        """
-        return [(np.inf, 0.0)]
+    def _crowding(self) -> Floats:
+        """pi over the angle, seen from ``_clearance`` before age 0, between the axis and the hazard's singularities."""
+        return np.ones(())
 
     def _time_alive(self, age: Floats, horizon: Floats) -> Floats | None:
         """Expected time alive in (T, T + horizon] given alive at T; None where it has no closed form."""
@@ -158,9 +154,9 @@ class GompertzLifetimes(Lifetimes):
         small = np.minimum(self.beta, 0.9)
         return np.asarray(np.where(np.asarray(self.beta) < 0.9, -np.log1p(-small), np.pi) / self.b)
 
-    def _stages(self) -> Sequence[tuple[Floats | float, Floats | float]]:
-        # In the last stage the hazard is constant to the last bit.
-        return [(np.pi / self.b, self.b), ((np.log1p(self.beta) + 37) / self.b, self.b), (np.inf, 0.0)]
+    def _crowding(self) -> Floats:
+        beside = np.pi + np.log(np.maximum(np.asarray(self.beta) - 1, 1e-3))
+        return np.maximum(2.0, np.pi / np.arctan2(np.pi, beside))
 
     def _draw_lifetimes(self, generator: np.random.Generator, size: int) -> Floats:
         return np.log1p(_exponential(generator, generator.gamma(self.s, 1 / self.beta, size=size))) / self.b
@@ -268,8 +264,9 @@ class OneGompertz(Lifetimes):
     def _clearance(self) -> Floats:
         return np.asarray(np.pi / self.b)
 
-    def _stages(self) -> Sequence[tuple[Floats | float, Floats | float]]:
-        return [(np.pi / self.b, self.b), (np.inf, self.b)]
+    def _crowding(self) -> Floats:
+        # No singularity, but oscillations whose growth off the axis is bounded within this angle.
+        return np.asarray(1 + np.log1p(40 / np.asarray(self.eta)))
 
     def _draw_lifetimes(self, generator: np.random.Generator, size: int) -> Floats:
         return np.log1p(generator.exponential(1 / self.eta, size=size)) / self.b
