@@ -53,8 +53,9 @@ def test_the_total_is_the_sum_over_the_customers(customers, fits, timing):
 
 def test_the_interval_of_the_total_is_that_of_parameters_drawn_anew(customers, fits):
     """Both models' log-parameters drawn from their normal distributions, the whole base valued with each draw."""
+    customers = customers[::8]
     rng, totals = np.random.default_rng(7), []
-    for _ in range(400):
+    for _ in range(150):
         models = []
         for fit in fits:
             log_theta = rng.multivariate_normal(np.log(fit.model.theta), fit.log_covariance)
@@ -62,8 +63,8 @@ def test_the_interval_of_the_total_is_that_of_parameters_drawn_anew(customers, f
         totals.append(total_value(*models, customers, horizon=26, level=None).estimate)
     found = total_value(*fits, customers, horizon=26)
     half = np.log(found.interval.high / found.interval.low) / 2 / stats.norm.ppf(0.975)
-    # The standard deviation of 400 draws has a standard error of 1 / sqrt(800) of itself.
-    assert half == pytest.approx(np.log(totals).std(), rel=0.15)
+    # The standard deviation of 150 draws has a standard error of 1 / sqrt(300) of itself.
+    assert half == pytest.approx(np.log(totals).std(), rel=0.2)
     assert found.interval.low < found.estimate < found.interval.high
 
 
@@ -86,6 +87,7 @@ def test_counts_and_lazy_frames_give_the_same_total(customers, fits):
 
 
 def test_an_endless_horizon_needs_a_discount(customers, fits):
+    customers = customers[::8]
     found = total_value(*fits, customers, horizon=np.inf, discount_rate=0.01)
     assert found.estimate > total_value(*fits, customers, horizon=100, discount_rate=0.01).estimate
     with pytest.raises(InputError, match="infinite"):
@@ -96,7 +98,7 @@ def test_an_endless_horizon_needs_a_discount(customers, fits):
 
 
 def test_several_horizons_are_several_columns(customers, fits):
-    options = {"discount_rate": 0.002, "level": 0.9}
+    customers, options = customers[::8], {"discount_rate": 0.002, "level": 0.9}
     table = lifetime_value(*fits, customers, horizon=[12, 52.5, np.inf], **options).to_frame()
     for horizon, name in ((12, "clv_12"), (52.5, "clv_52.5"), (np.inf, "clv_inf")):
         single = lifetime_value(*fits, customers, horizon=horizon, **options).to_frame()
@@ -181,11 +183,11 @@ def test_the_interval_of_a_new_customer_is_the_delta_method(fits):
 def test_intervals_of_new_customers_hold_the_truth_as_often_as_they_say():
     truth = new_customer_value(CDNOW, SPEND, horizon=39).estimate
     rng, hits = np.random.default_rng(39), 0
-    for _ in range(120):
+    for _ in range(60):
         drawn = CDNOW.simulate(np.full(800, 39.0), rng=rng)
         drawn = drawn.assign(monetary_value=SPEND.simulate(drawn["frequency"], rng=rng))
         hits += truth in new_customer_value(BGNBD.fit(drawn), GammaGamma.fit(drawn), horizon=39, level=0.9).interval
-    assert stats.binomtest(hits, 120, 0.9).pvalue > 0.001
+    assert stats.binomtest(hits, 60, 0.9).pvalue > 0.001
 
 
 @pytest.mark.parametrize(
