@@ -263,10 +263,20 @@ def test_a_wider_proposal_steps_in_where_the_first_one_fails():
 
 
 def test_a_hopeless_posterior_is_refused_with_its_khat():
-    fit = rm.clv.BGNBD.fit(few(1, 200), penalty=0.3)
+    fit = rm.clv.BGNBD.fit(few(1, 100))
     with pytest.raises(FitError, match=r"khat is at most 0\.7; got .* \(student-t\) and .* \(mixture\)"):
-        rm.clv.BGNBD.fit(few(1, 100)).posterior(rng=1, priors={"a+b": stats.loguniform(1e-6, 1e30)})
+        fit.posterior(rng=1, priors={"a+b": stats.loguniform(1e-6, 1e30)})
     assert fit.posterior(rng=1, draws=500).khat < 0.7
+
+
+def test_a_posterior_that_few_draws_carry_says_so():
+    # Flat up to its bound in log(a + b), far beyond the data's reach: the proposal finds it, with few of its draws.
+    flat = {"a+b": stats.loguniform(1e-6, 1e30)}
+    posterior = rm.clv.BGNBD.fit(few(1, 30), penalty=0.3).posterior(rng=1, priors=flat)
+    assert posterior.effective_draws < 400
+    assert "4000 draws are worth" in posterior.notes[0]
+    total = np.log10(posterior.draws["a"] + posterior.draws["b"])
+    assert np.quantile(total, 0.75) == pytest.approx(0.75 * 30, abs=3)
 
 
 def test_a_detached_fit_names_the_way_back(drawn):

@@ -78,6 +78,7 @@ class BetaBernoulli(BetaBuying):
 
     kind: ClassVar[str] = "clv.beta_bernoulli"
     parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta")
+    beta_pairs: ClassVar[tuple[tuple[str, str], ...]] = (("alpha", "beta"),)
     leaving: ClassVar[type[ContractModel]] = NobodyLeaves
     leaving_words: ClassVar[str] = "nobody drops out"
     limit_of: ClassVar[str] = "nobody drops out"
@@ -110,6 +111,7 @@ class GeometricBB(BetaBuying):
 
     kind: ClassVar[str] = "clv.geometric_bb"
     parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta", "dropout")
+    beta_pairs: ClassVar[tuple[tuple[str, str], ...]] = (("alpha", "beta"),)
     shares: ClassVar[tuple[str, ...]] = ("dropout",)
     leaving: ClassVar[type[ContractModel]] = GeometricChurn
     leaving_words: ClassVar[str] = "dropout with probability `dropout` before each opportunity"
@@ -177,6 +179,7 @@ class BGBernoulli(OneBuying):
 
     kind: ClassVar[str] = "clv.bg_bernoulli"
     parameters: ClassVar[tuple[str, ...]] = ("p", "gamma", "delta")
+    beta_pairs: ClassVar[tuple[tuple[str, str], ...]] = (("gamma", "delta"),)
     shares: ClassVar[tuple[str, ...]] = ("p",)
     leaving: ClassVar[type[ContractModel]] = ShiftedBetaGeometric
     leaving_words: ClassVar[str] = "dropout probability ~ Beta(gamma, delta)"

@@ -34,11 +34,13 @@ FEWEST = 100
 """Draws below which the tail of the weights is too short to smooth."""
 GOOD_KHAT = 0.7
 _PROPOSED = 1_000  # draws from the proposal at least: from fewer khat is uncertain
+_ROUNDS = (("student-t", 1), ("mixture", 2), ("mixture", 4))  # proposals, and how many draws from each
 _FREEDOM = 10.0  # of the first proposal: tails heavier than the posterior's, a centre like it
 _WIDER_FREEDOM = 2.0  # of the second one
 _STRETCH = 3.0  # of half its parts
 _REACH = 100.0  # log-parameters are looked for between exp(-100) and exp(100)
 _NEGLIGIBLE = 50.0  # logs below the mode at which a draw has no weight
+_THIN = 0.1  # share of effective draws below which a note says so
 _QUANTILES = {"q05": 0.05, "median": 0.5, "q95": 0.95}
 
 
@@ -334,8 +336,8 @@ def sample(
 
     centre, root, height = _mode(fit, density, chosen)
     proposal, tried = Proposal(((centre, root),), _FREEDOM), {}
-    for method in ("student-t", "mixture"):
-        log_odds, log_proposal = proposal.draw(generator, max(number, _PROPOSED))
+    for method, size in _ROUNDS:
+        log_odds, log_proposal = proposal.draw(generator, size * max(number, _PROPOSED))
         weights, khat = smooth(density.values(log_odds, height) - log_proposal)
         if khat <= GOOD_KHAT:
             kept, effective = _resample(weights, number, generator)
@@ -415,6 +417,12 @@ def _resample(weights: Floats, draws: int, generator: np.random.Generator) -> tu
     return np.minimum(places, weights.size - 1), float(1 / variance)
 
 
+def _doubts(effective: float, draws: int) -> tuple[str, ...]:
+    if effective > _THIN * draws:
+        return ()
+    return (f"The {draws} draws are worth {effective:.0f} independent ones: ask for more, or give tighter priors.",)
+
+
 def _wrap(
     fit: Fit[M],
     priors: tuple[Prior, ...],
@@ -431,6 +439,7 @@ def _wrap(
         unit=fit.unit,
         definition=f"{fit.model.kind}/posterior",
         excluded=fit.excluded,
+        notes=_doubts(effective, len(theta)),
         backend=fit.backend,
         columns=Columns(
             {
