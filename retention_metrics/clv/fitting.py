@@ -284,8 +284,8 @@ class Fit(Result, Generic[M]):
 
         Draws come from a multivariate t with 10 degrees of freedom around the mode in log-parameters, are weighted
         by posterior over proposal, the largest weights smoothed by a generalised Pareto distribution of shape khat
-        [1]_, and resampled. With khat above 0.7 a wider mixture, shaped by the mode and by the weighted draws, is tried,
-        and once more with more draws; then the posterior is given up.
+        [1]_, and resampled. With khat above 0.7 a wider mixture, shaped by the mode and by the weighted draws, is
+        tried, and once more with more draws; then the posterior is given up.
 
         References
         ----------
