@@ -463,3 +463,16 @@ def test_predictions_of_a_fit_carry_intervals(cdnow_summary):
         assert inside.all()
     alone = fit.model.expected_purchases(*(cdnow_summary[name] for name in ("frequency", "recency", "T")), horizon=39)
     assert table["expected_purchases"].to_numpy() == pytest.approx(alone, rel=1e-11)
+
+
+def test_covariates_move_purchases_and_dropout():
+    """A covariate multiplies the mean purchase rate and the mean rate of leaving by exp(coefficient * value)."""
+    groups = [
+        ParetoNBD(r=0.6, alpha=10.0 * np.exp(-0.5 * w), s=0.7, beta=12.0 * np.exp(0.4 * w))
+        .simulate(np.full(3_000, 40.0), rng=w)
+        .assign(w=w)
+        for w in (0, 1)
+    ]
+    fit = ParetoNBD.fit(pd.concat(groups, ignore_index=True), purchase_covariates=["w"], dropout_covariates=["w"])
+    assert fit.model.coefficients["purchase.w"] == pytest.approx(0.5, abs=0.2)
+    assert fit.model.coefficients["dropout.w"] == pytest.approx(-0.4, abs=0.3)

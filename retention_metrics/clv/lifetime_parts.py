@@ -156,7 +156,8 @@ class GompertzLifetimes(Lifetimes):
 
     def _crowding(self) -> Floats:
         beside = np.pi + np.log(np.maximum(np.asarray(self.beta) - 1, 1e-3))
-        return np.maximum(2.0, np.pi / np.arctan2(np.pi, beside))
+        crowding: Floats = np.maximum(2.0, np.pi / np.arctan2(np.pi, beside))
+        return crowding
 
     def _draw_lifetimes(self, generator: np.random.Generator, size: int) -> Floats:
         return np.log1p(_exponential(generator, generator.gamma(self.s, 1 / self.beta, size=size))) / self.b
