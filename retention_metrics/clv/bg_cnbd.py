@@ -88,7 +88,7 @@ class GeometricCNBD(OneDropout, ErlangModel):
 
 @model
 class BGCNBD(BetaDropout, ErlangModel):
-    """Beta-geometric/condensed NBD model of repeat purchases at regular times [1]_ [2]_.
+    """Beta-geometric/condensed NBD model of regular purchases [1]_ [2]_.
 
     While alive a customer passes stages at rate lambda ~ Gamma(r, alpha) and buys at every k-th of them, so that the
     times between purchases are Erlang-k: the larger k, the more regular. After each repeat purchase they drop out with

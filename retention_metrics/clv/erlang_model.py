@@ -246,8 +246,8 @@ class ErlangModel(GammaRates, DropoutModel):
             part = slice(start, start + block)
             pace, variable = rows[3, part, None], width[part, None] * fractions
             time = np.append(np.expm1(variable) * pace, np.full((pace.size, 1), reach), axis=1)
-            bought = self._expected(*(np.repeat(row[part], time.shape[1]) for row in rows[:3]), time.reshape(-1))
-            bought = bought.reshape(time.shape)
+            x_at, t_x_at, age_at = np.repeat(rows[:3, part], time.shape[1], axis=1)
+            bought = self._expected(x_at, t_x_at, age_at, time.reshape(-1)).reshape(time.shape)
             stretch = width[part, None] * pace * np.exp(variable - force * time[:, :-1])
             answer[part] = force * (stretch * bought[:, :-1]) @ weights + np.exp(-force * reach) * bought[:, -1]
         return answer.reshape(x.shape)
