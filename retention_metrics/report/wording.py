@@ -61,6 +61,11 @@ def share(part: float) -> str:
     return f"{100 * part:.1f}{_SPACE}%"
 
 
+def level(content: float) -> str:
+    """The content of an interval: ``95 %``."""
+    return f"{round(100 * content, 6):g}{_SPACE}%"
+
+
 def expectation(number: float) -> str:
     """An expected count, whole where it is large: ``1,967``, ``18.4``, ``0.27``."""
     size = abs(number)
@@ -69,12 +74,12 @@ def expectation(number: float) -> str:
 
 def money(amount: float) -> str:
     """An amount, without small change where it is large: ``72,073``, ``35.81``."""
-    return f"{amount:,.{0 if abs(amount) >= 1000 else 2}f}"
+    return f"{amount:,.{0 if abs(amount) >= 100 else 2}f}"
 
 
 def figure(number: float) -> str:
     """A number of any size to four digits."""
-    return f"{number:.4g}"
+    return f"{number:#.4g}".removesuffix(".")
 
 
 def coefficient(number: float) -> str:
