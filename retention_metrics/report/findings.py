@@ -31,7 +31,9 @@ Floats = NDArray[np.float64]
 T = TypeVar("T")
 _DAYS = (1, 7, 14, 30, 60, 90, 180, 365, 730)
 _MOST_COHORTS = 240
+_MOST_PERIODS = 1500
 _TOP = 20
+_FEW = 30  # repeat buyers below which the models are called guesses
 # Unit of the purchase model, and how far ahead it looks, by period of the report.
 _HORIZONS: dict[str, tuple[TimeUnit, int, int]] = {
     "day": ("day", 7, 30),
@@ -169,8 +171,11 @@ def find(
 
     history = _history(kept, unit=unit, as_of=last, since=since)
     table = history.frame
+    if table.empty:
+        raise InputError(f"--since {since} leaves no customer: all were first seen before it.", argument="since")
     log: dict[str, Any] = {"customer": "customer", "time": "time", "as_of": last, "since": since, "level": level}
-    cohorts = _cohorts(bought, period, log)
+    span = _span(bought, period, last)
+    cohorts = _cohorts(bought, period, log, span=span)
     buying = _answer(lambda: _buying(history, soon=soon, later=later, level=level))
     spending = _spending(history, buying, later=later, level=level)
     in_table = bought[bought["customer"].isin(table["customer"])] if since is not None else bought
@@ -192,7 +197,7 @@ def find(
         warnings=_warnings(orders, kept, bought, table, last),
         revenue=float(kept[kept["customer"].isin(table["customer"])]["value"].sum()) if "value" in kept else None,
         repeat=_share(int((table["frequency"] > 0).sum()), len(table), level),
-        by_period=_answer(lambda: retention.by_period(bought, period=period, **log)),
+        by_period=_by_period(bought, period, log, span=span),
         cohorts=cohorts,
         average=_answer(lambda: _required(cohorts).average()),
         days=_answer(lambda: _days(bought, log, first=in_table["time"].min().date(), last=last)),
@@ -266,17 +271,23 @@ def _warnings(
     said = list(orders.notes)
     if len(kept) > len(bought):
         said.append(
-            f"{len(kept) - len(bought):,} rows of negative value are taken for returns: they are no purchases, and "
-            "they reduce the customer's value."
+            f"Rows of negative value: {len(kept) - len(bought):,}. They are taken for returns, which are no purchases and "
+            "reduce the customer's value."
         )
     tomorrow = dt.date.today() + dt.timedelta(days=1)
     future = int((bought["time"] > np.datetime64(tomorrow)).sum())
     if future:
-        said.append(f"{future:,} purchases are dated after today. Are all dates right?")
+        said.append(f"Purchases dated after today: {future:,}. Are all dates right?")
     if len(table) == len(bought) and len(table) >= 100:
         said.append(
             f"Every row has a customer of its own. Is {orders.names['customer']!r} really the customer, "
             "and not the order?"
+        )
+    repeaters = int((table["frequency"] > 0).sum())
+    if 0 < repeaters < _FEW:
+        said.append(
+            f"Only {repeaters} of the customers bought more than once: that is little to learn from, and the numbers "
+            "of the models are rough guesses."
         )
     if bought["time"].min().year < 1980:
         said.append(f"The first purchase is dated {bought['time'].min().date()}. Are all dates right?")
@@ -315,13 +326,27 @@ def _share(part: int, whole: int, level: float) -> Proportion:
     )
 
 
-def _cohorts(bought: pd.DataFrame, period: PeriodUnit, log: dict[str, Any]) -> Answer[retention.CohortTable]:
-    days = bought["time"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    span = periods.Period(period).index_of(np.array([days.min(), days.max()]))
-    count = int(span[1] - span[0]) + 1
-    if count > _MOST_COHORTS:
+def _span(bought: pd.DataFrame, period: PeriodUnit, last: dt.date) -> int:
+    """Number of periods from the first purchase to the end of observation."""
+    ends = np.array([bought["time"].min(), last], dtype="datetime64[D]").astype(np.int64)
+    opening, closing = periods.Period(period).index_of(ends)
+    return int(closing - opening) + 1
+
+
+def _by_period(
+    bought: pd.DataFrame, period: PeriodUnit, log: dict[str, Any], *, span: int
+) -> Answer[retention.PeriodTable]:
+    if span > _MOST_PERIODS:
+        return Answer(reason=f"The log spans {span:,} {period}s, too many to list: choose a longer --period.")
+    return _answer(lambda: retention.by_period(bought, period=period, **log))
+
+
+def _cohorts(
+    bought: pd.DataFrame, period: PeriodUnit, log: dict[str, Any], *, span: int
+) -> Answer[retention.CohortTable]:
+    if span > _MOST_COHORTS:
         return Answer(
-            reason=f"The log spans {count:,} {period}s, too many for a table of cohorts: choose a longer --period."
+            reason=f"The log spans {span:,} {period}s, too many for a table of cohorts: choose a longer --period."
         )
     return _answer(lambda: retention.cohorts(bought, period=period, **log))
 
