@@ -46,7 +46,7 @@ docs: $(INSTALLED)docs  ## build the documentation into docs/_build/html, warnin
 	$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 notebooks: $(INSTALLED)test  ## execute notebooks/NN_title.py into notebooks/NN_title.ipynb
-	$(PY) -m jupytext --quiet --to ipynb --set-kernel python3 --execute $(NOTEBOOKS)
+	$(PY) .ci/notebooks.py $(NOTEBOOKS)
 
 check-notebooks: $(INSTALLED)test  ## run every notebook and fail on an error in it
 	$(PY) -m pytest --nbmake --nbmake-timeout=120 -p no:doctest -W default $(PYTEST_ARGS) notebooks

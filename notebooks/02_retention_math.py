@@ -19,6 +19,7 @@
 # working.
 
 # %%
+# %matplotlib inline
 import retention_metrics as rm
 
 # %% [markdown]
@@ -38,7 +39,7 @@ rate.explain()
 # interval says how far the rate behind the count may lie from it.
 
 # %%
-rate.plot();
+rate.plot().figure
 
 # %% [markdown]
 # A count of joiners that includes those who left again understates the rate. Of 100 customers 12 leave and 2 of those
@@ -80,7 +81,7 @@ agency = rm.growth.plateau(new_clients_per_month=1 / 6, monthly_fee=10_000, life
 agency.explain()
 
 # %%
-agency.plot();
+agency.plot().figure
 
 # %%
 path = {row["month"]: row["revenue"] for row in agency.rows()}
