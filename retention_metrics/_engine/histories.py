@@ -150,7 +150,8 @@ class HistorySource:
             columns: dict[str, Any] = {
                 role: np.nan_to_num(cells) for role, cells in self.arrays(*self.source.roles).items()
             }
-            found = formula({**columns, **answers})
+            with np.errstate(over="ignore"):  # an interval may end at infinity
+                found = formula({**columns, **answers})
             return add_columns(frame, found), list(found)
         by_role: dict[str, Any] = {
             role: self.source.column(role).cast(nw.Float64).fill_null(0.0) for role in self.source.roles

@@ -55,9 +55,10 @@ def _climb(
 ) -> newton.Maximum:
     """Climb from a point that the data suggest; from others where that one leads out of the region."""
     objective = cls._objective(histories, threads=threads)
+    escaped = cls._runs_away if penalty == 0 else newton.no_escape
 
     def climb(start: Floats) -> newton.Maximum:
-        return newton.maximise(objective, start, centre=centre, penalty=penalty, escaped=cls._runs_away)
+        return newton.maximise(objective, start, centre=centre, penalty=penalty, escaped=escaped)
 
     start = cls._start(_rate(histories))
     peak = climb(_near(cls, histories, start, centre=centre, penalty=penalty))
