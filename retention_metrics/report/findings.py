@@ -271,8 +271,8 @@ def _warnings(
     said = list(orders.notes)
     if len(kept) > len(bought):
         said.append(
-            f"Rows of negative value: {len(kept) - len(bought):,}. They are taken for returns, which are no purchases and "
-            "reduce the customer's value."
+            f"Rows of negative value: {len(kept) - len(bought):,}. They are taken for returns, which are no "
+            "purchases and reduce the customer's value."
         )
     tomorrow = dt.date.today() + dt.timedelta(days=1)
     future = int((bought["time"] > np.datetime64(tomorrow)).sum())

@@ -34,7 +34,7 @@ def heat_map(table: TableResult, *, name: str, label: str) -> str:
     """Retention by cohort and age."""
     cohorts = len(set(table.columns["cohort"]))
     ages = len(set(table.columns["age"]))
-    size = {"width": min(10.0, max(6.0, 2.4 + 0.42 * ages)), "height": min(9.0, max(2.2, 1.2 + 0.3 * cohorts))}
+    size = {"width": min(10.0, max(8.0, 2.4 + 0.42 * ages)), "height": min(9.0, max(2.2, 1.2 + 0.3 * cohorts))}
     ax = cohort_heat_map(table, canvas.axes(None, **size))
     for mesh in ax.collections:
         mesh.set_rasterized(cohorts * ages > _VECTOR_CELLS)

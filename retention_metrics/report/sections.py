@@ -95,8 +95,9 @@ def _count(row: Row, name: str, say: Wording) -> str:
 
 
 def _curve(table: TableResult, name: str, title: str, words: list[Html], say: Wording, **values: str) -> Html:
-    """Words beside the curve of a table; without the curve where no row has a rate."""
-    if all(row["rate"] is None for row in table.rows()):
+    """Words beside the curve of a table; without it where a curve would be a point."""
+    rated = [row for row in table.rows() if row["rate"] is not None and row.get("age") != 0]
+    if len(rated) < 2:
         return markup.block(*words, role="words")
     drawn = pictures.curve(table, name=name, label=title)
     return _beside(tuple(words), markup.picture(drawn, say(f"{name}_caption", **values)))
