@@ -49,10 +49,10 @@ curve.plot().figure
 curve.to_frame()[["age", "size", "retained", "rate", "low", "high"]].iloc[[1, 2, 3, 6, 9, 12]].round(4)
 
 # %% [markdown]
-# In the month after the first purchase about one customer in seven buys again. From the sixth month to the twelfth it is
-# about one in thirteen, and the curve is nearly flat. That is the mark of purchases without a contract: who is silent
-# may have left, or may be between two purchases. A rate cannot tell these apart. A model of buying and dropping out
-# can.
+# In the month after the first purchase about one customer in seven buys again. From the sixth month to the twelfth it
+# is about one in thirteen, and the curve is nearly flat. That is the mark of purchases without a contract: who is
+# silent may have left, or may be between two purchases. A rate cannot tell these apart. A model of buying and dropping
+# out can.
 #
 # ## Three numbers per customer
 #

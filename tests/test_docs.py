@@ -10,7 +10,7 @@ import pytest
 
 from places import ROOT
 
-GENERATED = {"_build", "_static", "api"}
+GENERATED = {"_build", "_static", "api", "notebooks"}
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
