@@ -401,8 +401,8 @@ def _alive(
         return np.asarray(np.log(mean) - np.log1p(-mean))
 
     mean = float(np.mean(model.probability_alive(x, t_x, age)))
-    if mean >= 1.0:
-        return Estimate(value=float(x.size), interval=None)
+    if not 0.0 < mean < 1.0:
+        return Estimate(value=mean * x.size, interval=None)
     low, high = spread.around_logit(log_odds(model), spread.variance(log_odds))
     return Estimate(value=mean * x.size, interval=_between(float(low) * x.size, float(high) * x.size, level))
 
@@ -424,7 +424,9 @@ def _total(
     def log_sum(at: PurchaseModel) -> Floats:
         return np.asarray(np.log(np.sum(each * at.expected_purchases(x, t_x, age, horizon=horizon))))
 
-    value = float(np.exp(log_sum(model)))
+    value = float(np.sum(each * model.expected_purchases(x, t_x, age, horizon=horizon)))
+    if value == 0.0:
+        return Estimate(value=value, interval=None)
     low, high = spread.around_log(np.asarray(value), spread.variance(log_sum) + more)
     return Estimate(value=value, interval=_between(float(low), float(high), level))
 
@@ -488,7 +490,7 @@ def _worth(history: PurchaseHistory, buying: Buying, *, later: int, level: float
         horizon=later,
         level=level,
         each=np.asarray(fit.model.expected_value(x, mean)),
-        more=float(spread.variance(log_value)),
+        more=float(spread.variance(log_value)) if ahead.any() else 0.0,
     )
     return Spending(
         fit=fit,

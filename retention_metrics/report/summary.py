@@ -92,6 +92,8 @@ def _model(found: Findings, say: Wording) -> list[str]:
 
 def error(check: Check, say: Wording) -> str:
     """How far what came lay from what was expected."""
+    if check.expected.value == 0.0:
+        return say("missing")
     off = check.actual / check.expected.value - 1
     if abs(off) < 0.0005:
         return say("check_same")
