@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import doctest
+import os
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +51,26 @@ def test_what_a_page_shows_is_what_happens(page, tmp_path, monkeypatch):
     said: list[str] = []
     doctest.DocTestRunner(optionflags=OPTIONS).run(test, out=said.append)
     assert not said, "".join(said)
+
+
+def commands(page: Path) -> list[tuple[str, str]]:
+    """Each command that the page shows, with what it says."""
+    blocks = re.findall(r"^```console\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    shown = [part.partition("\n") for block in blocks for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
+    return [(command, said) for command, _, said in shown]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=by_path)
+def test_what_a_command_says_is_what_a_page_shows(page, tmp_path):
+    for command, shown in commands(page):
+        program, *words = shlex.split(command)
+        assert program == "python"
+        done = subprocess.run(
+            [sys.executable, *words], capture_output=True, text=True, encoding="utf-8", cwd=tmp_path, check=False
+        )
+        said = (done.stdout + done.stderr).replace(f"{tmp_path.resolve()}{os.sep}", "")
+        assert said == shown, command
+        assert done.returncode == (2 if done.stderr else 0), command
 
 
 def test_the_readme_shows_a_session():
