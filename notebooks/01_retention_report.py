@@ -49,6 +49,15 @@ curve.plot().figure
 curve.to_frame()[["age", "size", "retained", "rate", "low", "high"]].iloc[[1, 2, 3, 6, 9, 12]].round(4)
 
 # %% [markdown]
+# A service would ask for days instead of months, and get the same kind of table:
+
+# %%
+days = rm.retention.day_n(
+    orders, customer="customer_id", time="date", days=(1, 7, 30), kind="cumulative", since="1997-01-01"
+)
+days.to_frame()[["day", "size", "retained", "rate", "low", "high"]].round(4)
+
+# %% [markdown]
 # In the month after the first purchase about one customer in seven buys again. From the sixth month to the twelfth it
 # is about one in thirteen, and the curve is nearly flat. That is the mark of purchases without a contract: who is
 # silent may have left, or may be between two purchases. A rate cannot tell these apart. A model of buying and dropping
@@ -129,6 +138,17 @@ print(f"{len(clv):,} customers are worth {clv.sum():,.0f} dollars of margin in t
 print(f"a tenth of them, {len(best)} customers, hold {best.sum() / clv.sum():.0%} of it")
 
 # %% [markdown]
+# ## The same in another engine
+#
+# The log need not be a pandas frame. A Polars `LazyFrame` goes in as it is, the history stays lazy, and the fit is the
+# same.
+
+# %%
+lazy = rm.datasets.cdnow(backend="polars").lazy()
+again = rm.clv.rfm_summary(lazy, **columns, calibration_end="1997-09-30", as_of="1998-06-30")
+type(again.frame).__name__, abs(rm.clv.BGNBD.fit(again).log_likelihood - fit.log_likelihood) < 1e-6
+
+# %% [markdown]
 # ## The answer
 #
 # In the sixth month 181 of the 2,357 customers buy, about one in thirteen, and half a year later 182. The model
@@ -139,4 +159,5 @@ print(f"a tenth of them, {len(best)} customers, hold {best.sum() / clv.sum():.0%
 # ## Exercises
 #
 # 1. Fit on the first 26 weeks only (`calibration_end="1997-06-30"`). Which interval grows most, and why?
-# 2. Hand over the same orders as a Polars `LazyFrame`. What does `history.frame` give back, and when is it read?
+# 2. `cohorts(..., kind="unbounded")` counts who came at that age or later. Why does it fall at the end of the log,
+#    though nobody behaved differently?
