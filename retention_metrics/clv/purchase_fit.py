@@ -27,6 +27,8 @@ def fit(cls: type[P], table: HistoryTable, *, penalty: float, threads: int | Non
     """Fit a purchase model; a FitError carries the limiting model where there is no maximum."""
     histories = table.histories()
     _identified(cls.__name__, histories)
+    if not cls._possible(histories):
+        raise FitError(f"{cls.__name__}.fit fails: who drops out at the first repeat purchase makes no second.")
     centre = _centre(cls, histories)
     peak = _climb(cls, histories, centre=centre, penalty=penalty, threads=threads)
     if not peak.converged:
