@@ -61,12 +61,15 @@ class Orders:
         The data's own name of each column.
     notes : tuple of str
         What reading changed.
+    reference : str
+        Where published data come from.
     """
 
     frame: pd.DataFrame
     source: str
     names: dict[str, str]
     notes: tuple[str, ...] = ()
+    reference: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +143,11 @@ def cdnow() -> Orders:
     stored: Any = datasets.cdnow()
     frame = stored[list(names.values())].set_axis(list(names), axis=1)
     return Orders(
-        frame=frame.assign(**{CUSTOMER: customers(frame[CUSTOMER])}), source="CDNOW sample, 1997-98", names=names
+        frame=frame.assign(**{CUSTOMER: customers(frame[CUSTOMER])}),
+        source="CDNOW sample, 1997-98",
+        names=names,
+        reference="Fader, P. S. and Hardie, B. G. S. (2001). Forecasting repeat sales at CDNOW: a case study. "
+        "Interfaces 31(3), S94–S107.",
     )
 
 

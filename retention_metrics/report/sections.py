@@ -341,6 +341,7 @@ def method(found: Findings, say: Wording, *, version: str) -> Html:
     sources = [say("source_wilson")]
     sources += [say("source_bg_nbd")] if found.buying.value is not None else []
     sources += [say("source_gamma_gamma")] if found.spending.value is not None else []
+    sources += [found.orders.reference] if found.orders.reference else []
     return markup.section(
         "method",
         say("method_title"),
