@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import inspect
 import os
 import re
 import shlex
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import retention_metrics as rm
 from places import ROOT
 
 GENERATED = {"_build", "_static", "api", "notebooks"}
@@ -83,3 +85,38 @@ def test_an_error_is_only_quoted_by_a_session_that_raises_it(page):
     assert not re.findall(
         r"^(?:\S+\.)?(?:Input|Column|Fit|MissingDependency|BenchmarkUnavailable)Error: .*", outside, re.M
     )
+
+
+# ---------------------------------------------------------------- what is there is named, what is named is there
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_path)
+def test_a_link_leads_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?://)([^)#\s]+)", text):
+        assert (page.parent / target).exists(), target
+
+
+FUNCTIONS = [
+    (module_name, name)
+    for module_name in rm.__all__
+    if inspect.ismodule(module := getattr(rm, module_name))
+    for name in module.__all__
+    if inspect.isfunction(getattr(module, name))
+]
+
+
+@pytest.mark.parametrize(("module_name", "name"), FUNCTIONS, ids=".".join)
+def test_the_guide_names_every_function(module_name, name):
+    guide = "\n".join(page.read_text(encoding="utf-8") for page in PAGES if page.parent.name == "guide")
+    assert re.search(rf"\b(?:{module_name}|rm)\.{name}\b", guide)
+
+
+def test_the_changelog_names_what_exists():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    names = re.findall(r"`([a-z_]+(?:\.[A-Za-z_]+)+)`", changelog)
+    assert names
+    for name in names:
+        found = rm
+        for part in name.split("."):
+            found = getattr(found, part)
