@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics._engine.adopt import NativeFrame, Source
+from retention_metrics._engine.adopt import NativeFrame, Source, quoted
 from retention_metrics.errors import InputError
 
 Array = NDArray[np.float64]
@@ -45,16 +45,12 @@ def _in_duckdb(source: Source, keys: Mapping[str, Array], answers: Mapping[str, 
     relation: Any = source.frame.to_native()
     matched = pd.DataFrame({**{f"_key_{role}": values for role, values in keys.items()}, **answers})
     on = " AND ".join(
-        f"coalesce(CAST(_rows.{_quoted(source.roles[role])} AS DOUBLE), 0) = matched._key_{role}" for role in keys
+        f"coalesce(CAST(_rows.{quoted(source.roles[role])} AS DOUBLE), 0) = matched._key_{role}" for role in keys
     )
-    chosen = ", ".join(f"matched.{_quoted(name)}" for name in answers)
+    chosen = ", ".join(f"matched.{quoted(name)}" for name in answers)
     found = relation.query("_rows", f"SELECT _rows.*, {chosen} FROM _rows LEFT JOIN matched ON {on}")
     del matched  # DuckDB's plan holds the frame that the query named
     return found
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def cross_with(source: Source, rows: nw.LazyFrame[Any], name: str, values: NDArray[np.int64]) -> nw.LazyFrame[Any]:
@@ -64,7 +60,7 @@ def cross_with(source: Source, rows: nw.LazyFrame[Any], name: str, values: NDArr
 
         listed = pd.DataFrame({name: values})
         relation: Any = rows.to_native()
-        found = relation.query("_rows", f"SELECT _rows.*, listed.{_quoted(name)} FROM _rows CROSS JOIN listed")
+        found = relation.query("_rows", f"SELECT _rows.*, listed.{quoted(name)} FROM _rows CROSS JOIN listed")
         del listed  # DuckDB's plan holds the frame that the query named
         crossed: nw.LazyFrame[Any] = nw.from_native(found)
         return crossed
