@@ -106,7 +106,7 @@ FUNCTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("module_name", "name"), FUNCTIONS, ids=".".join)
+@pytest.mark.parametrize(("module_name", "name"), FUNCTIONS, ids=[".".join(pair) for pair in FUNCTIONS])
 def test_the_guide_names_every_function(module_name, name):
     guide = "\n".join(page.read_text(encoding="utf-8") for page in PAGES if page.parent.name == "guide")
     assert re.search(rf"\b(?:{module_name}|rm)\.{name}\b", guide)
