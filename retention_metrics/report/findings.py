@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from retention_metrics import _checks, clv, periods, retention
 from retention_metrics._stats import proportions
 from retention_metrics.clv.fitting import Spread, required_level
 from retention_metrics.errors import FitError, InputError
+from retention_metrics.report.wording import Remark
 from retention_metrics.results import Interval, Proportion
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _DAYS = (1, 7, 14, 30, 60, 90, 180, 365, 730)
 _MOST_COHORTS = 240
 _MOST_PERIODS = 1500
 _TOP = 20
+_MANY = 100  # customers from which it is odd that none has a second row
+_EARLY = 1980  # year before which a purchase looks like a date gone wrong
 _FEW = 30  # repeat buyers below which the models are called guesses
 # Unit of the purchase model, and how far ahead it looks, by period of the report.
 _HORIZONS: dict[str, tuple[TimeUnit, int, int]] = {
@@ -43,13 +46,15 @@ _HORIZONS: dict[str, tuple[TimeUnit, int, int]] = {
     "year": ("week", 52, 104),
 }
 
+_UNASKED = Remark("reason_unasked")
+
 
 @dataclass(frozen=True)
 class Answer(Generic[T]):
-    """A value, or in words why there is none."""
+    """A value, or why there is none."""
 
     value: T | None = None
-    reason: str = ""
+    reason: Remark = _UNASKED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +119,7 @@ class Findings:
     customers: int
     purchases: int
     excluded: dict[str, int]
-    warnings: tuple[str, ...]
+    warnings: tuple[Remark, ...]
     revenue: float | None
     repeat: Proportion
     by_period: Answer[retention.PeriodTable]
@@ -124,7 +129,7 @@ class Findings:
     buying: Answer[Buying]
     check: Answer[Check]
     spending: Answer[Spending]
-    top: Answer[pd.DataFrame] = field(default_factory=Answer)
+    top: Answer[pd.DataFrame]
 
 
 def find(
@@ -194,7 +199,7 @@ def find(
         customers=len(table),
         purchases=int(table["frequency"].sum()) + len(table),
         excluded=excluded | _old(kept, bought, table),
-        warnings=_warnings(orders, kept, bought, table, last),
+        warnings=_warnings(orders, kept, bought, table),
         revenue=float(kept[kept["customer"].isin(table["customer"])]["value"].sum()) if "value" in kept else None,
         repeat=_share(int((table["frequency"] > 0).sum()), len(table), level),
         by_period=_by_period(bought, period, log, span=span),
@@ -209,14 +214,20 @@ def find(
 
 
 class _UnansweredError(Exception):
-    """A section rests on another one that has no answer."""
+    """A section cannot be answered, or rests on another one that has no answer."""
+
+    def __init__(self, reason: Remark) -> None:
+        super().__init__(reason.name)
+        self.reason = reason
 
 
 def _answer(work: Callable[[], T]) -> Answer[T]:
     try:
         return Answer(work())
-    except (FitError, InputError, _UnansweredError) as error:
-        return Answer(reason=" ".join(str(error).split()))
+    except _UnansweredError as error:
+        return Answer(reason=error.reason)
+    except (FitError, InputError) as error:
+        return Answer(reason=Remark("reason_error", {"error": " ".join(str(error).split())}))
 
 
 def _required(answer: Answer[T]) -> T:
@@ -265,34 +276,21 @@ def _old(kept: pd.DataFrame, bought: pd.DataFrame, table: pd.DataFrame) -> dict[
     return {reason: int(where.sum()) for reason, where in rows.items() if where.any()}
 
 
-def _warnings(
-    orders: Orders, kept: pd.DataFrame, bought: pd.DataFrame, table: pd.DataFrame, last: dt.date
-) -> tuple[str, ...]:
+def _warnings(orders: Orders, kept: pd.DataFrame, bought: pd.DataFrame, table: pd.DataFrame) -> tuple[Remark, ...]:
     said = list(orders.notes)
     if len(kept) > len(bought):
-        said.append(
-            f"Rows of negative value: {len(kept) - len(bought):,}. They are taken for returns, which are no "
-            "purchases and reduce the customer's value."
-        )
+        said.append(Remark("warning_returns", {"count": f"{len(kept) - len(bought):,}"}))
     tomorrow = dt.date.today() + dt.timedelta(days=1)
     future = int((bought["time"] > np.datetime64(tomorrow)).sum())
     if future:
-        said.append(f"Purchases dated after today: {future:,}. Are all dates right?")
-    if len(table) == len(bought) and len(table) >= 100:
-        said.append(
-            f"Every row has a customer of its own. Is {orders.names['customer']!r} really the customer, "
-            "and not the order?"
-        )
+        said.append(Remark("warning_future", {"count": f"{future:,}"}))
+    if len(table) == len(bought) and len(table) >= _MANY:
+        said.append(Remark("warning_order_numbers", {"column": orders.names["customer"]}))
     repeaters = int((table["frequency"] > 0).sum())
     if 0 < repeaters < _FEW:
-        said.append(
-            f"Only {repeaters} of the customers bought more than once: that is little to learn from, and the numbers "
-            "of the models are rough guesses."
-        )
-    if bought["time"].min().year < 1980:
-        said.append(f"The first purchase is dated {bought['time'].min().date()}. Are all dates right?")
-    if last < bought["time"].max().date():
-        said.append(f"The end of observation, {last}, lies before the last purchase.")
+        said.append(Remark("warning_few", {"count": repeaters}))
+    if bought["time"].min().year < _EARLY:
+        said.append(Remark("warning_early", {"first": bought["time"].min().date()}))
     return tuple(said)
 
 
@@ -333,11 +331,15 @@ def _span(bought: pd.DataFrame, period: PeriodUnit, last: dt.date) -> int:
     return int(closing - opening) + 1
 
 
+def _too_many(span: int, period: PeriodUnit) -> Remark:
+    return Remark(f"reason_too_many_{period}", {"count": f"{span:,}"})
+
+
 def _by_period(
     bought: pd.DataFrame, period: PeriodUnit, log: dict[str, Any], *, span: int
 ) -> Answer[retention.PeriodTable]:
     if span > _MOST_PERIODS:
-        return Answer(reason=f"The log spans {span:,} {period}s, too many to list: choose a longer --period.")
+        return Answer(reason=_too_many(span, period))
     return _answer(lambda: retention.by_period(bought, period=period, **log))
 
 
@@ -345,16 +347,14 @@ def _cohorts(
     bought: pd.DataFrame, period: PeriodUnit, log: dict[str, Any], *, span: int
 ) -> Answer[retention.CohortTable]:
     if span > _MOST_COHORTS:
-        return Answer(
-            reason=f"The log spans {span:,} {period}s, too many for a table of cohorts: choose a longer --period."
-        )
+        return Answer(reason=_too_many(span, period))
     return _answer(lambda: retention.cohorts(bought, period=period, **log))
 
 
 def _days(bought: pd.DataFrame, log: dict[str, Any], *, first: dt.date, last: dt.date) -> retention.DayTable:
     days = tuple(day for day in _DAYS if day <= (last - first).days)
     if not days:
-        raise _UnansweredError("The log spans a single day.")
+        raise _UnansweredError(Remark("reason_single_day"))
     return retention.day_n(bought, days=days, kind="cumulative", **log)
 
 
@@ -441,7 +441,7 @@ def _check(bought: pd.DataFrame, *, unit: TimeUnit, last: dt.date, since: dt.dat
     first = bought["time"].min().date() if since is None else max(since, bought["time"].min().date())
     middle = first + (last - first) // 2
     if middle <= first or middle >= last:
-        raise _UnansweredError("The log is too short to hide half of it from the model.")
+        raise _UnansweredError(Remark("reason_too_short"))
     history = _history(bought[["customer", "time"]], unit=unit, as_of=last, since=since, calibration_end=middle)
     horizon = (last - middle).days / periods.DAYS[unit]
     fit, _ = _fit(history)
@@ -461,7 +461,7 @@ def _check(bought: pd.DataFrame, *, unit: TimeUnit, last: dt.date, since: dt.dat
 
 def _spending(history: PurchaseHistory, buying: Answer[Buying], *, later: int, level: float) -> Answer[Spending]:
     if history.monetary_value is None:
-        return Answer(reason="No column of money was given: add --value to see what customers are worth.")
+        return Answer(reason=Remark("reason_no_money"))
     return _answer(lambda: _worth(history, _required(buying), later=later, level=level))
 
 

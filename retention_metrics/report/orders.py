@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from retention_metrics import _checks, datasets
 from retention_metrics.errors import ColumnError, InputError
+from retention_metrics.report.wording import Remark
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ class Orders:
         What the reader knows the data by, such as the file's name.
     names : dict of str to str
         The data's own name of each column.
-    notes : tuple of str
+    notes : tuple of Remark
         What reading changed.
     reference : str
         Where published data come from.
@@ -68,7 +69,7 @@ class Orders:
     frame: pd.DataFrame
     source: str
     names: dict[str, str]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Remark, ...] = ()
     reference: str = ""
 
 
@@ -378,7 +379,7 @@ def _whole(number: float) -> str:
     return str(int(number)) if float(number).is_integer() else str(number)
 
 
-def _times(raw: pd.Series[Any], how: Reading, lines: Lines) -> tuple[pd.Series[Any], tuple[str, ...]]:
+def _times(raw: pd.Series[Any], how: Reading, lines: Lines) -> tuple[pd.Series[Any], tuple[Remark, ...]]:
     import pandas as pd
 
     if how.date_format is None and pd.api.types.is_datetime64_any_dtype(raw.dtype):
@@ -453,7 +454,7 @@ def _formats_that_fit(text: pd.Series[Any]) -> list[str]:
     return [form for form in likely if pd.to_datetime(text, format=form, errors="coerce").notna().all()][:2]
 
 
-def _without_zone(times: pd.Series[Any], how: Reading) -> tuple[pd.Series[Any], tuple[str, ...]]:
+def _without_zone(times: pd.Series[Any], how: Reading) -> tuple[pd.Series[Any], tuple[Remark, ...]]:
     zone = getattr(times.dtype, "tz", None)
     if zone is None:
         if how.time_zone is not None:
@@ -462,7 +463,7 @@ def _without_zone(times: pd.Series[Any], how: Reading) -> tuple[pd.Series[Any], 
             )
         return times, ()
     wanted = how.time_zone or "UTC"
-    return times.dt.tz_convert(wanted).dt.tz_localize(None), (f"Times carry a zone; days are those of {wanted}.",)
+    return times.dt.tz_convert(wanted).dt.tz_localize(None), (Remark("warning_zone", {"zone": wanted}),)
 
 
 def _money(raw: pd.Series[Any], how: Reading, lines: Lines) -> pd.Series[Any]:

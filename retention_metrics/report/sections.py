@@ -28,7 +28,7 @@ _AGES = (1, 2, 3, 6, 12, 24)  # of a cohort, shown beside the curve
 
 def _answered(answer: Answer[T], say: Wording, tell: Callable[[T], tuple[Html, ...]]) -> tuple[Html, ...]:
     if answer.value is None:
-        return (markup.paragraph(say("no_answer", reason=answer.reason), role="none"),)
+        return (markup.paragraph(say("no_answer", reason=say.tell(answer.reason)), role="none"),)
     return tell(answer.value)
 
 

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from retention_metrics import locales
 from retention_metrics.locales import Locale
 from retention_metrics.results import Interval
 
 _SPACE = "\u00a0"  # keeps a number and its sign on one line
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A sentence yet to be put into words.
+
+    Parameters
+    ----------
+    name : str
+        Its identifier among the words.
+    values : mapping of str to object
+        What its places are filled with.
+    """
+
+    name: str
+    values: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,10 @@ class Wording:
     def __call__(self, name: str, **values: object) -> str:
         """A sentence with its values filled in."""
         return self.words[name].format(**values)
+
+    def tell(self, remark: Remark) -> str:
+        """A remark in words."""
+        return self(remark.name, **remark.values)
 
     def between(self, interval: Interval | None, write: Callable[[float], str]) -> str:
         """Both ends of an interval."""
