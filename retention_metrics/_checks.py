@@ -108,7 +108,9 @@ def _unmasked(values: ArrayLike) -> ArrayLike:
     """Masked entries as None: converted as they are, the numbers under the mask would count."""
     if not isinstance(values, np.ma.MaskedArray):
         return values
-    return np.where(np.ma.getmaskarray(values), None, np.ma.getdata(values).astype(object))
+    plain = np.array(values.data, dtype=object)
+    plain[np.ma.getmaskarray(values)] = None
+    return plain
 
 
 def floats(
