@@ -31,6 +31,8 @@ def by_frequency(function: Function, frequency: Floats, variable: Floats) -> Flo
     (a logarithm, in most cases).
     """
     answer = np.empty(variable.size)
+    if variable.size == 0:
+        return answer
     if variable.size <= _FEW:
         answer[:] = function(frequency, variable)
         return answer
