@@ -11,6 +11,7 @@ import pytest
 import retention_metrics as rm
 from frames import as_rows, as_sorted_rows
 from reads import Reads
+from retention_metrics.errors import ColumnError
 
 BUYING = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
 SPEND = rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44)
@@ -152,6 +153,30 @@ def test_duckdb_answers_from_the_table_as_it_is_when_asked(histories, verb, colu
     found = verb(connection.table("user_histories")).frame
     connection.execute("delete from user_histories where who >= 10")
     assert sorted(row["who"] for row in as_rows(found)) == list(range(10))
+
+
+@over_tables
+def test_duckdb_tables_of_any_name_are_left_alone(histories, verb, columns):
+    connection = duckdb.connect()
+    connection.execute("create table user_histories as select * from histories")
+    for name in ("matched", "answers", "rows", "listed", "_rows"):
+        connection.execute(f"create table {name} as select 1 as x")
+    tables = connection.execute("show tables").fetchall()
+    assert len(as_rows(verb(connection.table("user_histories")))) == len(histories)
+    assert connection.execute("show tables").fetchall() == tables
+
+
+@over_tables
+@pytest.mark.parametrize("kind", [pl.from_pandas, lambda table: pl.from_pandas(table).lazy()], ids=["eager", "lazy"])
+def test_columns_of_any_name_come_back(histories, verb, columns, kind):
+    table = histories.assign(_key_T=1, key_frequency=2, _rows=3, rows=4, _share=5)
+    found = as_rows(verb(kind(table)))[0]
+    assert [found[name] for name in ("_key_T", "key_frequency", "_rows", "rows", "_share")] == [1, 2, 3, 4, 5]
+
+
+def test_a_column_that_arithmetic_would_overwrite_is_refused(frame, histories):
+    with pytest.raises(ColumnError, match="already has a column '_worth'"):
+        rm.clv.lifetime_value(BUYING, SPEND, frame(histories.assign(_worth=1.0)), horizon=39)
 
 
 # ---------------------------------------------------------------- summaries read their columns alone

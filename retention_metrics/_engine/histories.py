@@ -113,11 +113,10 @@ class HistorySource:
         keys = self.arrays(*roles)
         answers = compute(*keys.values())
         frame = self._joined(keys, answers)
-        shown = [name for name in answers if not name.startswith("_")]
+        found: list[str] = []
         if formula is not None:
             frame, found = self._calculated(frame, answers, formula)
-            shown += found
-        clash = [name for name in shown if name in self.source.columns]
+        clash = [name for name in (*answers, *found) if name in self.source.columns]
         if clash:
             raise ColumnError(
                 f"the table already has a column {clash[0]!r}, which the answer adds.",
