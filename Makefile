@@ -46,16 +46,16 @@ docs: $(INSTALLED)docs  ## build the documentation into docs/_build/html, warnin
 	$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 notebooks: $(INSTALLED)test  ## execute notebooks/NN_title.py into notebooks/NN_title.ipynb
-	$(PY) -m jupytext --quiet --to ipynb --set-kernel python3 --execute $(NOTEBOOKS)
+	$(PY) .ci/notebooks.py $(NOTEBOOKS)
 
 check-notebooks: $(INSTALLED)test  ## run every notebook and fail on an error in it
-	$(PY) -m pytest --nbmake --nbmake-timeout=120 -p no:doctest -W default $(PYTEST_ARGS) notebooks
+	$(PY) -m pytest -o addopts= -W default --nbmake --nbmake-timeout=120 $(PYTEST_ARGS) notebooks
 
 speed: $(INSTALLED)test  ## print how long things take, beside lifetimes
 	@set -e; for script in speed/*.py; do echo "== $$script"; $(PY) "$$script"; done
 
 clean:  ## remove what the targets wrote; the environments (.venv*) stay
-	rm -rf build dist docs/_build docs/api report.html
+	rm -rf build dist docs/_build docs/api docs/notebooks report.html
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .jupyter_cache
 	find . -path './.venv*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -19,6 +19,7 @@
 # working.
 
 # %%
+# %matplotlib inline
 import retention_metrics as rm
 
 # %% [markdown]
@@ -38,16 +39,32 @@ rate.explain()
 # interval says how far the rate behind the count may lie from it.
 
 # %%
-rate.plot();
+rate.plot().figure
 
 # %% [markdown]
-# A count of joiners that includes those who left again understates the rate. Of 100 customers 12 leave and 2 of those
-# return; 20 join and 2 of them leave again. So 90 of the 100 are retained and 108 are there at the end.
+# A count of joiners that includes those who left again understates the rate. Take a March in which 12 of 100 customers
+# leave and 2 of those return, while 20 join and 2 of them leave again. From the subscriptions themselves:
+
+# %%
+import pandas as pd
+
+rows = [(client, "2024-01-01", "2024-03-10" if client < 12 else None) for client in range(100)]
+rows += [(client, "2024-03-20", None) for client in (0, 1)]
+rows += [(client, "2024-03-05", "2024-03-15" if client < 102 else None) for client in range(100, 120)]
+subscriptions = pd.DataFrame(rows, columns=["client", "start", "end"])
+march = rm.retention.from_subscriptions(
+    subscriptions, customer="client", start="start", end="end", as_of="2024-03-31"
+).rows()[-1]
+march
+
+# %% [markdown]
+# 90 of the 100 are there at the end, and 108 in all. With the 18 joiners who stayed the counts give the same rate; with
+# all 20 they do not:
 
 # %%
 by_id = rm.retention.rate(start=100, end=108, new=18)
 by_count = rm.retention.rate(start=100, end=108, new=20)
-by_id.estimate, by_count.estimate
+march["rate"], by_id.estimate, by_count.estimate
 
 # %% [markdown]
 # ## Churn, and churn of another period
@@ -68,7 +85,14 @@ monthly = rm.churn.from_lifetime(12)
 monthly.explain()
 
 # %%
-rm.benchmarks.get("client_lifetime.agency").classify(12).label("en")
+band = rm.benchmarks.get("client_lifetime.agency")
+band.classify(12).label("en"), band.source.publisher, band.source.tier
+
+# %% [markdown]
+# And what is such a client worth, at a margin of \$3,000 a month and 1 % of interest a month?
+
+# %%
+rm.clv.simple_value(margin=3_000, retention_rate=1 - monthly.estimate, discount_rate=0.01).explain()
 
 # %% [markdown]
 # ## The plateau
@@ -80,7 +104,7 @@ agency = rm.growth.plateau(new_clients_per_month=1 / 6, monthly_fee=10_000, life
 agency.explain()
 
 # %%
-agency.plot();
+agency.plot().figure
 
 # %%
 path = {row["month"]: row["revenue"] for row in agency.rows()}
@@ -102,6 +126,19 @@ for name, case in (("as it is", agency), ("two reps", two_reps), ("18 months", l
     print(f"{name:10} {case.estimate:8,.0f} a month, 90 % of it after {case.months_to(0.9)} months")
 
 # %% [markdown]
+# Churn need not be the same in every month. Counted shares do as well: of a cohort 80 % are there after three months,
+# and 70 % after six. Past the counts something must be assumed, and the result says what.
+
+# %%
+counted = rm.growth.plateau(
+    new_clients_per_month=1 / 6,
+    monthly_fee=10_000,
+    survival=[1, 0.92, 0.85, 0.80, 0.76, 0.73, 0.70],
+    tail="constant_hazard",
+)
+round(counted.estimate), round(counted.lifetime_months, 1), counted.notes
+
+# %% [markdown]
 # ## How sure is the lifetime?
 #
 # A year on average, but measured on how many clients? Of 24 clients 2 left last month.
@@ -110,6 +147,23 @@ for name, case in (("as it is", agency), ("two reps", two_reps), ("18 months", l
 churned = rm.churn.rate(start=24, lost=2)
 lifetime = rm.churn.lifetime(churned)
 lifetime.estimate, lifetime.interval
+
+# %% [markdown]
+# Which band is that? With so few clients it may be any of the four:
+
+# %%
+place = band.classify(lifetime)
+place.band, place.bands
+
+# %% [markdown]
+# Every result goes to JSON and back, so it can be kept and compared later.
+
+# %%
+import json
+
+stored = json.dumps(lifetime.to_dict())
+restored = rm.from_dict(json.loads(stored))
+type(restored).__name__, restored == lifetime
 
 # %% [markdown]
 # ## The answer

@@ -154,7 +154,7 @@ def _write(found: Findings, out: Path) -> None:
     say = wording.wording()
     # A file name may hold bytes that are no text.
     out.write_bytes(page.render(found, say).encode("utf-8", errors="replace"))
-    for line in (*summary.sentences(found, say), *found.warnings, say("written", page=out.resolve())):
+    for line in (*summary.sentences(found, say), *map(say.tell, found.warnings), say("written", page=out.resolve())):
         print(line.replace("\u00a0", " "))
     sys.stdout.flush()
 

@@ -72,7 +72,8 @@ def count(value: object, *, name: str, low: int = 0) -> int:
         raise InputError(f"{name} is a whole number; got {value!r}.", argument=name)
     if result < low:
         raise InputError(f"{name} is a whole number of at least {low}; got {value!r}.", argument=name)
-    return int(result)
+    # A float holds whole numbers up to 2^53; an integer holds all.
+    return int(value) if isinstance(value, numbers.Integral) else int(result)
 
 
 def level(value: object) -> float | None:
@@ -97,10 +98,19 @@ def choice(value: object, options: Sequence[Choice], *, name: str) -> Choice:
 
 def one_dimensional(values: ArrayLike, *, name: str) -> NDArray[np.generic]:
     """A 1-D array of any type."""
-    array = np.asarray(values)
+    array = np.asarray(_unmasked(values))
     if array.ndim != 1:
         raise InputError(f"{name} is one-dimensional; got shape {array.shape}.", argument=name)
     return array
+
+
+def _unmasked(values: ArrayLike) -> ArrayLike:
+    """Masked entries as None: converted as they are, the numbers under the mask would count."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    plain = np.array(values.data, dtype=object)
+    plain[np.ma.getmaskarray(values)] = None
+    return plain
 
 
 def floats(
@@ -114,7 +124,7 @@ def floats(
 ) -> Floats:
     """A float array of any shape whose entries lie in a range."""
     try:
-        array = np.asarray(values, dtype=np.float64)
+        array = np.asarray(_unmasked(values), dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(f"{name} holds numbers; got {_shown(values)}.", argument=name) from None
     bad = np.zeros(array.shape, dtype=bool)

@@ -31,7 +31,8 @@ def _restore(
 ) -> RetentionMetricsError:
     error = cls.__new__(cls, *args)
     error.args = args
-    error.__dict__.update(state)
+    for name, value in state.items():
+        setattr(error, name, value)
     return error
 
 
@@ -106,6 +107,10 @@ class FitError(RetentionMetricsError, RuntimeError):
 
 class MissingDependencyError(RetentionMetricsError, ImportError):
     """An optional package that is not installed."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # What an ImportError knows does not stand in its dictionary.
+        return (_restore, (type(self), self.args, {**self.__dict__, "msg": self.msg, "name": self.name}))
 
 
 class BenchmarkUnavailableError(RetentionMetricsError, LookupError):

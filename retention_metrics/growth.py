@@ -292,8 +292,11 @@ def _churn(
 
 def _constant(lifetime_months: object, monthly_churn: object) -> ConstantChurn:
     if lifetime_months is not None:
-        return ConstantChurn(monthly_churn=1 / _checks.number(plain(lifetime_months), name="lifetime_months", low=1.0))
-    rate = _checks.number(plain(monthly_churn), name="monthly_churn", low=0.0, high=1.0)
+        return ConstantChurn(
+            monthly_churn=1
+            / _checks.number(plain(lifetime_months, name="lifetime_months"), name="lifetime_months", low=1.0)
+        )
+    rate = _checks.number(plain(monthly_churn, name="monthly_churn"), name="monthly_churn", low=0.0, high=1.0)
     if rate == 0:
         raise InputError(
             "monthly_churn is 0: nobody ever leaves, so revenue grows for ever and has no plateau.",

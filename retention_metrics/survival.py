@@ -97,7 +97,7 @@ class ConstantChurn(Stored):
     monthly_churn: float
 
     def __post_init__(self) -> None:
-        rate = _checks.share(plain(self.monthly_churn), name="monthly_churn")
+        rate = _checks.share(plain(self.monthly_churn, name="monthly_churn"), name="monthly_churn")
         object.__setattr__(self, "monthly_churn", rate)
 
     def survival(self, k: ArrayLike, /) -> float | Floats:
@@ -347,7 +347,7 @@ def assumption(
 
     if hasattr(churn, "survival"):
         return _adopted(churn, unit, kept_tail, name)
-    rate = plain(churn)
+    rate = plain(churn, name=name)
     if isinstance(rate, (int, float, np.number)):
         return _constant(rate, unit, name)
     if np.ndim(rate) != 1:  # type: ignore[arg-type]
@@ -360,9 +360,22 @@ def assumption(
     return SurvivalTable(values=rate, step=unit or "month", tail=kept_tail)  # type: ignore[arg-type]
 
 
-def plain(value: object) -> object:
-    """A result as its estimate; anything else as it is."""
-    return float(value) if isinstance(value, Result) else value
+def plain(value: object, *, name: str) -> object:
+    """A result of months as its estimate; anything else as it is."""
+    if not isinstance(value, Result):
+        return value
+    if value.definition.startswith("retention."):
+        raise InputError(
+            f"{name} says who leaves; got {value.definition}.", argument=name, fix="Retention and churn add up to 1."
+        )
+    period = getattr(value, "to", getattr(value, "per", "month"))
+    if period != "month":
+        raise InputError(
+            f"{name} counts in months; got {value.definition} in terms of the {period}.",
+            argument=name,
+            fix=f"Convert the rate first: churn.convert(rate, per={period!r}, to='month').",
+        )
+    return float(value)
 
 
 def _constant(rate: object, unit: StepUnit | None, name: str) -> ConstantChurn:

@@ -501,3 +501,7 @@ def test_a_table_survives_json_and_works_after(call):
     pd.testing.assert_frame_equal(again.to_frame(), table.to_frame())
     assert again.trend == table.trend
     assert str(table.explain())
+
+
+def test_counts_past_the_whole_numbers_of_a_float_keep_their_last_digit():
+    assert rm.churn.rate(start=2**53 + 1, lost=1).denominator == 2**53 + 1

@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from polars.io.plugins import register_io_source
 
 import retention_metrics as rm
 from frames import as_rows, as_sorted_rows
+from reads import Reads
 from retention_metrics.errors import ColumnError, InputError
 
 COLUMNS = {"customer": "who", "time": "when", "value": "paid"}
@@ -336,21 +336,6 @@ def test_unknown_options_name_the_known_ones(orders, argument, value):
 
 
 # ---------------------------------------------------------------- laziness
-
-
-class Reads:
-    """A Polars source that counts how often it is read, and which columns are asked for."""
-
-    def __init__(self, table: pl.DataFrame) -> None:
-        self.table, self.columns = table, []
-
-    def scan(self) -> pl.LazyFrame:
-        def read(with_columns, predicate, n_rows, batch_size):
-            self.columns.append(sorted(with_columns or self.table.columns))
-            table = self.table if with_columns is None else self.table.select(with_columns)
-            yield table if predicate is None else table.filter(predicate)
-
-        return register_io_source(read, schema=self.table.schema)
 
 
 @pytest.fixture

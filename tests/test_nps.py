@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -561,3 +562,21 @@ def test_a_result_explains_itself_and_survives_json(result):
     worked = list(result.explain().evaluate().values())[-1]
     assert worked is None if result.estimate is None else worked == approx(result.estimate, rel=1e-12)
     assert result.explain().latex()
+
+
+def test_masked_answers_are_missing():
+    masked = np.ma.array([10, 9, 3], mask=[False, True, False])
+    assert rm.nps.score(masked) == rm.nps.score([10, None, 3])
+    with pytest.raises(InputError, match="survey_weights"):
+        rm.nps.score([10, 9, 3], survey_weights=masked)
+
+
+@pytest.mark.parametrize("method", ["score", "adjusted_wald", "wald", "bayes"])
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+def test_a_trillion_answers_leave_the_normal_interval(method, level):
+    result = rm.nps.from_counts(
+        promoters=6 * 10**11, passives=10**11, detractors=3 * 10**11, method=method, level=level
+    )
+    half = NormalDist().inv_cdf((1 + level) / 2) * result.standard_error
+    assert result.interval.low == pytest.approx(result.estimate - half, abs=1e-3 * half)
+    assert result.interval.high == pytest.approx(result.estimate + half, abs=1e-3 * half)

@@ -227,6 +227,36 @@ def test_the_executed_notebook_is_the_one_that_the_source_describes(source):
     assert all(cell.execution_count for cell in code), "run `make notebooks`"
 
 
+NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?")
+
+
+@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_answer_of_a_notebook_quotes_what_the_notebook_shows(source):
+    executed = jupytext.read(source.with_suffix(".ipynb"))
+    text = executed.cells[-1].source
+    answer = text[text.index("## The answer") : text.index("## Exercises")]
+    shown = {
+        number.replace(",", "")
+        for cell in executed.cells
+        if cell.cell_type == "code"
+        for number in NUMBER.findall("\n".join([cell.source, *said(cell)]))
+    }
+    quoted = {number.replace(",", "") for number in NUMBER.findall(answer)}
+    assert quoted
+    assert quoted <= shown
+
+
+def said(cell) -> list[str]:
+    """What a cell printed and showed, as text."""
+    return [output.get("text") or output["data"].get("text/plain", "") for output in cell.outputs]
+
+
+@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
+def test_an_executed_notebook_names_no_folder_of_a_machine(source):
+    text = source.with_suffix(".ipynb").read_text(encoding="utf-8")
+    assert not re.search(r"(?:/(?:home|Users|root|tmp|work)/)|site-packages|[A-Z]:\\\\", text)
+
+
 # ---------------------------------------------------------------- skipping
 
 

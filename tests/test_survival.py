@@ -68,6 +68,27 @@ def test_a_churn_result_is_taken_at_its_estimate():
     assert survival.assumption(rm.churn.from_lifetime(12)).monthly_churn == approx(1 / 12)
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (rm.retention.rate(start=100, end=90), "Retention and churn add up to 1"),
+        (rm.churn.convert(0.05, per="month", to="year"), r"in terms of the year. Convert .* to='month'"),
+        (rm.churn.lifetime(0.2, per="year"), "in terms of the year"),
+    ],
+)
+def test_only_a_churn_result_of_a_month_is_monthly_churn(given, words):
+    with pytest.raises(InputError, match=words):
+        survival.assumption(given)
+    for refused in (
+        lambda: survival.ConstantChurn(monthly_churn=given),
+        lambda: rm.contracts.Term("monthly", 1, fee_rate=0.1, monthly_churn=given),
+        lambda: rm.growth.plateau(new_clients_per_month=1, monthly_fee=1, monthly_churn=given),
+        lambda: rm.growth.plateau(new_clients_per_month=1, monthly_fee=1, lifetime_months=given),
+    ):
+        with pytest.raises(InputError, match=words):
+            refused()
+
+
 def test_scalars_give_scalars_and_arrays_their_own_shape():
     for churn in (survival.assumption(0.5), survival.assumption([1, 0.5, 0.25])):
         assert isinstance(churn.survival(2), float)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import narwhals as nw
 
 from retention_metrics._engine.adopt import NativeFrame, Source, collect
 from retention_metrics._engine.audit import OK, Events, Fold, Parts, aggregate, audit_events, read_clock
-from retention_metrics._engine.clock import clock
+from retention_metrics._engine.clock import Clock, clock
 from retention_metrics.errors import InputError
 from retention_metrics.periods import Moment, Period
 
@@ -62,6 +62,7 @@ def read(
     extra = {"period": times.index(period), "by": source.column("by") if by else nw.lit(0)}
     if joined:
         start = clock(source, role="joined", tz=period.tz)
+        _refuse_unreadable(source, start)
         extra["joined_period"], extra["joined_day"] = start.index(period), start.day
     ok, day = nw.col("reason") == OK, nw.col("day")
     inner: Parts = {"first_seen": (nw.when(ok).then(day), "min"), "counted": (ok.cast(nw.Int64), "sum")}
@@ -106,6 +107,21 @@ def _firsts(seen: nw.LazyFrame[Any], *, joined: bool) -> nw.LazyFrame[Any]:
         parts["joined_period"] = (nw.col("joined_period"), "min")
         parts["joined_day"] = (nw.col("joined_day"), "min")
     return aggregate(seen, KEYS, parts)
+
+
+def _refuse_unreadable(source: Source, joined: Clock) -> None:
+    if joined.readable is None:
+        return
+    unreadable = (~joined.readable & ~joined.time.is_null()).cast(nw.Int64).sum()
+    count = int(collect(source.frame.select(unreadable.alias("unreadable")))["unreadable"][0] or 0)
+    if count:
+        raise InputError(
+            f"joined={joined.column!r} holds {count} unreadable dates.",
+            argument="joined",
+            column=joined.column,
+            count=count,
+            fix="Text dates are ISO-8601, such as '2024-01-31'.",
+        )
 
 
 def refuse_late_joiners(activity: Activity) -> None:
@@ -227,6 +243,17 @@ def day_counts(activity: Activity, *, kind: str, days: Sequence[int], joined: bo
         folds[f"size{day}"] = (old_enough.cast(nw.Int64), "sum")
         folds[f"back{day}"] = ((old_enough & back).cast(nw.Int64), "sum")
     return collect(aggregate(people, ("by",), folds))
+
+
+def in_order(groups: Iterable[Any]) -> list[Any]:
+    """The distinct groups, sorted."""
+    named = set(groups)
+    kinds = sorted({type(group).__name__ for group in named})
+    if len(kinds) > 1:
+        raise InputError(
+            f"by holds values of one type; got {', '.join(kinds)}.", argument="by", fix="Convert it to text first."
+        )
+    return sorted(named)
 
 
 def source_of(activity: Activity) -> Source:

@@ -104,6 +104,11 @@ def _refuse_shared(roles: Mapping[str, str]) -> None:
         by_column[column] = role
 
 
+def quoted(name: str) -> str:
+    """A column's name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def collect(frame: nw.LazyFrame[Any]) -> dict[str, list[Any]]:
     """Run a plan whose answer is small, and give its columns as lists of builtins."""
     if frame.implementation is nw.Implementation.DUCKDB:

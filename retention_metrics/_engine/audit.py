@@ -9,16 +9,18 @@ from typing import Any, Literal
 import narwhals as nw
 
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
-from retention_metrics._engine.clock import Clock, clock
-from retention_metrics.errors import InputError
-from retention_metrics.periods import Moment, moment
+from retention_metrics._engine.clock import Clock, clock, with_local_times
+from retention_metrics.errors import ColumnError, InputError
+from retention_metrics.periods import Moment
 
-OK, MISSING_CUSTOMER, MISSING_TIME, MISSING_VALUE, AFTER_AS_OF = range(5)
+OK, MISSING_CUSTOMER, MISSING_TIME, MISSING_VALUE, AFTER_AS_OF, MISSING_JOINED, MISSING_GROUP = range(7)
 REASONS: Mapping[int, str] = {
     MISSING_CUSTOMER: "missing_customer",
     MISSING_TIME: "missing_time",
     MISSING_VALUE: "missing_value",
     AFTER_AS_OF: "after_as_of",
+    MISSING_JOINED: "missing_joined",
+    MISSING_GROUP: "missing_group",
 }
 
 
@@ -50,11 +52,26 @@ class Events:
 
 def read_clock(data: NativeFrame, roles: Mapping[str, str | None], *, tz: str | None) -> tuple[Source, Clock]:
     """Adopt an event log and read its time column."""
-    source = adopt(with_plain_dates(data, roles.get("time")), roles)
+    plain = with_plain_dates(with_plain_dates(data, roles.get("time")), roles.get("joined"), role="joined")
+    source = with_local_times(adopt(plain, roles), "time", "joined", tz=tz)
+    _refuse_wordy_values(source)
     return source, clock(source, tz=tz)
 
 
-def with_plain_dates(data: NativeFrame, column: str | None) -> NativeFrame:
+def _refuse_wordy_values(source: Source) -> None:
+    if not source.has("value"):
+        return
+    dtype, column = source.dtype("value"), source.roles["value"]
+    if dtype in (nw.String, nw.Categorical, nw.Enum, nw.Boolean, nw.Date, nw.Datetime, nw.Duration):
+        raise ColumnError(
+            f"value={column!r} is a column of numbers; it holds {dtype}.",
+            argument="value",
+            column=column,
+            fix="Convert it to numbers first, unknown ones to missing.",
+        )
+
+
+def with_plain_dates(data: NativeFrame, column: str | None, *, role: str = "time") -> NativeFrame:
     """A pandas column of date objects becomes one of datetimes, which every expression reads."""
     import pandas as pd
 
@@ -72,15 +89,15 @@ def with_plain_dates(data: NativeFrame, column: str | None) -> NativeFrame:
         return data.assign(**{column: data[column].astype("str")})
     if len(zones) > 1:
         raise InputError(
-            f"time={column!r} mixes time zones: {', '.join(sorted(zones))}.",
-            argument="time",
+            f"{role}={column!r} mixes time zones: {', '.join(sorted(zones))}.",
+            argument=role,
             column=column,
             fix="Convert all of it to one zone, for instance with pandas.to_datetime(..., utc=True).",
         )
     if not kinds <= {"date", "datetime", "Timestamp"}:
         strange = next(entry for entry in present if type(entry).__name__ not in ("date", "datetime", "Timestamp"))
         raise InputError(
-            f"time={column!r} holds dates; it also holds {strange!r}.", argument="time", column=column, first=[strange]
+            f"{role}={column!r} holds dates; it also holds {strange!r}.", argument=role, column=column, first=[strange]
         )
     return data.assign(**{column: pd.to_datetime(data[column])})
 
@@ -101,7 +118,7 @@ def audit_events(
     ``inner`` folds a customer's marked rows and ``outer`` aggregates over all customers of what
     those gave; with any, the one query groups by customer on its way.
     """
-    until = None if as_of is None else moment(as_of, name="as_of", tz=tz)
+    until = None if as_of is None else times.end_of_observation(as_of, tz=tz)
     marked = _mark(source, times, until, extra or {})
     if not audit:
         if until is None:
@@ -129,11 +146,12 @@ def _mark(source: Source, times: Clock, until: Moment | None, extra: Mapping[str
         value = source.column("value").cast(nw.Float64)
         columns["value"] = value
         chain.append((value.is_null() | value.is_nan(), MISSING_VALUE))
+    # No engine joins a missing key to itself, so that a missing group cannot be one.
+    for role, code in (("joined", MISSING_JOINED), ("by", MISSING_GROUP)):
+        if source.has(role):
+            chain.append((source.column(role).is_null(), code))
     if until is not None:
-        late = times.day > until.day
-        if until.instant is not None and times.readable is None:
-            late = late | (times.time > nw.lit(_aligned(until, source)))
-        chain.append((late, AFTER_AS_OF))
+        chain.append((times.after(until), AFTER_AS_OF))
     otherwise: nw.Expr = nw.lit(OK)
     for condition, code in reversed(chain):
         otherwise = nw.when(condition).then(nw.lit(code)).otherwise(otherwise)
@@ -142,20 +160,6 @@ def _mark(source: Source, times: Clock, until: Moment | None, extra: Mapping[str
         columns["unreadable"] = (~times.readable & ~times.time.is_null()).cast(nw.Int64)
         columns["text"] = times.time
     return source.frame.select(*(expression.alias(name) for name, expression in columns.items()))
-
-
-def _aligned(until: Moment, source: Source) -> Any:
-    """The instant with a zone exactly where the column has one."""
-    dtype, instant = source.dtype("time"), until.instant
-    zoned = isinstance(dtype, nw.Datetime) and dtype.time_zone is not None
-    if instant is None or zoned == (instant.tzinfo is not None):
-        return instant
-    column = "carries" if zoned else "does not carry"
-    raise InputError(
-        f"as_of={instant} and the column {source.roles['time']!r} agree on having a time zone; "
-        f"the column {column} one.",
-        argument="as_of",
-    )
 
 
 def _count(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import zoneinfo
 from dataclasses import dataclass
+from typing import Any
 
 import narwhals as nw
 
-from retention_metrics._engine.adopt import Source
-from retention_metrics.errors import ColumnError
-from retention_metrics.periods import Period
+from retention_metrics._engine.adopt import Source, quoted
+from retention_metrics.errors import ColumnError, InputError
+from retention_metrics.periods import Moment, Period, moment
 
 _ISO = (
     r"^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
@@ -21,8 +24,14 @@ _WEEKS_SHIFT = 100_000
 
 @dataclass(frozen=True)
 class Clock:
-    """Expressions over a time column; ``readable`` is false on text that is no date."""
+    """Expressions over a time column; ``readable`` is false on text that is no date.
 
+    ``time`` is the column itself, in its own ``zone`` where it has one; ``day``, ``year`` and ``month`` are those
+    of the clock on the wall in the period's zone.
+    """
+
+    column: str
+    zone: str | None
     time: nw.Expr
     day: nw.Expr
     year: nw.Expr
@@ -47,37 +56,103 @@ class Clock:
         months = self.index(period) * (period.months or 1) + period.month_offset
         return _days_from_civil(months // 12, _remainder(months, 12) + 1, nw.lit(1)).cast(nw.Int64)
 
+    def end_of_observation(self, as_of: object, *, tz: str | None) -> Moment:
+        """Read ``as_of`` on the same clock: a time with a zone falls on the day that this column would give it."""
+        return moment(as_of, name="as_of", tz=tz or _iana(self.zone))
+
+    def after(self, until: Moment) -> nw.Expr:
+        """Whether a time lies past the end of observation."""
+        late = self.day > until.day
+        if until.instant is None:
+            return late
+        instant: Any = self._aligned(until.instant)
+        if self.readable is None:
+            return late | (self.time > nw.lit(instant))
+        # ISO-8601 text in one spelling sorts as its times do.
+        return late | (self.time.str.replace_all("T", " ", literal=True) > nw.lit(instant.isoformat(sep=" ")))
+
+    def _aligned(self, instant: dt.datetime) -> dt.datetime:
+        """The instant with a zone exactly where the column has one, and then in that zone."""
+        if (self.zone is not None) != (instant.tzinfo is not None):
+            carries = "carries" if self.zone is not None else "does not carry"
+            raise InputError(
+                f"as_of={instant} and the column {self.column!r} agree on having a time zone; "
+                f"the column {carries} one.",
+                argument="as_of",
+            )
+        known = _iana(self.zone)
+        return instant if known is None else instant.astimezone(zoneinfo.ZoneInfo(known))
+
+
+def _iana(zone: str | None) -> str | None:
+    """A zone by name; None for a bare offset such as +01:00, which has no name."""
+    try:
+        return None if zone is None else zoneinfo.ZoneInfo(zone).key
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        return None
+
+
+def with_local_times(source: Source, *roles: str, tz: str | None) -> Source:
+    """In DuckDB, where narwhals leaves zones to the connection: the clock on the wall of ``tz`` beside each time."""
+    if tz is None or source.frame.implementation is not nw.Implementation.DUCKDB:
+        return source
+    zoned = [role for role in roles if source.has(role) and _zone(source.dtype(role)) is not None]
+    if not zoned:
+        return source
+    added = ", ".join(f"timezone('{tz}', {quoted(source.roles[role])}) AS {_local_name(role)}" for role in zoned)
+    relation: Any = source.frame.to_native()
+    return source.with_frame(nw.from_native(relation.project(f"*, {added}")).lazy())
+
+
+def _local_name(role: str) -> str:
+    return f"_local_{role}"
+
+
+def _zone(dtype: nw.dtypes.DType) -> str | None:
+    return dtype.time_zone if isinstance(dtype, nw.Datetime) else None
+
 
 def clock(source: Source, *, role: str = "time", tz: str | None = None) -> Clock:
     """The clock of a date, datetime or ISO-8601 text column, in the period's zone."""
     column, dtype = source.column(role), source.dtype(role)
+    name = source.roles[role]
     if dtype == nw.String:
-        return _text_clock(column)
+        return _text_clock(column, name)
+    if dtype == nw.Unknown:
+        # A column of nothing but nulls has no type of its own.
+        column, dtype = column.cast(nw.Datetime), nw.Datetime()
     if dtype != nw.Date and dtype != nw.Datetime:
         raise ColumnError(
-            f"{role}={source.roles[role]!r} holds dates or datetimes; its type is {dtype}.",
+            f"{role}={name!r} holds dates or datetimes; its type is {dtype}.",
             argument=role,
-            column=source.roles[role],
+            column=name,
             fix="Convert it first, for instance with pandas.to_datetime or a CAST.",
         )
-    zoned = isinstance(dtype, nw.Datetime) and dtype.time_zone is not None
-    if zoned and tz is not None:
-        column = column.dt.convert_time_zone(tz)
+    if dtype == nw.Date and source.frame.implementation is nw.Implementation.PANDAS:
+        # pandas compares Arrow's dates with nothing but dates.
+        column, dtype = column.cast(nw.Datetime), nw.Datetime()
+    own = _zone(dtype)
+    local = _local_times(source, column, role, tz) if own is not None and tz is not None else column
     # A missing time becomes 1970-01-01, since pandas has no missing whole number; the audit marks its row.
-    year = column.dt.year().fill_null(1970).cast(nw.Int64)
-    month = column.dt.month().fill_null(1).cast(nw.Int64)
+    year = local.dt.year().fill_null(1970).cast(nw.Int64)
+    month = local.dt.month().fill_null(1).cast(nw.Int64)
     fast = source.frame.implementation in (nw.Implementation.PANDAS, nw.Implementation.POLARS)
     if fast and dtype == nw.Datetime:
-        local = column.dt.replace_time_zone(None) if zoned else column
-        day = local.dt.timestamp("us").fill_null(0).cast(nw.Int64) // _MICROSECONDS_A_DAY
+        naive = local.dt.replace_time_zone(None) if own is not None else local
+        day = naive.dt.timestamp("us").fill_null(0).cast(nw.Int64) // _MICROSECONDS_A_DAY
     else:
         before = year - 1
         leaps = before // 4 - before // 100 + before // 400
-        day = before * 365 + leaps + column.dt.ordinal_day().fill_null(1).cast(nw.Int64) - 719163
-    return Clock(time=column, day=day, year=year, month=month, readable=None)
+        day = before * 365 + leaps + local.dt.ordinal_day().fill_null(1).cast(nw.Int64) - 719163
+    return Clock(column=name, zone=own, time=column, day=day, year=year, month=month, readable=None)
 
 
-def _text_clock(column: nw.Expr) -> Clock:
+def _local_times(source: Source, column: nw.Expr, role: str, tz: str) -> nw.Expr:
+    beside = _local_name(role)
+    return nw.col(beside) if beside in source.schema else column.dt.convert_time_zone(tz)
+
+
+def _text_clock(column: nw.Expr, name: str) -> Clock:
     """ISO-8601 text, read by arithmetic: no engine's own parser, so every engine agrees."""
     shaped = column.str.contains(_ISO).fill_null(False)
     safe = nw.when(shaped).then(column).otherwise(nw.lit("1970-01-01"))
@@ -87,6 +162,8 @@ def _text_clock(column: nw.Expr) -> Clock:
     longest = nw.when(month.is_in([4, 6, 9, 11])).then(nw.lit(30)).otherwise(nw.lit(31))
     length = nw.when(month == 2).then(february).otherwise(longest)
     return Clock(
+        column=name,
+        zone=None,
         time=column,
         day=_days_from_civil(year, month, day),
         year=year,

@@ -138,11 +138,10 @@ class HistorySource:
         keys = self.arrays(*roles)
         answers = compute(*keys.values())
         frame = self._joined(keys, answers)
-        shown = [name for name in answers if not name.startswith("_")]
+        found: list[str] = []
         if formula is not None:
             frame, found = self._calculated(frame, answers, formula)
-            shown += found
-        clash = [name for name in shown if name in self.source.columns]
+        clash = [name for name in (*answers, *found) if name in self.source.columns]
         if clash:
             raise ColumnError(
                 f"the table already has a column {clash[0]!r}, which the answer adds.",
@@ -176,7 +175,8 @@ class HistorySource:
             columns: dict[str, Any] = {
                 role: np.nan_to_num(cells) for role, cells in self.arrays(*self.source.roles).items()
             }
-            found = formula({**columns, **answers})
+            with np.errstate(over="ignore"):  # an interval may end at infinity
+                found = formula({**columns, **answers})
             return add_columns(frame, found), list(found)
         by_role: dict[str, Any] = {
             role: self.source.column(role).cast(nw.Float64).fill_null(0.0) for role in self.source.roles

@@ -9,10 +9,12 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics._engine.adopt import NativeFrame, Source
+from retention_metrics._engine.adopt import NativeFrame, Source, quoted
 from retention_metrics.errors import InputError
 
 Array = NDArray[np.float64]
+# Names in a caller's frame or database: nobody else has columns or tables that begin like this.
+_OURS = "_retention_metrics_"
 
 
 def join_answers(source: Source, keys: Mapping[str, Array], answers: Mapping[str, Array]) -> NativeFrame:
@@ -28,7 +30,7 @@ def join_answers(source: Source, keys: Mapping[str, Array], answers: Mapping[str
             argument="history",
             fix="Collect it first.",
         )
-    names = {role: f"_key_{role}" for role in keys}
+    names = {role: f"{_OURS}{role}" for role in keys}
     small = nw.from_dict(
         {**{names[role]: values for role, values in keys.items()}, **answers}, backend=nw.Implementation.POLARS
     ).lazy()
@@ -48,22 +50,21 @@ def _in_duckdb(source: Source, keys: Mapping[str, Array], answers: Mapping[str, 
     import pandas as pd
 
     relation: Any = source.frame.to_native()
-    matched = pd.DataFrame({**{f"_key_{role}": values for role, values in keys.items()}, **answers})
+    _retention_metrics_answers = pd.DataFrame({**{f"{_OURS}{role}": cells for role, cells in keys.items()}, **answers})
     on = " AND ".join(
-        f"CAST(_rows.{column} AS VARCHAR) = matched.{key}"
+        f"CAST(rows.{column} AS VARCHAR) = answers.{key}"
         if keys[role].dtype == object
-        else f"coalesce(CAST(_rows.{column} AS DOUBLE), 0) = matched.{key}"
+        else f"coalesce(CAST(rows.{column} AS DOUBLE), 0) = answers.{key}"
         for role in keys
-        for column, key in ((_quoted(source.roles[role]), _quoted(f"_key_{role}")),)
+        for column, key in ((quoted(source.roles[role]), quoted(f"{_OURS}{role}")),)
     )
-    chosen = ", ".join(f"matched.{_quoted(name)}" for name in answers)
-    found = relation.query("_rows", f"SELECT _rows.*, {chosen} FROM _rows LEFT JOIN matched ON {on}")
-    del matched  # DuckDB's plan holds the frame that the query named
+    chosen = ", ".join(f"answers.{quoted(name)}" for name in answers)
+    found = relation.query(
+        f"{_OURS}rows",
+        f"SELECT rows.*, {chosen} FROM {_OURS}rows AS rows LEFT JOIN {_OURS}answers AS answers ON {on}",
+    )
+    del _retention_metrics_answers  # DuckDB's plan holds the frame that the query named
     return found
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def cross_with(source: Source, rows: nw.LazyFrame[Any], name: str, values: NDArray[np.int64]) -> nw.LazyFrame[Any]:
@@ -71,10 +72,13 @@ def cross_with(source: Source, rows: nw.LazyFrame[Any], name: str, values: NDArr
     if rows.implementation is nw.Implementation.DUCKDB:
         import pandas as pd
 
-        listed = pd.DataFrame({name: values})
+        _retention_metrics_listed = pd.DataFrame({name: values})
         relation: Any = rows.to_native()
-        found = relation.query("_rows", f"SELECT _rows.*, listed.{_quoted(name)} FROM _rows CROSS JOIN listed")
-        del listed  # DuckDB's plan holds the frame that the query named
+        found = relation.query(
+            f"{_OURS}rows",
+            f"SELECT rows.*, listed.{quoted(name)} FROM {_OURS}rows AS rows CROSS JOIN {_OURS}listed AS listed",
+        )
+        del _retention_metrics_listed  # DuckDB's plan holds the frame that the query named
         crossed: nw.LazyFrame[Any] = nw.from_native(found)
         return crossed
     small = nw.from_dict({name: values}, backend=rows.implementation).lazy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
@@ -12,10 +12,12 @@ import numpy as np
 from retention_metrics._engine.activity import KEYS
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
 from retention_metrics._engine.audit import Fold, aggregate, with_plain_dates
-from retention_metrics._engine.clock import Clock, clock
+from retention_metrics._engine.clock import Clock, clock, with_local_times
 from retention_metrics._engine.join import cross_with
-from retention_metrics.errors import InputError
-from retention_metrics.periods import Moment, Period, moment
+from retention_metrics.errors import ColumnError, InputError
+from retention_metrics.periods import Moment, Period
+
+REASONS = ("missing_customer", "missing_start", "missing_group", "empty_interval", "after_as_of")
 
 
 @dataclass(frozen=True)
@@ -47,19 +49,24 @@ def read(
 ) -> Subscriptions:
     """Audit intervals and number the periods that they cover."""
     roles = {"customer": customer, "start": start, "end": end, "by": by}
-    source = adopt(with_plain_dates(with_plain_dates(data, start), end), roles)
-    opens, closes = clock(source, role="start", tz=period.tz), clock(source, role="end", tz=period.tz)
-    until = None if as_of is None else moment(as_of, name="as_of", tz=period.tz)
+    plain = with_plain_dates(with_plain_dates(data, start, role="start"), end, role="end")
+    source = with_local_times(adopt(plain, roles), "start", "end", tz=period.tz)
+    opens, closes = _clocks(source, period)
+    until = None if as_of is None else opens.end_of_observation(as_of, tz=period.tz)
     found = _audit(source, opens, closes, until)
     last_day = until.day if until else max(found["last_start"], found["last_end"] or found["last_start"])
     last = until or Moment(last_day)
     last_index = int(period.index_of(np.array([last.day]))[0])
-    excluded = {name: found[name] for name in ("missing_customer", "missing_start", "empty_interval", "after_as_of")}
+    excluded = {name: found[name] for name in REASONS}
+    grouped = [~source.column("by").is_null()] if by else []
     kept = source.frame.filter(
-        ~source.column("customer").is_null() & ~opens.time.is_null(), *_not_empty(opens, closes), opens.day <= last.day
+        *grouped,
+        ~source.column("customer").is_null() & ~opens.time.is_null(),
+        *_not_empty(opens, closes),
+        ~opens.after(last),
     )
     # An end after as_of has not happened yet, and a null end runs on.
-    open_ended = closes.time.is_null() | (closes.day > last.day)
+    open_ended = closes.time.is_null() | closes.after(last)
     rows = kept.select(
         (source.column("by") if by else nw.lit(0)).alias("by"),
         source.column("customer").alias("customer"),
@@ -72,15 +79,36 @@ def read(
     )
 
 
+def _clocks(source: Source, period: Period) -> tuple[Clock, Clock]:
+    """The clocks of start and end, which can be compared."""
+    opens, closes = clock(source, role="start", tz=period.tz), clock(source, role="end", tz=period.tz)
+    kinds = [
+        "text" if times.readable is not None else "times without a zone" if times.zone is None else "times with a zone"
+        for times in (opens, closes)
+    ]
+    if kinds[0] != kinds[1]:
+        raise ColumnError(
+            f"start={opens.column!r} and end={closes.column!r} are of one kind; "
+            f"start holds {kinds[0]} and end {kinds[1]}.",
+            argument="end",
+            column=closes.column,
+            fix="Convert one of them first.",
+        )
+    if opens.zone is not None and closes.zone != opens.zone:
+        closes = replace(closes, zone=opens.zone, time=closes.time.dt.convert_time_zone(opens.zone))
+    return opens, closes
+
+
 def _not_empty(opens: Clock, closes: Clock) -> tuple[nw.Expr, ...]:
     return ((closes.time.is_null() | (closes.time != opens.time)).fill_null(True),)
 
 
 def _audit(source: Source, opens: Clock, closes: Clock, until: Moment | None) -> dict[str, int]:
     nobody, no_start = source.column("customer").is_null(), opens.time.is_null()
-    known = ~nobody & ~no_start
+    no_group = source.column("by").is_null() if source.has("by") else nw.lit(False)
+    known = ~nobody & ~no_start & ~no_group
     ended = known & ~closes.time.is_null()
-    late = known & (opens.day > until.day) if until else known & nw.lit(False)
+    late = known & opens.after(until) if until else known & nw.lit(False)
     reverse = ended & (closes.time < opens.time)
     empty = ended & (closes.time == opens.time)
     good = known & ~late & ~empty.fill_null(False)
@@ -88,6 +116,7 @@ def _audit(source: Source, opens: Clock, closes: Clock, until: Moment | None) ->
         "rows": nobody | ~nobody,
         "missing_customer": nobody,
         "missing_start": ~nobody & no_start,
+        "missing_group": ~nobody & ~no_start & no_group,
         "reversed": reverse.fill_null(False),
         "empty_interval": empty.fill_null(False),
         "after_as_of": late & ~empty.fill_null(False),
@@ -127,7 +156,8 @@ def _refuse(source: Source, found: Mapping[str, int]) -> None:
             count=found["reversed"],
         )
     if found["kept"] == 0:
-        raise InputError(f"data has no row left to count: {found['rows']} rows.", argument="data")
+        reasons = ", ".join(f"{reason} {found[reason]}" for reason in REASONS if found[reason])
+        raise InputError(f"data has no row left to count: {found['rows']} rows, {reasons}.", argument="data")
 
 
 def state_counts(log: Subscriptions) -> dict[tuple[Any, int], tuple[int, int, int, int]]:

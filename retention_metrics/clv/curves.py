@@ -19,6 +19,7 @@ Bend = Callable[[Floats], Floats]
 _FEW = 24  # customers of a frequency from which a curve pays
 _DEGREES = (8, 16, 32, 64, 128, 256)
 _CLOSE = 2e-14  # last coefficients against the first: a curve this close is taken
+_BRIEF = 1e-150  # scaled time below which expectations are a straight line in doubles
 _BLOCK = 16_384
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
@@ -30,6 +31,8 @@ def by_frequency(function: Function, frequency: Floats, variable: Floats) -> Flo
     (a logarithm, in most cases).
     """
     answer = np.empty(variable.size)
+    if variable.size == 0:
+        return answer
     if variable.size <= _FEW:
         answer[:] = function(frequency, variable)
         return answer
@@ -115,7 +118,7 @@ def expected(log_expected: Function, frequency: Floats, tau: Floats, bend: Bend)
     levels, times = (frequency, tau) if positive.all() else (frequency[positive], tau[positive])
 
     def per_time(level: Floats, variable: Floats) -> Floats:
-        time = np.expm1(variable) / bend(level)
+        time = np.maximum(np.expm1(variable) / bend(level), _BRIEF)
         return log_expected(level, time) - np.log(time)
 
     answer[positive] = times * np.exp(by_frequency(per_time, levels, np.log1p(bend(levels) * times)))

@@ -30,6 +30,7 @@ Floats = NDArray[np.float64]
 M = TypeVar("M", bound=Model)
 Method = Literal["wald", "sandwich", "profile"]
 _WEAK = 1.0  # standard error of a log-parameter from which its 95 % interval spans a factor of 50
+_WIDEST = 600.0  # half the width of a log-interval: wider ones overflow and say no less
 _FAR = 14.0  # a profile interval that reaches a factor of a million is taken for unbounded
 
 
@@ -492,7 +493,7 @@ class Spread(Generic[M]):
             ahead, behind = (self._model.with_theta(self._at(sign * step)) for sign in (1, -1))
             slope = (answer(ahead) - answer(behind)) / 2e-3
             total = slope**2 if total is None else total + slope**2
-        return np.zeros(()) if total is None else total
+        return np.zeros(()) if total is None else np.minimum(total, (_WIDEST / self.quantile) ** 2)
 
     def _at(self, step: Floats) -> Floats:
         return self._model.from_odds(np.exp(self._log_theta + step))

@@ -503,7 +503,7 @@ def _fit_spending(
         np.array([2.0, 3.0, mean]),
         centre=centre,
         penalty=penalty,
-        escaped=lambda theta: bool(max(theta[0], theta[1]) > 1e6 or min(theta[0], theta[1]) < 1e-6),
+        escaped=_runs_away if penalty == 0 else newton.no_escape,
     )
     if not peak.converged:
         p, q, v = peak.theta
@@ -529,6 +529,11 @@ def _fit_spending(
         notes=(*found.notes, note),
         diagnostics=found.diagnostics if doubt is None else (*found.diagnostics, doubt),
     )
+
+
+def _runs_away(theta: Floats) -> bool:
+    """Whether the climb has left the region in which purchases and customers both differ."""
+    return bool(max(theta[0], theta[1]) > 1e6 or min(theta[0], theta[1]) < 1e-6)
 
 
 def _what_is_missing(p: float, q: float) -> str:

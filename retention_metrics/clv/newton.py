@@ -47,6 +47,11 @@ class Maximum:
         return np.asarray(np.linalg.inv(-self.hessian), dtype=np.float64)
 
 
+def no_escape(theta: Floats) -> bool:
+    """No region to escape from: a penalty leaves the climb no way to infinity."""
+    return False
+
+
 def maximise(
     objective: Objective,
     start: Floats,
@@ -54,7 +59,7 @@ def maximise(
     centre: Floats | None = None,
     penalty: float = 0.0,
     free: NDArray[np.bool_] | None = None,
-    escaped: Callable[[Floats], bool] = lambda theta: False,
+    escaped: Callable[[Floats], bool] = no_escape,
     tolerance: float = _CONVERGED,
 ) -> Maximum:
     """Climb to a maximum of ``objective - penalty/2 * sum (log theta - centre)**2``.

@@ -42,6 +42,8 @@ class Origin:
 def fit_histories(cls: type[P], histories: Histories, origin: Origin, *, penalty: float, threads: int | None) -> Fit[P]:
     """Fit to histories that were read already."""
     _identified(cls.__name__, histories)
+    if not cls._possible(histories):
+        raise FitError(f"{cls.__name__}.fit fails: who drops out at the first repeat purchase makes no second.")
     centre = _centre(cls, histories)
     peak = _climb(cls, histories, centre=centre, penalty=penalty, threads=threads)
     if not peak.converged:
@@ -70,9 +72,10 @@ def _climb(
 ) -> newton.Maximum:
     """Climb from a point that the data suggest; from others where that one leads out of the region."""
     objective = cls._objective(histories, threads=threads)
+    escaped = cls._runs_away if penalty == 0 else newton.no_escape
 
     def climb(start: Floats) -> newton.Maximum:
-        return newton.maximise(objective, start, centre=centre, penalty=penalty, escaped=cls._runs_away)
+        return newton.maximise(objective, start, centre=centre, penalty=penalty, escaped=escaped)
 
     start = cls._start(_rate(histories))
     peak = climb(_near(cls, histories, start, centre=centre, penalty=penalty))

@@ -281,7 +281,7 @@ def _churn_for(term: Term, required: float, setting: Setting) -> float:
     if math.isinf(setting.horizon):
         force, bond = math.log1p(setting.discount_rate), term.bond_months
         lasting = 1 - float(annuity(float(bond), force)) / required
-        return 1.0 if lasting <= 0 else -math.expm1(min(math.log(lasting) / bond + force, 0.0))
+        return 1.0 if lasting <= 0 else abs(math.expm1(min(math.log(lasting) / bond + force, 0.0)))
     fewest, most = _range_of_months(term, setting)
     target = min(max(required, fewest), most)
     return float(brentq(lambda churn: setting.present_months(term.with_churn(churn)) - target, 0.0, 1.0, xtol=1e-15))

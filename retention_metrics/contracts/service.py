@@ -34,7 +34,9 @@ def annuity(months: Floats | float, force: float) -> Floats | float:
     """What one unit at the start of each of some months is worth at the first of them."""
     if force == 0:
         return months
-    return np.expm1(-force * np.asarray(months)) / math.expm1(-force)
+    # The same function above and below, so that a single month is worth exactly one.
+    worth: Floats = np.expm1(-force * np.asarray(months)) / np.expm1(-force)
+    return worth
 
 
 def _beginning(term: Term, bonds: int) -> Floats:

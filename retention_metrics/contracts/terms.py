@@ -120,7 +120,7 @@ class Term(Stored):
                     argument=name,
                     fix=f"Leave {name} out.",
                 )
-        rate = _checks.share(plain(self.monthly_churn), name="monthly_churn")
+        rate = _checks.share(plain(self.monthly_churn, name="monthly_churn"), name="monthly_churn")
         object.__setattr__(self, "monthly_churn", rate)
 
     def _adopt_survival(self, given: Assumption | ArrayLike) -> None:

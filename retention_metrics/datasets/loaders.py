@@ -291,5 +291,5 @@ def _relation(columns: Columns) -> duckdb.DuckDBPyRelation:
     except ImportError:
         raise _checks.missing_dependency("duckdb", extra="duckdb", purpose="backend='duckdb'") from None
     # Its own database: the default connection belongs to the user.
-    relation: duckdb.DuckDBPyRelation = module.connect().from_arrow(build_frame(columns, "pyarrow"))
+    relation: duckdb.DuckDBPyRelation = module.connect().from_df(build_frame(columns, "pandas"))
     return relation

@@ -82,6 +82,9 @@ def expected_against_actual(
     ['0', '1', '2']
     """
     frame: Any = getattr(predicted, "frame", predicted)
+    # A lazy Polars frame and a DuckDB relation.
+    if hasattr(frame, "collect") or hasattr(frame, "fetchall"):
+        raise InputError("predicted is an eager frame.", argument="predicted", fix="Collect the lazy one first.")
     most = _checks.count(most, name="most", low=1)
     x, came, hoped = (
         _column(frame, name, role=role)
@@ -124,9 +127,7 @@ def _column(frame: Any, name: str, *, role: str) -> Floats:
     named = frame.column_names if hasattr(frame, "column_names") else getattr(frame, "columns", ())
     column = frame[_checks.column(name, [str(known) for known in named], role=role)]
     # PyArrow's name for it, and that of pandas and Polars.
-    listed = getattr(column, "to_pylist", None) or getattr(column, "to_list", None)
-    if listed is None:
-        raise InputError("predicted is an eager frame.", argument="predicted", fix="Collect the lazy one first.")
+    listed = getattr(column, "to_pylist", None) or column.to_list
     return np.array([np.nan if cell is None or cell != cell else float(cell) for cell in listed()], dtype=np.float64)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from retention_metrics import _checks, clv, periods, retention
 from retention_metrics._stats import proportions
 from retention_metrics.clv.fitting import Spread, required_level
 from retention_metrics.errors import FitError, InputError
+from retention_metrics.report.wording import Remark
 from retention_metrics.results import Interval, Proportion
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ Floats = NDArray[np.float64]
 T = TypeVar("T")
 _DAYS = (1, 7, 14, 30, 60, 90, 180, 365, 730)
 _MOST_COHORTS = 240
+_MOST_PERIODS = 1500
 _TOP = 20
+_MANY = 100  # customers from which it is odd that none has a second row
+_EARLY = 1980  # year before which a purchase looks like a date gone wrong
+_FEW = 30  # repeat buyers below which the models are called guesses
 # Unit of the purchase model, and how far ahead it looks, by period of the report.
 _HORIZONS: dict[str, tuple[TimeUnit, int, int]] = {
     "day": ("day", 7, 30),
@@ -41,13 +46,15 @@ _HORIZONS: dict[str, tuple[TimeUnit, int, int]] = {
     "year": ("week", 52, 104),
 }
 
+_UNASKED = Remark("reason_unasked")
+
 
 @dataclass(frozen=True)
 class Answer(Generic[T]):
-    """A value, or in words why there is none."""
+    """A value, or why there is none."""
 
     value: T | None = None
-    reason: str = ""
+    reason: Remark = _UNASKED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +119,7 @@ class Findings:
     customers: int
     purchases: int
     excluded: dict[str, int]
-    warnings: tuple[str, ...]
+    warnings: tuple[Remark, ...]
     revenue: float | None
     repeat: Proportion
     by_period: Answer[retention.PeriodTable]
@@ -122,7 +129,7 @@ class Findings:
     buying: Answer[Buying]
     check: Answer[Check]
     spending: Answer[Spending]
-    top: Answer[pd.DataFrame] = field(default_factory=Answer)
+    top: Answer[pd.DataFrame]
 
 
 def find(
@@ -169,8 +176,11 @@ def find(
 
     history = _history(kept, unit=unit, as_of=last, since=since)
     table = history.frame
+    if table.empty:
+        raise InputError(f"--since {since} leaves no customer: all were first seen before it.", argument="since")
     log: dict[str, Any] = {"customer": "customer", "time": "time", "as_of": last, "since": since, "level": level}
-    cohorts = _cohorts(bought, period, log)
+    span = _span(bought, period, last)
+    cohorts = _cohorts(bought, period, log, span=span)
     buying = _answer(lambda: _buying(history, soon=soon, later=later, level=level))
     spending = _spending(history, buying, later=later, level=level)
     in_table = bought[bought["customer"].isin(table["customer"])] if since is not None else bought
@@ -189,10 +199,10 @@ def find(
         customers=len(table),
         purchases=int(table["frequency"].sum()) + len(table),
         excluded=excluded | _old(kept, bought, table),
-        warnings=_warnings(orders, kept, bought, table, last),
+        warnings=_warnings(orders, kept, bought, table),
         revenue=float(kept[kept["customer"].isin(table["customer"])]["value"].sum()) if "value" in kept else None,
         repeat=_share(int((table["frequency"] > 0).sum()), len(table), level),
-        by_period=_answer(lambda: retention.by_period(bought, period=period, **log)),
+        by_period=_by_period(bought, period, log, span=span),
         cohorts=cohorts,
         average=_answer(lambda: _required(cohorts).average()),
         days=_answer(lambda: _days(bought, log, first=in_table["time"].min().date(), last=last)),
@@ -204,14 +214,20 @@ def find(
 
 
 class _UnansweredError(Exception):
-    """A section rests on another one that has no answer."""
+    """A section cannot be answered, or rests on another one that has no answer."""
+
+    def __init__(self, reason: Remark) -> None:
+        super().__init__(reason.name)
+        self.reason = reason
 
 
 def _answer(work: Callable[[], T]) -> Answer[T]:
     try:
         return Answer(work())
-    except (FitError, InputError, _UnansweredError) as error:
-        return Answer(reason=" ".join(str(error).split()))
+    except _UnansweredError as error:
+        return Answer(reason=error.reason)
+    except (FitError, InputError) as error:
+        return Answer(reason=Remark("reason_error", {"error": " ".join(str(error).split())}))
 
 
 def _required(answer: Answer[T]) -> T:
@@ -260,28 +276,21 @@ def _old(kept: pd.DataFrame, bought: pd.DataFrame, table: pd.DataFrame) -> dict[
     return {reason: int(where.sum()) for reason, where in rows.items() if where.any()}
 
 
-def _warnings(
-    orders: Orders, kept: pd.DataFrame, bought: pd.DataFrame, table: pd.DataFrame, last: dt.date
-) -> tuple[str, ...]:
+def _warnings(orders: Orders, kept: pd.DataFrame, bought: pd.DataFrame, table: pd.DataFrame) -> tuple[Remark, ...]:
     said = list(orders.notes)
     if len(kept) > len(bought):
-        said.append(
-            f"{len(kept) - len(bought):,} rows of negative value are taken for returns: they are no purchases, and "
-            "they reduce the customer's value."
-        )
+        said.append(Remark("warning_returns", {"count": f"{len(kept) - len(bought):,}"}))
     tomorrow = dt.date.today() + dt.timedelta(days=1)
     future = int((bought["time"] > np.datetime64(tomorrow)).sum())
     if future:
-        said.append(f"{future:,} purchases are dated after today. Are all dates right?")
-    if len(table) == len(bought) and len(table) >= 100:
-        said.append(
-            f"Every row has a customer of its own. Is {orders.names['customer']!r} really the customer, "
-            "and not the order?"
-        )
-    if bought["time"].min().year < 1980:
-        said.append(f"The first purchase is dated {bought['time'].min().date()}. Are all dates right?")
-    if last < bought["time"].max().date():
-        said.append(f"The end of observation, {last}, lies before the last purchase.")
+        said.append(Remark("warning_future", {"count": f"{future:,}"}))
+    if len(table) == len(bought) and len(table) >= _MANY:
+        said.append(Remark("warning_order_numbers", {"column": orders.names["customer"]}))
+    repeaters = int((table["frequency"] > 0).sum())
+    if 0 < repeaters < _FEW:
+        said.append(Remark("warning_few", {"count": repeaters}))
+    if bought["time"].min().year < _EARLY:
+        said.append(Remark("warning_early", {"first": bought["time"].min().date()}))
     return tuple(said)
 
 
@@ -315,21 +324,37 @@ def _share(part: int, whole: int, level: float) -> Proportion:
     )
 
 
-def _cohorts(bought: pd.DataFrame, period: PeriodUnit, log: dict[str, Any]) -> Answer[retention.CohortTable]:
-    days = bought["time"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    span = periods.Period(period).index_of(np.array([days.min(), days.max()]))
-    count = int(span[1] - span[0]) + 1
-    if count > _MOST_COHORTS:
-        return Answer(
-            reason=f"The log spans {count:,} {period}s, too many for a table of cohorts: choose a longer --period."
-        )
+def _span(bought: pd.DataFrame, period: PeriodUnit, last: dt.date) -> int:
+    """Number of periods from the first purchase to the end of observation."""
+    ends = np.array([bought["time"].min(), last], dtype="datetime64[D]").astype(np.int64)
+    opening, closing = periods.Period(period).index_of(ends)
+    return int(closing - opening) + 1
+
+
+def _too_many(span: int, period: PeriodUnit) -> Remark:
+    return Remark(f"reason_too_many_{period}", {"count": f"{span:,}"})
+
+
+def _by_period(
+    bought: pd.DataFrame, period: PeriodUnit, log: dict[str, Any], *, span: int
+) -> Answer[retention.PeriodTable]:
+    if span > _MOST_PERIODS:
+        return Answer(reason=_too_many(span, period))
+    return _answer(lambda: retention.by_period(bought, period=period, **log))
+
+
+def _cohorts(
+    bought: pd.DataFrame, period: PeriodUnit, log: dict[str, Any], *, span: int
+) -> Answer[retention.CohortTable]:
+    if span > _MOST_COHORTS:
+        return Answer(reason=_too_many(span, period))
     return _answer(lambda: retention.cohorts(bought, period=period, **log))
 
 
 def _days(bought: pd.DataFrame, log: dict[str, Any], *, first: dt.date, last: dt.date) -> retention.DayTable:
     days = tuple(day for day in _DAYS if day <= (last - first).days)
     if not days:
-        raise _UnansweredError("The log spans a single day.")
+        raise _UnansweredError(Remark("reason_single_day"))
     return retention.day_n(bought, days=days, kind="cumulative", **log)
 
 
@@ -376,8 +401,8 @@ def _alive(
         return np.asarray(np.log(mean) - np.log1p(-mean))
 
     mean = float(np.mean(model.probability_alive(x, t_x, age)))
-    if mean >= 1.0:
-        return Estimate(value=float(x.size), interval=None)
+    if not 0.0 < mean < 1.0:
+        return Estimate(value=mean * x.size, interval=None)
     low, high = spread.around_logit(log_odds(model), spread.variance(log_odds))
     return Estimate(value=mean * x.size, interval=_between(float(low) * x.size, float(high) * x.size, level))
 
@@ -399,7 +424,9 @@ def _total(
     def log_sum(at: PurchaseModel) -> Floats:
         return np.asarray(np.log(np.sum(each * at.expected_purchases(x, t_x, age, horizon=horizon))))
 
-    value = float(np.exp(log_sum(model)))
+    value = float(np.sum(each * model.expected_purchases(x, t_x, age, horizon=horizon)))
+    if value == 0.0:
+        return Estimate(value=value, interval=None)
     low, high = spread.around_log(np.asarray(value), spread.variance(log_sum) + more)
     return Estimate(value=value, interval=_between(float(low), float(high), level))
 
@@ -414,7 +441,7 @@ def _check(bought: pd.DataFrame, *, unit: TimeUnit, last: dt.date, since: dt.dat
     first = bought["time"].min().date() if since is None else max(since, bought["time"].min().date())
     middle = first + (last - first) // 2
     if middle <= first or middle >= last:
-        raise _UnansweredError("The log is too short to hide half of it from the model.")
+        raise _UnansweredError(Remark("reason_too_short"))
     history = _history(bought[["customer", "time"]], unit=unit, as_of=last, since=since, calibration_end=middle)
     horizon = (last - middle).days / periods.DAYS[unit]
     fit, _ = _fit(history)
@@ -434,7 +461,7 @@ def _check(bought: pd.DataFrame, *, unit: TimeUnit, last: dt.date, since: dt.dat
 
 def _spending(history: PurchaseHistory, buying: Answer[Buying], *, later: int, level: float) -> Answer[Spending]:
     if history.monetary_value is None:
-        return Answer(reason="No column of money was given: add --value to see what customers are worth.")
+        return Answer(reason=Remark("reason_no_money"))
     return _answer(lambda: _worth(history, _required(buying), later=later, level=level))
 
 
@@ -463,7 +490,7 @@ def _worth(history: PurchaseHistory, buying: Buying, *, later: int, level: float
         horizon=later,
         level=level,
         each=np.asarray(fit.model.expected_value(x, mean)),
-        more=float(spread.variance(log_value)),
+        more=float(spread.variance(log_value)) if ahead.any() else 0.0,
     )
     return Spending(
         fit=fit,

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from retention_metrics import _checks, datasets
 from retention_metrics.errors import ColumnError, InputError
+from retention_metrics.report.wording import Remark
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,14 +60,17 @@ class Orders:
         What the reader knows the data by, such as the file's name.
     names : dict of str to str
         The data's own name of each column.
-    notes : tuple of str
+    notes : tuple of Remark
         What reading changed.
+    reference : str
+        Where published data come from.
     """
 
     frame: pd.DataFrame
     source: str
     names: dict[str, str]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Remark, ...] = ()
+    reference: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +144,11 @@ def cdnow() -> Orders:
     stored: Any = datasets.cdnow()
     frame = stored[list(names.values())].set_axis(list(names), axis=1)
     return Orders(
-        frame=frame.assign(**{CUSTOMER: customers(frame[CUSTOMER])}), source="CDNOW sample, 1997-98", names=names
+        frame=frame.assign(**{CUSTOMER: customers(frame[CUSTOMER])}),
+        source="CDNOW sample, 1997-98",
+        names=names,
+        reference="Fader, P. S. and Hardie, B. G. S. (2001). Forecasting repeat sales at CDNOW: a case study. "
+        "Interfaces 31(3), S94–S107.",
     )
 
 
@@ -371,7 +379,7 @@ def _whole(number: float) -> str:
     return str(int(number)) if float(number).is_integer() else str(number)
 
 
-def _times(raw: pd.Series[Any], how: Reading, lines: Lines) -> tuple[pd.Series[Any], tuple[str, ...]]:
+def _times(raw: pd.Series[Any], how: Reading, lines: Lines) -> tuple[pd.Series[Any], tuple[Remark, ...]]:
     import pandas as pd
 
     if how.date_format is None and pd.api.types.is_datetime64_any_dtype(raw.dtype):
@@ -446,7 +454,7 @@ def _formats_that_fit(text: pd.Series[Any]) -> list[str]:
     return [form for form in likely if pd.to_datetime(text, format=form, errors="coerce").notna().all()][:2]
 
 
-def _without_zone(times: pd.Series[Any], how: Reading) -> tuple[pd.Series[Any], tuple[str, ...]]:
+def _without_zone(times: pd.Series[Any], how: Reading) -> tuple[pd.Series[Any], tuple[Remark, ...]]:
     zone = getattr(times.dtype, "tz", None)
     if zone is None:
         if how.time_zone is not None:
@@ -455,7 +463,7 @@ def _without_zone(times: pd.Series[Any], how: Reading) -> tuple[pd.Series[Any], 
             )
         return times, ()
     wanted = how.time_zone or "UTC"
-    return times.dt.tz_convert(wanted).dt.tz_localize(None), (f"Times carry a zone; days are those of {wanted}.",)
+    return times.dt.tz_convert(wanted).dt.tz_localize(None), (Remark("warning_zone", {"zone": wanted}),)
 
 
 def _money(raw: pd.Series[Any], how: Reading, lines: Lines) -> pd.Series[Any]:

@@ -81,8 +81,8 @@ def _contents(found: Findings, say: Wording) -> Html:
 
 
 def _summary(found: Findings, say: Wording) -> Html:
-    warnings = [markup.bullets(found.warnings, role="warnings")] if found.warnings else []
-    level = markup.paragraph(say("level", level=write.share(found.level)), role="quiet")
+    warnings = [markup.bullets(map(say.tell, found.warnings), role="warnings")] if found.warnings else []
+    level = markup.paragraph(say("level", level=write.level(found.level)), role="quiet")
     return markup.section(
         "summary", say("summary_title"), markup.bullets(summary.sentences(found, say)), *warnings, level
     )

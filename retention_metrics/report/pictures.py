@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from retention_metrics.report.findings import Check
     from retention_metrics.results import TableResult
 
-_WIDTH, _HEIGHT = 6.0, 3.5  # inches, of 72 units of the page each
+_WIDTH, _HEIGHT = 5.6, 3.3  # inches, of 72 units of the page each
 _VECTOR_CELLS = 1500  # a heat map of more cells is drawn as an image
 _LABELS = 30  # cohorts named beside a heat map
 
@@ -34,7 +34,7 @@ def heat_map(table: TableResult, *, name: str, label: str) -> str:
     """Retention by cohort and age."""
     cohorts = len(set(table.columns["cohort"]))
     ages = len(set(table.columns["age"]))
-    size = {"width": min(10.0, max(6.0, 2.4 + 0.42 * ages)), "height": min(9.0, max(2.2, 1.2 + 0.3 * cohorts))}
+    size = {"width": min(10.0, max(8.0, 2.4 + 0.42 * ages)), "height": min(9.0, max(2.2, 1.2 + 0.3 * cohorts))}
     ax = cohort_heat_map(table, canvas.axes(None, **size))
     for mesh in ax.collections:
         mesh.set_rasterized(cohorts * ages > _VECTOR_CELLS)
@@ -48,7 +48,7 @@ def heat_map(table: TableResult, *, name: str, label: str) -> str:
 
 def alive(model: PurchaseModel, *, age: float, purchases: int, name: str, label: str) -> str:
     """Probability of still being a customer, by purchases and the time of the last one."""
-    ax = canvas.axes(None, width=_WIDTH, height=3.9)
+    ax = canvas.axes(None, width=_WIDTH, height=3.7)
     return _svg(probability_alive_matrix(model, ax, T=age, frequency_max=purchases), name=name, label=label)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from retention_metrics import periods
-from retention_metrics.clv.purchase_model import ONE_TIME_NOTE
+from retention_metrics.clv.dropout_model import ONE_TIME_NOTE
 from retention_metrics.report import markup, pictures, summary
 from retention_metrics.report import wording as write
 from retention_metrics.report.markup import Html
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _SHORT = 12  # rows of a table that stay in sight
+_AGES = (1, 2, 3, 6, 12, 24)  # of a cohort, shown beside the curve
 
 
 def _answered(answer: Answer[T], say: Wording, tell: Callable[[T], tuple[Html, ...]]) -> tuple[Html, ...]:
     if answer.value is None:
-        return (markup.paragraph(say("no_answer", reason=answer.reason), role="none"),)
+        return (markup.paragraph(say("no_answer", reason=say.tell(answer.reason)), role="none"),)
     return tell(answer.value)
 
 
@@ -53,6 +54,7 @@ def by_period(found: Findings, say: Wording) -> Html:
         words.append(markup.paragraph(say("period_incomplete", period=unit)))
         if found.since is None:
             words.append(markup.paragraph(say("period_log_start", period=unit)))
+        words += _last_period(found, table, say)
         names = ("start", "retained", "lost", "new", "returned", "end", "rate", "interval")
         header = [say("col_period", period=unit), *(say(f"col_{name}") for name in names)]
         counts = ("start_customers", "retained", "lost", "new", "returned", "end_customers")
@@ -69,13 +71,33 @@ def by_period(found: Findings, say: Wording) -> Html:
     return markup.section("period", title, *_answered(found.by_period, say, tell))
 
 
+def _last_period(found: Findings, table: TableResult, say: Wording) -> list[Html]:
+    """The last complete period, spelt out."""
+    pair = summary.last_periods(table)
+    if pair is None:
+        return []
+    before, period = (write.period_name(date(row["period"]), found.period) for row in pair)
+    row, written = pair[1], rate(pair[1], say)
+    rows = [
+        (say("period_last", before=before), _count(row, "start_customers", say)),
+        (say("period_retained", period=period), _count(row, "retained", say)),
+        (say("period_lost", period=period), _count(row, "lost", say)),
+        (
+            say("period_rate", period=period),
+            say("with_interval", estimate=written["rate"], interval=written["interval"]),
+        ),
+    ]
+    return [markup.facts(rows)]
+
+
 def _count(row: Row, name: str, say: Wording) -> str:
     return say("missing") if row[name] is None else write.count(number(row[name]))
 
 
 def _curve(table: TableResult, name: str, title: str, words: list[Html], say: Wording, **values: str) -> Html:
-    """Words beside the curve of a table; without the curve where no row has a rate."""
-    if all(row["rate"] is None for row in table.rows()):
+    """Words beside the curve of a table; without it where a curve would be a point."""
+    rated = [row for row in table.rows() if row["rate"] is not None and row.get("age") != 0]
+    if len(rated) < 2:
         return markup.block(*words, role="words")
     drawn = pictures.curve(table, name=name, label=title)
     return _beside(tuple(words), markup.picture(drawn, say(f"{name}_caption", **values)))
@@ -111,6 +133,13 @@ def average(found: Findings, say: Wording) -> Html:
 
     def tell(table: TableResult) -> tuple[Html, ...]:
         words = [markup.paragraph(say("average_lead", period=unit), role="lead")]
+        some = [row for row in table.rows() if row["age"] in _AGES]
+        words.append(
+            markup.table(
+                [say("col_age", period=unit), say("col_rate"), say("col_interval")],
+                [[str(row["age"]), *rate(row, say).values()] for row in some],
+            )
+        )
         header = [
             say("col_age", period=unit),
             *(say(f"col_{name}") for name in ("size", "retained", "rate", "interval")),
@@ -202,7 +231,7 @@ def check(found: Findings, say: Wording) -> Html:
     title = say("check_title")
 
     def tell(answer: Check) -> tuple[Html, ...]:
-        weeks = say(f"horizon_{found.unit}", count=write.figure(answer.horizon))
+        weeks = say(f"horizon_{found.unit}", count=f"{answer.horizon:.4g}")
         words = (
             markup.paragraph(say("check_lead", end=write.day(answer.end), horizon=weeks), role="lead"),
             markup.facts(
@@ -312,6 +341,7 @@ def method(found: Findings, say: Wording, *, version: str) -> Html:
     sources = [say("source_wilson")]
     sources += [say("source_bg_nbd")] if found.buying.value is not None else []
     sources += [say("source_gamma_gamma")] if found.spending.value is not None else []
+    sources += [found.orders.reference] if found.orders.reference else []
     return markup.section(
         "method",
         say("method_title"),

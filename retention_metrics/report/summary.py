@@ -57,11 +57,11 @@ def _retention(found: Findings, say: Wording) -> list[str]:
     ages = later_ages(found.average.value)
     if ages:
         # Late ages rest on the oldest cohorts alone.
-        last = [row for row in ages if 2 * number(row["size"]) >= number(ages[0]["size"])][-1]
-        name = "summary_average" if last is not ages[0] else "summary_average_only"
-        end = rate(last, say)
-        shown = {"period": say(f"period_{found.period}"), **rate(ages[0], say), "age": str(last["age"])}
-        shown |= {"later": end["rate"], "later_interval": end["interval"]}
+        oldest = [row for row in ages if 2 * number(row["size"]) >= number(ages[0]["size"])][-1]
+        name = "summary_average" if oldest is not ages[0] else "summary_average_only"
+        end = rate(oldest, say)
+        shown = {"period": say(f"period_{found.period}"), **rate(ages[0], say), "age": str(oldest["age"])}
+        shown |= {"periods": say(f"periods_{found.period}"), "later": end["rate"], "later_interval": end["interval"]}
         said.append(say(name, **shown))
     return said
 
@@ -92,6 +92,8 @@ def _model(found: Findings, say: Wording) -> list[str]:
 
 def error(check: Check, say: Wording) -> str:
     """How far what came lay from what was expected."""
+    if check.expected.value == 0.0:
+        return say("missing")
     off = check.actual / check.expected.value - 1
     if abs(off) < 0.0005:
         return say("check_same")

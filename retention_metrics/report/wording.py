@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from retention_metrics import locales
 from retention_metrics.locales import Locale
 from retention_metrics.results import Interval
 
 _SPACE = "\u00a0"  # keeps a number and its sign on one line
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A sentence yet to be put into words.
+
+    Parameters
+    ----------
+    name : str
+        Its identifier among the words.
+    values : mapping of str to object
+        What its places are filled with.
+    """
+
+    name: str
+    values: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,10 @@ class Wording:
     def __call__(self, name: str, **values: object) -> str:
         """A sentence with its values filled in."""
         return self.words[name].format(**values)
+
+    def tell(self, remark: Remark) -> str:
+        """A remark in words."""
+        return self(remark.name, **remark.values)
 
     def between(self, interval: Interval | None, write: Callable[[float], str]) -> str:
         """Both ends of an interval."""
@@ -61,6 +81,11 @@ def share(part: float) -> str:
     return f"{100 * part:.1f}{_SPACE}%"
 
 
+def level(content: float) -> str:
+    """The content of an interval: ``95 %``."""
+    return f"{round(100 * content, 6):g}{_SPACE}%"
+
+
 def expectation(number: float) -> str:
     """An expected count, whole where it is large: ``1,967``, ``18.4``, ``0.27``."""
     size = abs(number)
@@ -69,12 +94,12 @@ def expectation(number: float) -> str:
 
 def money(amount: float) -> str:
     """An amount, without small change where it is large: ``72,073``, ``35.81``."""
-    return f"{amount:,.{0 if abs(amount) >= 1000 else 2}f}"
+    return f"{amount:,.{0 if abs(amount) >= 100 else 2}f}"
 
 
 def figure(number: float) -> str:
     """A number of any size to four digits."""
-    return f"{number:.4g}"
+    return f"{number:#.4g}".removesuffix(".")
 
 
 def coefficient(number: float) -> str:

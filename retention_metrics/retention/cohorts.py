@@ -229,7 +229,7 @@ def cohorts(
     joined : str, optional
         Column of the date on which the customer really joined, which then makes the cohort.
     by : str, optional
-        Column of a group; each group is counted on its own rows.
+        Column of a group; each group is counted on its own rows, and rows without one are counted in ``excluded``.
     level : float or None, default 0.95
         Probability content of the intervals; None computes none.
     method : {"wilson", "clopper_pearson", "jeffreys"}, default "wilson"
@@ -369,7 +369,8 @@ def _cells(
         cell = (counts["customers"][position], *(values[position] for values in money.values()))
         found.setdefault((group, int(cohort)), {})[int(age)] = cell
     rows: list[Row] = []
-    order = sorted(range(len(sizes["cohort"])), key=lambda at: (_last_none(sizes["by"][at]), sizes["cohort"][at]))
+    place = {group: at for at, group in enumerate(activity.in_order(sizes["by"]))}
+    order = sorted(range(len(sizes["cohort"])), key=lambda at: (place[sizes["by"][at]], sizes["cohort"][at]))
     for at in order:
         group, cohort, size = sizes["by"][at], int(sizes["cohort"][at]), int(sizes["customers"][at])
         ages = range(closing - cohort + 1)
@@ -386,10 +387,6 @@ def _cells(
                 row |= {"x": sizes["x"][at], "xx": sizes["xx"][at], "y": y, "yy": yy, "xy": xy}
             rows.append(row)
     return rows
-
-
-def _last_none(value: Any) -> tuple[bool, bool, Any]:
-    return (value is None, isinstance(value, str), 0 if value is None else value)
 
 
 def _date(calendar: Period, index: int) -> dt.date:

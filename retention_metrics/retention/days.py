@@ -14,7 +14,7 @@ from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation
 from retention_metrics.periods import Period, moment
 from retention_metrics.results import Columns, ColumnType, TableResult, result
-from retention_metrics.retention.cohorts import KINDS, SURVIVORS, Kind, _explain_cells, _last_none
+from retention_metrics.retention.cohorts import KINDS, SURVIVORS, Kind, _explain_cells
 from retention_metrics.retention.rates import rates
 
 LOG_START = "Customers who were there before the log starts count from their first event in it; give since= or joined=."
@@ -86,7 +86,7 @@ def day_n(
     joined : str, optional
         Column of the date from which days are counted, in place of the first event.
     by : str, optional
-        Column of a group; each group is counted on its own rows.
+        Column of a group; each group is counted on its own rows, and rows without one are counted in ``excluded``.
     tz : str, optional
         Time zone in which times are cut to days.
     level : float or None, default 0.95
@@ -142,7 +142,7 @@ def day_n(
     counts = activity.day_counts(log, kind=wanted, days=numbers, joined=joined is not None)
     if not counts["by"]:
         raise InputError("no customer is left: all were first seen before since.", argument="since")
-    order = sorted(range(len(counts["by"])), key=lambda at: _last_none(counts["by"][at]))
+    order = [counts["by"].index(group) for group in activity.in_order(counts["by"])]
     columns: dict[str, list[Any]] = {"group": [], "day": [], "size": [], "retained": []}
     for at in order:
         for day in numbers:

@@ -204,7 +204,7 @@ def by_period(
     joined : str, optional
         Column of the date on which the customer really joined.
     by : str, optional
-        Column of a group; each group is counted on its own rows.
+        Column of a group; each group is counted on its own rows, and rows without one are counted in ``excluded``.
     level : float or None, default 0.95
         Probability content of the intervals; None computes none.
     method : {"wilson", "clopper_pearson", "jeffreys"}, default "wilson"
@@ -292,7 +292,7 @@ def _period_rows(
         )
     }
     rows: list[Row] = []
-    for group in sorted({group for group, _ in cells}, key=_group_key):
+    for group in activity.in_order(group for group, _ in cells):
         before = 0
         for index in range(opening, closing + 1):
             active, retained, new = cells.get((group, index), (0, 0, 0))
@@ -303,10 +303,6 @@ def _period_rows(
             rows.append({"group": group, **row})
             before = int(active)
     return rows, () if known_start or known_new else (LOG_START,)
-
-
-def _group_key(group: Any) -> tuple[bool, bool, Any]:
-    return (group is None, isinstance(group, str), 0 if group is None else group)
 
 
 def _period_row(index: int, calendar: Period, as_of: Moment, start: int, end: int, retained: int, new: int) -> Row:
@@ -427,7 +423,7 @@ def from_subscriptions(
     as_of : date, optional
         End of observation; by default the last date in either column. Ends after it have not happened yet.
     by : str, optional
-        Column of a group; each group is counted on its own rows.
+        Column of a group; each group is counted on its own rows, and rows without one are counted in ``excluded``.
     level : float or None, default 0.95
         Probability content of the intervals; None computes none.
     method : {"wilson", "clopper_pearson", "jeffreys"}, default "wilson"
@@ -495,7 +491,7 @@ def _subscription_rows(
     counts: Mapping[tuple[Any, int], tuple[int, int, int, int]], log: subscriptions.Subscriptions, calendar: Period
 ) -> list[Row]:
     rows: list[Row] = []
-    for group in sorted({group for group, _ in counts}, key=_group_key):
+    for group in activity.in_order(group for group, _ in counts):
         before = 0
         for index in range(log.first_index, log.last_index + 1):
             active, retained, new, brief = counts.get((group, index), (0, 0, 0, 0))

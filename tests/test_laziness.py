@@ -1,0 +1,233 @@
+"""Code goes to the data: what is read of a lazy table, how often, and that the caller's engine does the rest."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import retention_metrics as rm
+from frames import as_rows, as_sorted_rows
+from reads import Reads
+from retention_metrics.errors import ColumnError
+
+BUYING = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+SPEND = rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44)
+LOG = {"customer": "who", "time": "when", "value": "paid"}
+
+
+@pytest.fixture
+def orders() -> pd.DataFrame:
+    """400 purchases of 60 customers in 300 days, with a column that nobody asks for."""
+    rng = np.random.default_rng(2024)
+    return pd.DataFrame(
+        {
+            "who": rng.integers(0, 60, 400),
+            "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, 400), unit="D"),
+            "paid": rng.gamma(2.0, 10.0, 400),
+            "note": "never read",
+        }
+    )
+
+
+@pytest.fixture
+def histories(orders) -> pd.DataFrame:
+    return rm.clv.rfm_summary(orders, **LOG).frame.assign(note="never read")
+
+
+@pytest.fixture
+def subscriptions() -> pd.DataFrame:
+    rng = np.random.default_rng(7)
+    start = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 200, 60), unit="D")
+    end = pd.Series(start + pd.to_timedelta(rng.integers(10, 200, 60), unit="D"))
+    return pd.DataFrame(
+        {"who": range(60), "start": start, "end": end.where(np.arange(60) % 3 > 0), "note": "never read"}
+    )
+
+
+@pytest.fixture
+def customers() -> pd.DataFrame:
+    rng = np.random.default_rng(11)
+    return pd.DataFrame(
+        {
+            "churned": rng.random(90) < 0.3,
+            "group": rng.choice(["a", "b"], 90),
+            "spend": rng.gamma(2.0, 10.0, 90),
+            "rating": rng.integers(0, 11, 90),
+            "note": "never read",
+        }
+    )
+
+
+def reads(table: pd.DataFrame) -> Reads:
+    return Reads(pl.from_pandas(table))
+
+
+# ---------------------------------------------------------------- customer tables stay lazy
+
+TABLES = {
+    "predict": (lambda lazy: BUYING.predict(lazy, horizon=39), ["T", "frequency", "recency"]),
+    "lifetime_value": (
+        lambda lazy: rm.clv.lifetime_value(BUYING, SPEND, lazy, horizon=39, discount_rate=0.01),
+        ["T", "frequency", "monetary_value", "recency"],
+    ),
+}
+over_tables = pytest.mark.parametrize(("verb", "columns"), TABLES.values(), ids=list(TABLES))
+
+
+@over_tables
+def test_a_call_reads_once_and_only_the_columns_it_names(histories, verb, columns):
+    source = reads(histories)
+    table = verb(source.scan())
+    assert source.columns == [columns]
+    assert isinstance(table.frame, pl.LazyFrame)
+
+
+@over_tables
+def test_the_frame_is_not_read_until_it_is_collected(histories, verb, columns):
+    source = reads(histories)
+    table = verb(source.scan())
+    before = len(source.columns)
+    plan = table.frame
+    table._repr_html_()
+    assert len(source.columns) == before
+    plan.collect()
+    assert len(source.columns) == before + 1
+
+
+@over_tables
+def test_what_is_collected_is_what_pandas_gives(histories, verb, columns):
+    lazy = verb(reads(histories).scan()).frame.collect().to_pandas().set_index("who").sort_index()
+    eager = verb(histories).frame.set_index("who").sort_index()
+    assert list(lazy.columns) == list(eager.columns)
+    for name in lazy.columns.difference(["note"]):
+        assert lazy[name].to_numpy() == pytest.approx(eager[name].to_numpy(), rel=1e-11, nan_ok=True)
+
+
+@over_tables
+def test_from_transactions_to_answers_takes_an_audit_and_one_query(orders, verb, columns):
+    source = reads(orders)
+    history = rm.clv.rfm_summary(source.scan(), **LOG)
+    assert source.columns == [["paid", "when", "who"]]
+    table = verb(history)
+    assert len(source.columns) == 2
+    assert isinstance(table.frame, pl.LazyFrame)
+
+
+def test_adopting_a_table_reads_nothing(histories):
+    source = reads(histories)
+    assert rm.clv.history(source.scan(), unit="day").unit == "day"
+    assert source.columns == []
+
+
+@pytest.mark.parametrize(
+    ("fit", "columns"),
+    [
+        (lambda lazy: rm.clv.BGNBD.fit(lazy, penalty=0.1), ["T", "frequency", "recency"]),
+        (lambda lazy: rm.clv.GammaGamma.fit(lazy, penalty=0.1), ["frequency", "monetary_value"]),
+    ],
+    ids=["BGNBD", "GammaGamma"],
+)
+def test_a_fit_reads_its_columns_once(histories, fit, columns):
+    source = reads(histories)
+    fit(source.scan())
+    assert source.columns == [columns]
+
+
+@over_tables
+def test_duckdb_runs_the_callers_table(histories, verb, columns):
+    connection = duckdb.connect()
+    connection.execute("create table user_histories as select * from histories")
+    found = verb(connection.table("user_histories")).frame
+    assert isinstance(found, duckdb.DuckDBPyRelation)
+    assert "user_histories" in found.explain()
+
+
+@over_tables
+def test_duckdb_answers_from_the_table_as_it_is_when_asked(histories, verb, columns):
+    """The plan is lazy: customers deleted after the call are not in the answer."""
+    connection = duckdb.connect()
+    connection.execute("create table user_histories as select * from histories")
+    found = verb(connection.table("user_histories")).frame
+    connection.execute("delete from user_histories where who >= 10")
+    assert sorted(row["who"] for row in as_rows(found)) == list(range(10))
+
+
+@over_tables
+def test_duckdb_tables_of_any_name_are_left_alone(histories, verb, columns):
+    connection = duckdb.connect()
+    connection.execute("create table user_histories as select * from histories")
+    for name in ("matched", "answers", "rows", "listed", "_rows"):
+        connection.execute(f"create table {name} as select 1 as x")
+    tables = connection.execute("show tables").fetchall()
+    assert len(as_rows(verb(connection.table("user_histories")))) == len(histories)
+    assert connection.execute("show tables").fetchall() == tables
+
+
+@over_tables
+@pytest.mark.parametrize("kind", [pl.from_pandas, lambda table: pl.from_pandas(table).lazy()], ids=["eager", "lazy"])
+def test_columns_of_any_name_come_back(histories, verb, columns, kind):
+    table = histories.assign(_key_T=1, key_frequency=2, _rows=3, rows=4, _share=5)
+    found = as_rows(verb(kind(table)))[0]
+    assert [found[name] for name in ("_key_T", "key_frequency", "_rows", "rows", "_share")] == [1, 2, 3, 4, 5]
+
+
+def test_a_column_that_arithmetic_would_overwrite_is_refused(frame, histories):
+    with pytest.raises(ColumnError, match="already has a column '_worth'"):
+        rm.clv.lifetime_value(BUYING, SPEND, frame(histories.assign(_worth=1.0)), horizon=39)
+
+
+# ---------------------------------------------------------------- summaries read their columns alone
+
+EVENTS = {"customer": "who", "time": "when"}
+SPELLS = {"customer": "who", "start": "start", "end": "end"}
+SUMMARIES = {
+    "retention.by_period": ("orders", lambda lazy: rm.retention.by_period(lazy, **EVENTS), {"who", "when"}),
+    "retention.cohorts": ("orders", lambda lazy: rm.retention.cohorts(lazy, **EVENTS), {"who", "when"}),
+    "retention.cohorts of money": (
+        "orders",
+        lambda lazy: rm.retention.cohorts(lazy, **EVENTS, value="paid"),
+        {"who", "when", "paid"},
+    ),
+    "retention.day_n": ("orders", lambda lazy: rm.retention.day_n(lazy, **EVENTS), {"who", "when"}),
+    "retention.from_subscriptions": (
+        "subscriptions",
+        lambda lazy: rm.retention.from_subscriptions(lazy, **SPELLS),
+        {"who", "start", "end"},
+    ),
+    "churn.by_group": (
+        "customers",
+        lambda lazy: rm.churn.by_group(lazy, churned="churned", group="group"),
+        {"churned", "group"},
+    ),
+    "churn.by_quantile": (
+        "customers",
+        lambda lazy: rm.churn.by_quantile(lazy, churned="churned", value="spend"),
+        {"churned", "spend"},
+    ),
+    "nps.score": ("customers", lambda lazy: rm.nps.score(lazy, rating="rating"), {"rating"}),
+}
+
+
+@pytest.mark.parametrize(("table", "verb", "columns"), SUMMARIES.values(), ids=list(SUMMARIES))
+def test_a_summary_reads_no_column_that_it_does_not_name(request, table, verb, columns):
+    source = reads(request.getfixturevalue(table))
+    verb(source.scan())
+    assert source.columns
+    assert set().union(*source.columns) == columns
+
+
+@pytest.mark.parametrize(("table", "verb", "columns"), SUMMARIES.values(), ids=list(SUMMARIES))
+def test_a_summary_of_a_lazy_table_is_that_of_an_eager_one(request, table, verb, columns):
+    eager = request.getfixturevalue(table)
+    assert as_sorted_rows(verb(reads(eager).scan())) == as_sorted_rows(verb(pl.from_pandas(eager)))
+
+
+@pytest.mark.parametrize("name", ["churn.by_group", "nps.score"])
+def test_a_summary_of_counts_takes_one_read(request, name):
+    table, verb, _ = SUMMARIES[name]
+    source = reads(request.getfixturevalue(table))
+    verb(source.scan())
+    assert len(source.columns) == 1

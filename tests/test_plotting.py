@@ -1,0 +1,359 @@
+"""Plots: what is drawn is what the answer says, on the axes asked for, and nothing else is touched."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import subprocess
+import sys
+
+import duckdb
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+
+import retention_metrics as rm
+from places import ROOT
+from retention_metrics import plotting
+from retention_metrics.errors import InputError
+from retention_metrics.plotting import canvas
+
+approx = pytest.approx
+MATHS = "a$x_1$ & <b>$b$</b> \\frac"
+
+
+def visits():
+    """Five customers from the first week on, some of whom come back; two groups with awkward names."""
+    seen = {"A": [0, 8, 15], "B": [0, 9], "C": [1, 22], "D": [7, 16], "E": [14]}
+    start = pd.Timestamp("2024-01-01")
+    rows = [
+        (who, start + pd.Timedelta(days=day), MATHS if who in "AB" else "plain") for who in seen for day in seen[who]
+    ]
+    return pd.DataFrame(rows, columns=["who", "day", "group"])
+
+
+LOG = {"customer": "who", "time": "day"}
+WEEKS = {**LOG, "period": "week", "since": "2024-01-01", "as_of": "2024-01-24"}
+
+
+def cohorts(**options):
+    return rm.retention.cohorts(visits(), **WEEKS, **options)
+
+
+def by_period(**options):
+    return rm.retention.by_period(visits(), **WEEKS, **options)
+
+
+def day_n(**options):
+    return rm.retention.day_n(visits(), **LOG, days=range(1, 9), since="2024-01-01", as_of="2024-01-24", **options)
+
+
+def churn(**options):
+    clients = pd.DataFrame({"rep": [MATHS] * 4 + ["Bo"] * 6, "left": [1, 1, 0, 0, 1, 0, 0, 0, 0, 0]})
+    return rm.churn.by_group(clients, churned="left", group="rep", **options)
+
+
+def score(**options):
+    return rm.nps.from_counts(promoters=18, passives=11, detractors=2, **options)
+
+
+def terms():
+    named = [rm.contracts.Term(MATHS, 1, fee_rate=0.1, monthly_churn=0.1)]
+    named.append(rm.contracts.Term("12 months", 12, fee_rate=0.06, monthly_churn=0.05))
+    return rm.contracts.compare(named, monthly_spend=50_000, horizon_months=24, acquisition_cost=60_000)
+
+
+def plateau():
+    return rm.growth.plateau(new_clients_per_month=1 / 6, monthly_fee=10_000, lifetime_months=12)
+
+
+def predicted():
+    return pd.DataFrame(
+        {
+            "frequency": [0, 0, 1, 2, 9, 12],
+            "frequency_holdout": [0, 1, 1, 3, 4, 6],
+            "expected_purchases": [0.3, 0.3, 0.9, 2.1, 3.8, 5.5],
+        }
+    )
+
+
+def alive(ax=None):
+    model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week")
+    return plotting.probability_alive_matrix(model, ax, T=39.0)
+
+
+PLOTS = {
+    "churn_by_group": lambda ax=None: plotting.churn_by_group(churn(), ax),
+    "cohort_heat_map": lambda ax=None: plotting.cohort_heat_map(cohorts(), ax),
+    "contract_comparison": lambda ax=None: plotting.contract_comparison(terms(), ax),
+    "draw": lambda ax=None: plotting.draw(score(), ax),
+    "estimate_with_interval": lambda ax=None: plotting.estimate_with_interval(rm.retention.rate(start=100, end=90), ax),
+    "expected_against_actual": lambda ax=None: plotting.expected_against_actual(predicted(), ax),
+    "plateau_path": lambda ax=None: plotting.plateau_path(plateau(), ax),
+    "probability_alive_matrix": alive,
+    "promoter_score": lambda ax=None: plotting.promoter_score(score(), ax),
+    "retention_curve": lambda ax=None: plotting.retention_curve(by_period(by="group"), ax),
+}
+every_plot = pytest.mark.parametrize("name", PLOTS)
+
+
+def texts(ax):
+    return [text for text in ax.figure.findobj(Text) if text.get_text()]
+
+
+def said(ax):
+    return [text.get_text() for text in texts(ax)]
+
+
+# ---------------------------------------------------------------- the convention
+
+
+def test_every_public_plot_is_drawn_here_and_takes_axes():
+    assert set(plotting.__all__) == set(PLOTS)
+    for name in plotting.__all__:
+        ax = inspect.signature(getattr(plotting, name)).parameters["ax"]
+        assert ax.default is None
+
+
+@every_plot
+def test_a_plot_makes_axes_of_its_own_or_uses_those_given(name):
+    given = Figure().add_subplot()
+    assert PLOTS[name](given) is given
+    assert given.has_data()
+    own = PLOTS[name]()
+    assert isinstance(own, Axes)
+    assert own.figure is not given.figure
+    own.figure.canvas.draw()
+
+
+@every_plot
+def test_a_plot_leaves_the_settings_of_matplotlib_alone(name):
+    before = dict(mpl.rcParams)
+    PLOTS[name]().figure.canvas.draw()
+    assert dict(mpl.rcParams) == before
+
+
+@every_plot
+def test_a_plot_leaves_other_axes_of_the_figure_alone(name):
+    left, right = Figure(figsize=(10, 4), layout="constrained").subplots(1, 2)
+    PLOTS[name](right)
+    assert not left.has_data()
+    assert left.get_title() == left.get_xlabel() == left.get_ylabel() == ""
+
+
+def test_pyplot_is_neither_loaded_nor_given_a_figure():
+    code = """
+import sys
+import retention_metrics as rm
+rm.nps.from_counts(promoters=6, passives=3, detractors=1).plot().figure.canvas.draw()
+rm.growth.plateau(new_clients_per_month=1, monthly_fee=1, lifetime_months=12).plot()
+assert "matplotlib.figure" in sys.modules and "matplotlib.pyplot" not in sys.modules
+import matplotlib
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+rm.retention.rate(start=100, end=90).plot()
+assert plt.get_fignums() == []
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_matplotlib_a_plot_says_what_to_install():
+    code = """
+import sys
+sys.modules["matplotlib"] = None
+sys.modules["matplotlib.figure"] = None
+import retention_metrics as rm
+try:
+    rm.retention.rate(start=100, end=90).plot()
+except rm.errors.MissingDependencyError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "plot() needs matplotlib: pip install 'retention-metrics[plot]'.\n"
+
+
+# ---------------------------------------------------------------- words from the data
+
+
+@pytest.mark.parametrize("name", ["churn_by_group", "contract_comparison", "retention_curve"])
+def test_words_from_the_data_are_drawn_as_they_stand(name):
+    ax = PLOTS[name]()
+    ours = [text for text in texts(ax) if "$" in text.get_text()]
+    assert ours
+    assert all(MATHS in text.get_text() and not text.get_parse_math() for text in ours)
+    ax.figure.canvas.draw()
+
+
+@every_plot
+def test_a_page_gets_a_picture_that_escapes_words_and_says_what_it_shows(name):
+    from xml.etree import ElementTree
+
+    page = canvas.svg(PLOTS[name]().figure, name="first", label='<what> "it" shows')
+    assert 'aria-label="&lt;what&gt; &quot;it&quot; shows"' in page
+    assert "<b>" not in page
+    assert "<style" not in page
+    ElementTree.fromstring(page)
+    identifiers = [part.split('"')[0] for part in page.split(' id="')[1:]]
+    assert all(identifier.startswith("first-") for identifier in identifiers)
+
+
+# ---------------------------------------------------------------- retention
+
+
+def test_the_heat_map_writes_complete_cells_and_hatches_incomplete_ones():
+    table = cohorts()
+    ax = table.plot()
+    rows = table.rows()
+    cohort = list(dict.fromkeys(row["cohort"] for row in rows))
+    hatched = {
+        (round(patch.get_y() + 0.5), round(patch.get_x() + 0.5))
+        for patch in ax.patches
+        if isinstance(patch, Rectangle) and patch.get_hatch()
+    }
+    incomplete = {(cohort.index(row["cohort"]), row["age"]) for row in rows if row["status"] == "incomplete"}
+    assert hatched == incomplete
+    assert incomplete
+    written = {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in ax.texts}
+    complete = {
+        (cohort.index(row["cohort"]), row["age"]): f"{100 * row['rate']:.0f}" for row in rows if row["rate"] is not None
+    }
+    assert written == complete
+
+
+def test_the_heat_map_names_cohorts_with_their_sizes_and_shows_one_group():
+    names = [label.get_text() for label in cohorts().plot().get_yticklabels()]
+    assert names == ["2024-01-01  (3)", "2024-01-08  (1)", "2024-01-15  (1)"]
+    with pytest.raises(InputError, match="one group"):
+        cohorts(by="group").plot()
+
+
+def test_the_heat_map_leaves_numbers_out_when_told():
+    assert not plotting.cohort_heat_map(cohorts(), annotate=False).texts
+
+
+@pytest.mark.parametrize("table", [by_period, day_n, lambda **options: cohorts().average()])
+def test_the_band_of_a_curve_is_the_interval(table):
+    result = table()
+    ax = result.plot()
+    rows = [row for row in result.rows() if row["rate"] is not None and row.get("age") != 0]
+    (line,) = ax.lines
+    drawn = np.asarray(line.get_ydata(), dtype=float)
+    assert drawn[np.isfinite(drawn)].tolist() == [row["rate"] for row in rows]
+    (bars,) = [part for part in ax.collections if hasattr(part, "get_segments")]
+    ends = [(segment[0][1], segment[1][1]) for segment in bars.get_segments()]
+    assert ends == [(row["low"], row["high"]) for row in rows]
+
+
+def test_a_curve_has_a_line_per_group_and_none_where_no_rate_is_known():
+    ax = by_period(by="group").plot()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [MATHS, "plain"]
+    assert len(ax.lines) == 2
+    unknown = rm.retention.by_period(visits().iloc[:1], **LOG)
+    with pytest.raises(InputError, match="rate"):
+        unknown.plot()
+
+
+def test_a_curve_without_a_level_has_no_band():
+    ax = by_period(level=None).plot()
+    assert not [part for part in ax.collections if part.get_paths() and part.get_facecolor().size]
+
+
+# ---------------------------------------------------------------- estimates
+
+
+def test_bars_of_churn_are_the_rates_with_their_intervals():
+    table = churn(order=["Bo", MATHS, "nobody"])
+    ax = table.plot()
+    rows = table.rows()
+    assert [bar.get_width() for bar in ax.patches] == [row["rate"] for row in rows[:2]]
+    whiskers = [segment for part in ax.collections for segment in part.get_segments()]
+    assert [(low, high) for (low, _), (high, _) in whiskers] == [approx((row["low"], row["high"])) for row in rows[:2]]
+    assert "no_customers" in said(ax)
+    assert [label.get_text() for label in ax.get_yticklabels()][2] == "nobody  (0 of 0)"
+
+
+def test_the_score_is_drawn_with_its_shares_and_interval():
+    result = score()
+    ax = result.plot()
+    shares = [100 * share for share in (result.detractor_share, result.passive_share, result.promoter_share)]
+    assert [bar.get_width() for bar in ax.patches] == approx(shares)
+    ((low, _), (high, _)) = ax.collections[0].get_segments()[0]
+    assert (low, high) == approx((result.interval.low, result.interval.high))
+    assert f"{result.estimate:.1f}  ({result.interval.low:.1f} to {result.interval.high:.1f})" in said(ax)
+
+
+def test_an_infinite_end_runs_past_the_estimate_and_stays_on_the_page():
+    ratio = rm.ratio(rm.churn.rate(start=20, lost=5), rm.churn.rate(start=20, lost=1))
+    endless = rm.ratio(rm.churn.rate(start=20, lost=5), rm.churn.rate(start=20, lost=0))
+    assert endless.interval.high == math.inf
+    assert all(math.isfinite(end) for end in ratio.plot().get_xlim())
+    with pytest.raises(InputError, match="has no estimate to draw"):
+        endless.plot()
+
+
+@pytest.mark.parametrize(
+    "result", [rm.churn.rate(start=0, lost=0), rm.nps.from_counts(promoters=0, passives=0, detractors=0)]
+)
+def test_what_is_undefined_is_not_drawn_and_says_why(result):
+    with pytest.raises(InputError, match=r"has no estimate to draw: .* undefined"):
+        result.plot()
+
+
+def test_a_result_without_a_plot_names_those_with_one():
+    with pytest.raises(InputError, match=r"'churn.lifetime' has no plot; .*churn.by_group"):
+        rm.churn.lifetime(0.05).plot()
+
+
+# ---------------------------------------------------------------- money and purchases
+
+
+def test_terms_have_a_bar_of_fees_and_one_of_present_value():
+    table = terms()
+    ax = table.plot()
+    widths = [bar.get_width() for bar in ax.patches]
+    assert widths == [*table.columns["expected_fees"], *table.columns["present_value"]]
+    assert min(widths) < 0  # what costs more to win than it pays runs to the left
+    assert [label.get_text().split("\n")[0] for label in ax.get_yticklabels()] == [MATHS, "12 months"]
+
+
+def test_the_path_ends_below_the_line_of_the_plateau():
+    level = plateau()
+    ax = level.plot()
+    path, line = ax.lines
+    assert tuple(path.get_ydata()) == level.columns["revenue"]
+    assert set(line.get_ydata()) == {float(level)}
+    assert "plateau 20,000" in said(ax)
+
+
+def test_classes_of_buyers_show_what_came_and_what_was_expected():
+    ax = plotting.expected_against_actual(predicted(), most=7)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "1", "2", "7+"]
+    assert [bar.get_height() for bar in ax.patches] == [0.5, 1, 3, 5]
+    assert list(ax.lines[-1].get_ydata()) == approx([0.3, 0.9, 2.1, 4.65])
+    for lazy in (pl.from_pandas(predicted()).lazy(), duckdb.from_df(predicted())):
+        with pytest.raises(InputError, match=r"is an eager frame\. Collect"):
+            plotting.expected_against_actual(lazy)
+    with pytest.raises(InputError, match="no customer"):
+        plotting.expected_against_actual(predicted().iloc[:0])
+
+
+def test_the_matrix_holds_the_models_own_probabilities():
+    model = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week")
+    ax = plotting.probability_alive_matrix(model, T=40, frequency_max=3, steps=4)
+    drawn = np.asarray(ax.collections[0].get_array()).reshape(3, 4)
+    expected = model.probability_alive(np.array([[1], [2], [3]]), np.array([[5.0, 15.0, 25.0, 35.0]]), 40.0)
+    assert drawn == approx(np.asarray(expected))
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(0.146, "14.6 %"), (0.5, "50 %"), (0, "0 %"), (1, "100 %"), (0.9996, "100 %"), (-0.1, "-10 %")]
+)
+def test_shares_are_written_as_per_cent(share, words):
+    assert canvas.percent(share) == words
