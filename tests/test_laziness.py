@@ -169,14 +169,21 @@ def test_duckdb_tables_of_any_name_are_left_alone(histories, verb, columns):
 @over_tables
 @pytest.mark.parametrize("kind", [pl.from_pandas, lambda table: pl.from_pandas(table).lazy()], ids=["eager", "lazy"])
 def test_columns_of_any_name_come_back(histories, verb, columns, kind):
-    table = histories.assign(_key_T=1, key_frequency=2, _rows=3, rows=4, _share=5)
+    table = histories.assign(_key_T=1, key_frequency=2, _rows=3, rows=4, _share=5, _worth=6)
     found = as_rows(verb(kind(table)))[0]
-    assert [found[name] for name in ("_key_T", "key_frequency", "_rows", "rows", "_share")] == [1, 2, 3, 4, 5]
+    assert [found[name] for name in ("_key_T", "key_frequency", "_rows", "rows", "_share", "_worth")] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+    ]
 
 
-def test_a_column_that_arithmetic_would_overwrite_is_refused(frame, histories):
-    with pytest.raises(ColumnError, match="already has a column '_worth'"):
-        rm.clv.lifetime_value(BUYING, SPEND, frame(histories.assign(_worth=1.0)), horizon=39)
+def test_a_column_that_the_answer_would_overwrite_is_refused(frame, histories):
+    with pytest.raises(ColumnError, match="already has a column 'clv'"):
+        rm.clv.lifetime_value(BUYING, SPEND, frame(histories.assign(clv=1.0)), horizon=39)
 
 
 # ---------------------------------------------------------------- summaries read their columns alone

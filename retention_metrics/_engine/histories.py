@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
-from retention_metrics._engine.join import join_answers
+from retention_metrics._engine.join import OURS, join_answers
 from retention_metrics._engine.tables import CustomerTable, add_columns
 from retention_metrics.errors import ColumnError, InputError
 
@@ -137,20 +137,20 @@ class HistorySource:
         """
         keys = self.arrays(*roles)
         answers = compute(*keys.values())
-        frame = self._joined(keys, answers)
+        hidden = {name: f"{OURS}{name}" for name in answers if name.startswith("_")}
+        frame = self._joined(keys, {hidden.get(name, name): cells for name, cells in answers.items()})
         found: list[str] = []
         if formula is not None:
-            frame, found = self._calculated(frame, answers, formula)
-        clash = [name for name in (*answers, *found) if name in self.source.columns]
+            frame, found = self._calculated(frame, answers, hidden, formula)
+        clash = [name for name in (*answers, *found) if name in self.source.columns and name not in hidden]
         if clash:
             raise ColumnError(
                 f"the table already has a column {clash[0]!r}, which the answer adds.",
                 column=clash[0],
                 fix="Rename it first.",
             )
-        hidden = [name for name in answers if name.startswith("_")]
         if hidden:
-            frame = nw.from_native(frame).drop(*hidden).to_native()
+            frame = nw.from_native(frame).drop(*hidden.values()).to_native()
         return CustomerTable(
             frame=frame,
             definition=definition,
@@ -167,7 +167,7 @@ class HistorySource:
         return join_answers(self.source, filled, answers)
 
     def _calculated(
-        self, frame: NativeFrame, answers: Mapping[str, Array], formula: Formula
+        self, frame: NativeFrame, answers: Mapping[str, Array], hidden: Mapping[str, str], formula: Formula
     ) -> tuple[NativeFrame, list[str]]:
         if not self.source.lazy:
             bad = self.source.frame.select(self._bad_money().cast(nw.Int64).sum().alias("bad"))
@@ -181,7 +181,7 @@ class HistorySource:
         by_role: dict[str, Any] = {
             role: self.source.column(role).cast(nw.Float64).fill_null(0.0) for role in self.source.roles
         }
-        planned = formula({**by_role, **{name: nw.col(name) for name in answers}})
+        planned = formula({**by_role, **{name: nw.col(hidden.get(name, name)) for name in answers}})
         native = nw.from_native(frame).with_columns(*(column.alias(name) for name, column in planned.items()))
         return native.to_native(), list(planned)
 

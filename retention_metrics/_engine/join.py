@@ -14,7 +14,7 @@ from retention_metrics.errors import InputError
 
 Array = NDArray[np.float64]
 # Names in a caller's frame or database: nobody else has columns or tables that begin like this.
-_OURS = "_retention_metrics_"
+OURS = "_retention_metrics_"
 
 
 def join_answers(source: Source, keys: Mapping[str, Array], answers: Mapping[str, Array]) -> NativeFrame:
@@ -30,7 +30,7 @@ def join_answers(source: Source, keys: Mapping[str, Array], answers: Mapping[str
             argument="history",
             fix="Collect it first.",
         )
-    names = {role: f"{_OURS}{role}" for role in keys}
+    names = {role: f"{OURS}{role}" for role in keys}
     small = nw.from_dict(
         {**{names[role]: values for role, values in keys.items()}, **answers}, backend=nw.Implementation.POLARS
     ).lazy()
@@ -50,18 +50,18 @@ def _in_duckdb(source: Source, keys: Mapping[str, Array], answers: Mapping[str, 
     import pandas as pd
 
     relation: Any = source.frame.to_native()
-    _retention_metrics_answers = pd.DataFrame({**{f"{_OURS}{role}": cells for role, cells in keys.items()}, **answers})
+    _retention_metrics_answers = pd.DataFrame({**{f"{OURS}{role}": cells for role, cells in keys.items()}, **answers})
     on = " AND ".join(
         f"CAST(rows.{column} AS VARCHAR) = answers.{key}"
         if keys[role].dtype == object
         else f"coalesce(CAST(rows.{column} AS DOUBLE), 0) = answers.{key}"
         for role in keys
-        for column, key in ((quoted(source.roles[role]), quoted(f"{_OURS}{role}")),)
+        for column, key in ((quoted(source.roles[role]), quoted(f"{OURS}{role}")),)
     )
     chosen = ", ".join(f"answers.{quoted(name)}" for name in answers)
     found = relation.query(
-        f"{_OURS}rows",
-        f"SELECT rows.*, {chosen} FROM {_OURS}rows AS rows LEFT JOIN {_OURS}answers AS answers ON {on}",
+        f"{OURS}rows",
+        f"SELECT rows.*, {chosen} FROM {OURS}rows AS rows LEFT JOIN {OURS}answers AS answers ON {on}",
     )
     del _retention_metrics_answers  # DuckDB's plan holds the frame that the query named
     return found
@@ -75,8 +75,8 @@ def cross_with(source: Source, rows: nw.LazyFrame[Any], name: str, values: NDArr
         _retention_metrics_listed = pd.DataFrame({name: values})
         relation: Any = rows.to_native()
         found = relation.query(
-            f"{_OURS}rows",
-            f"SELECT rows.*, listed.{quoted(name)} FROM {_OURS}rows AS rows CROSS JOIN {_OURS}listed AS listed",
+            f"{OURS}rows",
+            f"SELECT rows.*, listed.{quoted(name)} FROM {OURS}rows AS rows CROSS JOIN {OURS}listed AS listed",
         )
         del _retention_metrics_listed  # DuckDB's plan holds the frame that the query named
         crossed: nw.LazyFrame[Any] = nw.from_native(found)

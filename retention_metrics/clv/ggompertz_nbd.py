@@ -15,7 +15,7 @@ from retention_metrics.clv.purchase_model import PurchaseModel
 
 @model
 class GGompertzNBD(GammaRates, GompertzLifetimes, LifetimeModel):
-    """Gamma/Gompertz/NBD model: the hazard of leaving may rise or fall with age [1]_ [2]_.
+    """Gamma/Gompertz/NBD model: the hazard of leaving changes with age [1]_ [2]_.
 
     While alive a customer buys at rate lambda ~ Gamma(r, alpha); the hazard of leaving at age t is eta b exp(b t) with
     eta ~ Gamma(s, beta), so that ``S(t) = (beta / (beta - 1 + exp(b t)))**s``; lambda and eta are independent. Across

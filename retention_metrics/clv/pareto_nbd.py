@@ -16,7 +16,7 @@ from retention_metrics.clv.purchase_model import PurchaseModel
 
 @model
 class ParetoNBD(GammaRates, ParetoLifetimes, LifetimeModel):
-    """Pareto/NBD model: customers buy at their own rate and may leave at any moment [1]_.
+    """Pareto/NBD model: own purchase rates, and leaving at any moment [1]_.
 
     While alive a customer buys at rate lambda ~ Gamma(r, alpha); the lifetime is exponential at rate
     mu ~ Gamma(s, beta), so that lifetimes across customers are Pareto; lambda and mu are independent.
