@@ -110,19 +110,31 @@ def read(customers: Any, *, duration: str | None, churned: Any, counts: Any) -> 
     return RenewalTable(_some(Renewals.of(passed, left, weights)))
 
 
-def _from_frame(customers: Any, duration: Any, churned: Any, counts: Any) -> RenewalTable:
+def columns(duration: Any, churned: Any, counts: Any) -> dict[str, str | None]:
+    """Column names by role."""
     for role, name in (("duration", duration), ("churned", churned), ("counts", counts)):
         if not isinstance(name, str) and not (role == "counts" and name is None):
             shown = "nothing" if name is None else type(name).__name__
             raise InputError(f"{role}= names a column of the frame; got {shown}.", argument=role)
-    table = frames.adopt(customers, {"duration": duration, "churned": churned, "counts": counts})
-    columns = table.source.arrays("duration", "churned", "counts", counts=True)
+    return {"duration": duration, "churned": churned, "counts": counts}
+
+
+def _from_frame(customers: Any, duration: Any, churned: Any, counts: Any) -> RenewalTable:
+    table = frames.adopt(customers, columns(duration, churned, counts))
+    data, _ = by_covariates(table)
+    return RenewalTable(Renewals.of(data.duration, data.churned, data.counts), backend=table.backend)
+
+
+def by_covariates(table: frames.HistoryTable) -> tuple[Renewals, dict[str, Any]]:
+    """The rows of a table, and the covariates of each by column."""
+    covariates = table._covariates
+    found = table.source.arrays("duration", "churned", "counts", *covariates, counts=True)
     try:
-        passed, left = check(columns["duration"], columns["churned"])
-        weights = _whole_counts(columns["counts"]) if "counts" in columns else None
+        passed, left = check(found["duration"], found["churned"])
+        counts = _whole_counts(found["counts"]) if "counts" in found else np.ones(passed.size)
     except InputError as error:
         raise table._in_columns(error) from None
-    return RenewalTable(_some(Renewals.of(passed, left, weights)), backend=table.backend)
+    return _some(Renewals(passed, left, counts)), {name: found[role] for role, name in covariates.items()}
 
 
 def _whole_counts(counts: ArrayLike) -> Floats:
