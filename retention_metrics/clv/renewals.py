@@ -17,6 +17,7 @@ from retention_metrics.errors import InputError
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
+_KEYS = 2.0**62
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +41,8 @@ class Renewals:
     @classmethod
     def of(cls, duration: Floats, churned: Booleans, counts: Floats | None) -> Renewals:
         """Gather equal rows."""
-        pairs, which = np.unique(np.stack([duration, churned]), axis=1, return_inverse=True)
-        totals = np.bincount(which.reshape(-1), weights=counts, minlength=pairs.shape[1]).astype(float)
+        pairs, which = distinct(duration, churned)
+        totals = np.bincount(which, weights=counts, minlength=pairs.shape[1]).astype(float)
         kept = totals > 0
         return cls(pairs[0, kept], pairs[1, kept] > 0, totals[kept])
 
@@ -65,6 +66,19 @@ class Renewals:
         reached = self.duration >= renewal[:, None]
         gone = (self.duration == renewal[:, None]) & self.churned
         return reached @ self.counts, gone @ self.counts
+
+
+def distinct(*columns: NDArray[Any]) -> tuple[Floats, NDArray[np.intp]]:
+    """The distinct rows of columns of whole numbers of at least 0, sorted, and the place of every row among them."""
+    sizes = [float(column.max(initial=0)) + 1 for column in columns]
+    if np.prod(sizes) >= _KEYS:
+        rows, which = np.unique(np.stack(columns).astype(float), axis=1, return_inverse=True)
+        return rows, which.reshape(-1)
+    key = np.zeros(columns[0].size, dtype=np.int64)
+    for column, size in zip(columns, sizes, strict=True):
+        key = key * int(size) + column.astype(np.int64)
+    _, first, which = np.unique(key, return_index=True, return_inverse=True)
+    return np.stack([column[first].astype(float) for column in columns]), which.reshape(-1)
 
 
 @dataclass(frozen=True)
