@@ -502,3 +502,45 @@ def test_a_bad_column_is_named_as_the_caller_does(change, words):
         ShiftedBetaGeometric.fit(rows, duration="terms", churned="gone")
     with pytest.raises(InputError, match="churned= names a column"):
         ShiftedBetaGeometric.fit(rows, duration="terms", churned=[True, False])
+
+
+# ---------------------------------------------------------------- covariates
+
+
+@pytest.fixture(scope="module")
+def plans() -> pd.DataFrame:
+    """Customers of two plans: the odds of leaving at the first renewal are twice as high on the basic one."""
+    rng = np.random.default_rng(2008)
+    parts = [
+        ShiftedBetaGeometric(alpha=0.8, beta=beta).simulate(20_000, horizon=6, rng=rng).assign(plan=plan)
+        for plan, beta in (("annual", 3.0), ("basic", 1.5))
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_covariates_move_the_odds_of_leaving(plans):
+    fit = ShiftedBetaGeometric.fit(plans, duration="duration", churned="churned", dropout_covariates=["plan"])
+    (name,) = fit.model.coefficients
+    assert name == "dropout.plan[basic]"
+    assert fit.model.coefficients[name] == pytest.approx(np.log(2), abs=3.5 * fit.standard_errors[name])
+    assert fit.model.base.alpha == pytest.approx(0.8, abs=3.5 * fit.standard_errors["alpha"])
+    # the likelihood is that of the customers' own models, and higher than without the plan
+    own = fit.model.at(plans).log_likelihood(plans["duration"], plans["churned"])
+    assert own.sum() == pytest.approx(fit.log_likelihood, rel=1e-10)
+    assert fit.log_likelihood > ShiftedBetaGeometric.fit(plans, duration="duration", churned="churned").log_likelihood
+
+
+def test_predictions_follow_the_covariates(plans):
+    fit = ShiftedBetaGeometric.fit(plans, duration="duration", churned="churned", dropout_covariates=["plan"])
+    asked = pd.DataFrame({"tenure": [0, 0, 3], "plan": ["annual", "basic", "basic"]})
+    table = fit.predict(asked, horizon=4).to_frame()
+    assert table["retention_rate"].to_numpy() == pytest.approx(
+        [
+            float(np.ravel(fit.model.at({"plan": [plan]}).retention_rate(tenure + 1))[0])
+            for tenure, plan in zip(asked["tenure"], asked["plan"], strict=True)
+        ],
+        rel=1e-12,
+    )
+    assert table["survival"][1] < table["survival"][0]
+    with pytest.raises(InputError, match="covariates"):
+        BetaDiscreteWeibull.fit(plans, duration="duration", churned="churned", dropout_covariates=["plan"])

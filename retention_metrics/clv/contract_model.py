@@ -6,7 +6,8 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from retention_metrics._engine.adopt import NativeFrame
     from retention_metrics._engine.tables import CustomerTable
     from retention_metrics.clv.fitting import Fit, Spread
+    from retention_metrics.clv.frames import HistoryTable
     from retention_metrics.clv.newton import Objective
+    from retention_metrics.clv.regression import Covariates, Regression
 
 Floats = NDArray[np.float64]
 _ENDLESS = 2.0**53  # renewals: the last whole number that a float counts to
@@ -39,6 +42,8 @@ class ContractModel(Model):
 
     step: ClassVar[str] = "term"
     """What one step of ``survival`` is: a model of renewals is a churn assumption by the term."""
+    roles: ClassVar[Mapping[str, str | None]] = MappingProxyType({"tenure": "tenure"})
+    """Columns that ``predict`` reads, by role."""
     limit_of: ClassVar[str] = ""
     """In words, what is true of this model as the limit of a larger one."""
 
@@ -479,6 +484,31 @@ class ContractModel(Model):
 
     # ---------------------------------------------------------- many customers
 
+    @overload
+    @classmethod
+    def fit(
+        cls,
+        customers: NativeFrame | ArrayLike,
+        *,
+        duration: str | None = ...,
+        churned: str | ArrayLike,
+        counts: str | ArrayLike | None = ...,
+        penalty: float = ...,
+    ) -> Fit[Self]: ...
+
+    @overload
+    @classmethod
+    def fit(
+        cls,
+        customers: NativeFrame | ArrayLike,
+        *,
+        duration: str | None = ...,
+        churned: str | ArrayLike,
+        counts: str | ArrayLike | None = ...,
+        dropout_covariates: Sequence[str] = ...,
+        penalty: float = ...,
+    ) -> Fit[Regression[Self]]: ...
+
     @classmethod
     def fit(
         cls,
@@ -487,8 +517,9 @@ class ContractModel(Model):
         duration: str | None = None,
         churned: str | ArrayLike,
         counts: str | ArrayLike | None = None,
+        dropout_covariates: Sequence[str] = (),
         penalty: float = 0.0,
-    ) -> Fit[Self]:
+    ) -> Fit[Self] | Fit[Regression[Self]]:
         """Fit by maximum likelihood; cohorts of different ages are rows like any others.
 
         Parameters
@@ -502,13 +533,16 @@ class ContractModel(Model):
             Whether the customer left: a column of a frame, or an array beside an array.
         counts : str or array_like of int, optional
             Number of customers that share a row; one each by default.
+        dropout_covariates : sequence of str, optional
+            Columns of a frame, of numbers or of labels, that multiply the odds of leaving at the first renewal.
         penalty : float, default 0
-            Weight of half the squared distance of the log-parameters from 0, subtracted from the log-likelihood.
+            Weight of half the squared distance of the log-parameters from 0, subtracted from the log-likelihood. It
+            pulls coefficients to 0.
 
         Returns
         -------
         Fit
-            The model, with its log-likelihood and the covariance of its parameters.
+            The model, with its log-likelihood and the covariance of its parameters; with covariates a ``Regression``.
 
         Raises
         ------
@@ -531,9 +565,20 @@ class ContractModel(Model):
         >>> abs(fit.model.alpha - 0.668) < 3 * fit.standard_errors["alpha"]
         True
         """
-        from retention_metrics.clv import contract_fit
+        from retention_metrics.clv import contract_fit, regression
 
         weight = _checks.non_negative(penalty, name="penalty")
+        if dropout_covariates:
+            return regression.fit(
+                cls,
+                customers,
+                roles=renewals.columns(duration, churned, counts),
+                purchase=(),
+                dropout=dropout_covariates,
+                equal=(),
+                penalty=weight,
+                threads=None,
+            )
         table = renewals.read(customers, duration=duration, churned=churned, counts=counts)
 
         return contract_fit.fit(cls, table, penalty=weight)
@@ -666,6 +711,49 @@ class ContractModel(Model):
     @classmethod
     def _objective(cls, data: Renewals, *, threads: int | None) -> Objective:
         return renewals.RenewalObjective(data, cls.survival_terms, cls.hazard_terms)
+
+    @classmethod
+    def _rows(cls, theta: tuple[Floats, ...], data: Renewals, rows: slice) -> Terms:
+        duration, left = data.duration[rows], data.churned[rows]
+        odds = np.stack([np.broadcast_to(value, duration.shape) for value in theta])
+        stayed = cls.survival_terms(odds, np.where(left, duration - 1, duration))
+        leaves = cls.hazard_terms(odds, np.maximum(duration, 1))
+        return Terms(
+            stayed.value + left * leaves.value,
+            stayed.slopes + left * leaves.slopes,
+            stayed.curvatures + left * leaves.curvatures,
+        )
+
+    @classmethod
+    def _with_cells(cls, table: HistoryTable) -> tuple[Any, Mapping[str, Any], Mapping[str, int]]:
+        return *renewals.by_covariates(table), {}
+
+    @classmethod
+    def _fit_rows(cls, data: Renewals, *, unit: str | None, penalty: float, threads: int | None) -> Fit[Self]:
+        from retention_metrics.clv import contract_fit
+
+        gathered = Renewals.of(data.duration, data.churned, data.counts)
+        return contract_fit.fit(cls, renewals.RenewalTable(gathered), penalty=penalty)
+
+    def _predict_by(self, table: HistoryTable, covariates: Covariates[Self], *, horizon: float | None) -> CustomerTable:
+        ahead = float(_checks.count(horizon, name="horizon", low=1))
+        if covariates.spread is not None:
+            raise InputError(
+                "intervals of renewals given covariates are not worked out; leave level= out.", argument="level"
+            )
+        columns = {role: name for role, name in table.source.source.roles.items() if role not in self.roles}
+
+        def answers(passed: Floats, *cells: Any) -> dict[str, Floats]:
+            tenure = _checks.whole(passed, name="tenure")
+            by_column = dict(zip(columns.values(), cells, strict=True))
+            model, one = covariates.of(by_column)(covariates.regression), np.ones(tenure.size)
+            return {
+                "retention_rate": np.exp(model._log_kept(tenure, one)),
+                "survival": np.exp(model._log_kept(tenure, ahead * one)),
+                "residual_lifetime": model._ahead(tenure, ahead, 0.0),
+            }
+
+        return table.source.with_answers(("tenure", *columns), answers, definition=f"{self.kind}/regression/predict")
 
     def _contributions(self, data: Renewals) -> Floats:
         return self._log_probability(data.duration, data.churned)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from retention_metrics import _checks
-from retention_metrics.clv import batch, histories
+from retention_metrics.clv import batch, histories, renewals
 from retention_metrics.clv.contract_model import ContractModel
 from retention_metrics.clv.parts import Terms
 from retention_metrics.clv.purchase_model import PurchaseModel, Rng
@@ -260,8 +260,8 @@ class OpportunityModel(PurchaseModel):
     def _on_distinct(self, function: Callable[..., Floats], *arrays: Floats) -> Floats:
         """``function`` of 1-D columns at their distinct rows, given back in the shape of the arrays."""
         shape = arrays[0].shape
-        rows, which = np.unique(np.stack([array.reshape(-1) for array in arrays]), axis=1, return_inverse=True)
-        return function(*rows)[which.reshape(-1)].reshape(shape)
+        rows, which = renewals.distinct(*(array.reshape(-1) for array in arrays))
+        return function(*rows)[which].reshape(shape)
 
     def _log_likelihood(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
         def likelihood(x: Floats, t_x: Floats, n: Floats) -> Floats:
@@ -463,10 +463,10 @@ class OpportunityObjective:
 
     def __init__(self, model: type[OpportunityModel], data: histories.Histories) -> None:
         check(data.frequency, data.recency, data.T)
-        found, which = np.unique(np.stack([data.frequency, data.recency, data.T]), axis=1, return_inverse=True)
+        found, which = renewals.distinct(data.frequency, data.recency, data.T)
         self._model = model
         self._x, self._t_x, self._n = found
-        self._counts = np.bincount(which.reshape(-1), weights=data.counts).astype(float)
+        self._counts = np.bincount(which, weights=data.counts).astype(float)
 
     def evaluate(self, theta: Floats) -> tuple[float, Floats, Floats]:
         """Value, gradient and Hessian in the parameters of ``to_odds``."""

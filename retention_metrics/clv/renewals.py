@@ -17,6 +17,7 @@ from retention_metrics.errors import InputError
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
+_KEYS = 2.0**62
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +41,8 @@ class Renewals:
     @classmethod
     def of(cls, duration: Floats, churned: Booleans, counts: Floats | None) -> Renewals:
         """Gather equal rows."""
-        pairs, which = np.unique(np.stack([duration, churned]), axis=1, return_inverse=True)
-        totals = np.bincount(which.reshape(-1), weights=counts, minlength=pairs.shape[1]).astype(float)
+        pairs, which = distinct(duration, churned)
+        totals = np.bincount(which, weights=counts, minlength=pairs.shape[1]).astype(float)
         kept = totals > 0
         return cls(pairs[0, kept], pairs[1, kept] > 0, totals[kept])
 
@@ -65,6 +66,19 @@ class Renewals:
         reached = self.duration >= renewal[:, None]
         gone = (self.duration == renewal[:, None]) & self.churned
         return reached @ self.counts, gone @ self.counts
+
+
+def distinct(*columns: NDArray[Any]) -> tuple[Floats, NDArray[np.intp]]:
+    """The distinct rows of columns of whole numbers of at least 0, sorted, and the place of every row among them."""
+    sizes = [float(column.max(initial=0)) + 1 for column in columns]
+    if np.prod(sizes) >= _KEYS:
+        rows, which = np.unique(np.stack(columns).astype(float), axis=1, return_inverse=True)
+        return rows, which.reshape(-1)
+    key = np.zeros(columns[0].size, dtype=np.int64)
+    for column, size in zip(columns, sizes, strict=True):
+        key = key * int(size) + column.astype(np.int64)
+    _, first, which = np.unique(key, return_index=True, return_inverse=True)
+    return np.stack([column[first].astype(float) for column in columns]), which.reshape(-1)
 
 
 @dataclass(frozen=True)
@@ -110,19 +124,31 @@ def read(customers: Any, *, duration: str | None, churned: Any, counts: Any) -> 
     return RenewalTable(_some(Renewals.of(passed, left, weights)))
 
 
-def _from_frame(customers: Any, duration: Any, churned: Any, counts: Any) -> RenewalTable:
+def columns(duration: Any, churned: Any, counts: Any) -> dict[str, str | None]:
+    """Column names by role."""
     for role, name in (("duration", duration), ("churned", churned), ("counts", counts)):
         if not isinstance(name, str) and not (role == "counts" and name is None):
             shown = "nothing" if name is None else type(name).__name__
             raise InputError(f"{role}= names a column of the frame; got {shown}.", argument=role)
-    table = frames.adopt(customers, {"duration": duration, "churned": churned, "counts": counts})
-    columns = table.source.arrays("duration", "churned", "counts", counts=True)
+    return {"duration": duration, "churned": churned, "counts": counts}
+
+
+def _from_frame(customers: Any, duration: Any, churned: Any, counts: Any) -> RenewalTable:
+    table = frames.adopt(customers, columns(duration, churned, counts))
+    data, _ = by_covariates(table)
+    return RenewalTable(Renewals.of(data.duration, data.churned, data.counts), backend=table.backend)
+
+
+def by_covariates(table: frames.HistoryTable) -> tuple[Renewals, dict[str, Any]]:
+    """The rows of a table, and the covariates of each by column."""
+    covariates = table._covariates
+    found = table.source.arrays("duration", "churned", "counts", *covariates, counts=True)
     try:
-        passed, left = check(columns["duration"], columns["churned"])
-        weights = _whole_counts(columns["counts"]) if "counts" in columns else None
+        passed, left = check(found["duration"], found["churned"])
+        counts = _whole_counts(found["counts"]) if "counts" in found else np.ones(passed.size)
     except InputError as error:
         raise table._in_columns(error) from None
-    return RenewalTable(_some(Renewals.of(passed, left, weights)), backend=table.backend)
+    return _some(Renewals(passed, left, counts)), {name: found[role] for role, name in covariates.items()}
 
 
 def _whole_counts(counts: ArrayLike) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -55,6 +57,7 @@ class ShiftedBetaGeometric(ContractModel):
     kind: ClassVar[str] = "clv.shifted_beta_geometric"
     parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta")
     beta_pairs: ClassVar[tuple[tuple[str, str], ...]] = (("alpha", "beta"),)
+    effects: ClassVar[Mapping[str, tuple[str, int]]] = MappingProxyType({"dropout": ("beta", -1)})
     limit_of: ClassVar[str] = "a customer's churn does not change with tenure (c = 1)"
 
     alpha: float
@@ -97,7 +100,7 @@ class ShiftedBetaGeometric(ContractModel):
     def survival_terms(odds: Floats, renewals: Floats) -> Terms:
         """Log of the survival, with its derivatives in alpha and beta."""
         alpha, beta = odds
-        return beta_terms(float(alpha), float(beta), renewals)
+        return beta_terms(alpha, beta, renewals)
 
     @classmethod
     def hazard_terms(cls, odds: Floats, renewals: Floats) -> Terms:
@@ -112,7 +115,7 @@ class ShiftedBetaGeometric(ContractModel):
         )
 
 
-def beta_terms(alpha: float, beta: float, clock: Floats) -> Terms:
+def beta_terms(alpha: float | Floats, beta: float | Floats, clock: Floats) -> Terms:
     """Log of ``B(alpha, beta + clock) / B(alpha, beta)``, with its derivatives in alpha and beta."""
     slope_alpha = -digamma_step(alpha + beta, clock)
     slope_beta = digamma_step(beta, clock) + slope_alpha
