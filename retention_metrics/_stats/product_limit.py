@@ -1,0 +1,201 @@
+"""The product-limit estimator: risk sets, survival with its limits, restricted means and the log-rank statistic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+SurvivalMethod = Literal["log-log", "log", "greenwood"]
+
+SURVIVAL_METHODS: tuple[SurvivalMethod, ...] = ("log-log", "log", "greenwood")
+
+# Whole times are counted rather than sorted while the counters are no more than this many times the rows.
+_COUNTERS_PER_ROW = 4
+
+
+class RiskTable(NamedTuple):
+    """Distinct times, rising, with who is at risk just before each and who leaves or is last seen at it.
+
+    Customers who come in later have a row at the time at which they do, so that the number at risk is constant
+    between rows.
+    """
+
+    time: Floats
+    at_risk: Floats
+    churned: Floats
+    censored: Floats
+
+
+def risk_table(
+    duration: Floats, churned: Booleans, *, entry: Floats | None = None, counts: Floats | None = None
+) -> RiskTable:
+    """Risk sets of customers watched from after ``entry`` (0: from the start) to ``duration``, both included."""
+    time, lost, left = _exits(duration, churned, counts)
+    late = None if entry is None else entry > 0
+    if entry is None or late is None or not late.any():
+        return RiskTable(time, left.sum() - _before(left), lost, left - lost)
+    came, _, joined = _exits(
+        entry[late], np.zeros(int(late.sum()), dtype=bool), None if counts is None else counts[late]
+    )
+    grid = np.union1d(time, came)
+    lost, left = _on(grid, time, lost), _on(grid, time, left)
+    joined = _on(grid, came, joined)
+    from_start = left.sum() - joined.sum()
+    return RiskTable(grid, from_start + _before(joined) - _before(left), lost, left - lost)
+
+
+def _exits(times: Floats, marked: Booleans, counts: Floats | None) -> tuple[Floats, Floats, Floats]:
+    """Distinct times with the marked and with all customers at each."""
+    if counts is not None:
+        distinct, where = np.unique(times, return_inverse=True)
+        both = np.bincount(where, weights=counts, minlength=distinct.size)
+        some = np.bincount(where, weights=np.where(marked, counts, 0.0), minlength=distinct.size)
+        return distinct + 0.0, some, both
+    top = times.max(initial=0.0)
+    if top <= max(_COUNTERS_PER_ROW * times.size, 1000):
+        steps = times.astype(np.int64)
+        if np.array_equal(steps, times):
+            both = np.bincount(2 * steps + marked, minlength=2 * int(top) + 2).reshape(-1, 2)
+            seen = np.flatnonzero(both.any(axis=1))
+            return seen.astype(np.float64), both[seen, 1].astype(np.float64), both[seen].sum(axis=1).astype(np.float64)
+    # The bits of floats of at least 0 are ordered as the floats are and leave the sign free: shifted there, one
+    # sort of integers orders the times and keeps each mark with its time.
+    keys = ((times + 0.0).view(np.uint64) << np.uint64(1)) | marked
+    keys.sort()
+    bits = keys >> np.uint64(1)
+    first = np.flatnonzero(np.concatenate([[True], bits[1:] != bits[:-1]]))
+    ends = np.append(first[1:], keys.size)
+    running = np.concatenate([[0], np.cumsum(keys & np.uint64(1), dtype=np.int64)])
+    return (
+        bits[first].view(np.float64),
+        (running[ends] - running[first]).astype(np.float64),
+        (ends - first).astype(float),
+    )
+
+
+def _before(counts: Floats) -> Floats:
+    """Sums over the earlier entries."""
+    return np.concatenate([[0.0], np.cumsum(counts)[:-1]])
+
+
+def _on(grid: Floats, time: Floats, counts: Floats) -> Floats:
+    spread = np.zeros(grid.size)
+    spread[np.searchsorted(grid, time)] = counts
+    return spread
+
+
+def survival(table: RiskTable) -> tuple[Floats, Floats]:
+    """Share still there after each time, and Greenwood's sum of d / (n (n - d)); infinite once nobody is left.
+
+    Kaplan and Meier (1958): S(t) is the product of 1 - d/n over the times up to t. Greenwood (1926): the variance of
+    S(t) is S(t)^2 times the sum.
+    """
+    stay = np.subtract(table.at_risk, table.churned)
+    risk = np.maximum(table.at_risk, 1.0)
+    factor = np.where(table.churned > 0, stay / risk, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(table.churned > 0, table.churned / (risk * stay), 0.0)
+    return np.cumprod(factor), np.cumsum(terms)
+
+
+def survival_limits(
+    table: RiskTable, share: Floats, greenwood: Floats, *, z: float, tail: float, method: SurvivalMethod
+) -> tuple[Floats, Floats]:
+    """Pointwise limits of S after each time, inside [0, 1]; ``tail`` is the probability left on each side.
+
+    ``"log-log"`` keeps its limits on the scale of log(-log S) (Kalbfleisch and Prentice 1980), ``"log"`` on that of
+    log S, ``"greenwood"`` on that of S. No variance is estimated where nobody, or everybody, has left. Before the
+    first loss the limits are the exact binomial ones for the smallest number at risk so far; once nobody is left the
+    upper limit stays where it was, or is the exact one of the last risk set where that is lower.
+    """
+    half = z * np.sqrt(np.where(np.isfinite(greenwood), greenwood, 0.0))
+    low, high = np.empty_like(share), np.empty_like(share)
+    inside = (share > 0) & (share < 1)
+    s, h = share[inside], half[inside]
+    if method == "log-log":
+        logs = np.log(s)
+        spread = np.exp(h / -logs)
+        low[inside], high[inside] = np.exp(logs * spread), np.exp(logs / spread)
+    elif method == "log":
+        low[inside], high[inside] = s * np.exp(-h), np.minimum(s * np.exp(h), 1.0)
+    else:
+        low[inside], high[inside] = np.maximum(s - s * h, 0.0), np.minimum(s + s * h, 1.0)
+    whole = share == 1
+    fewest = np.minimum.accumulate(table.at_risk[whole])
+    low[whole], high[whole] = all_stayed(fewest, tail), 1.0
+    gone = share == 0
+    if gone.any():
+        first = int(np.argmax(gone))
+        last = high[first - 1] if first else 1.0
+        low[gone], high[gone] = 0.0, min(last, 1 - float(all_stayed(table.at_risk[first], tail)))
+    return low, high
+
+
+def all_stayed(customers: Floats | float, tail: float) -> Floats:
+    """Exact lower limit of a share where all of ``customers`` stayed: tail^(1/n) (Clopper and Pearson 1934)."""
+    n = np.asarray(customers, dtype=np.float64)
+    return np.where(n > 0, tail ** (1 / np.maximum(n, 1.0)), 0.0)
+
+
+def area(time: Floats, share: Floats, to: Floats) -> Floats:
+    """Integral of the curve from 0 to each entry of ``to``; the curve is 1 before the first time."""
+    knots, height = np.concatenate([[0.0], time]), np.concatenate([[1.0], share])
+    sums = np.concatenate([[0.0], np.cumsum(height[:-1] * np.diff(knots))])
+    piece = np.searchsorted(knots, to, side="right") - 1
+    return np.asarray(sums[piece] + height[piece] * (to - knots[piece]), dtype=np.float64)
+
+
+def restricted_mean_variance(table: RiskTable, share: Floats, horizon: float) -> float:
+    """Greenwood-type variance of the restricted mean: the sum of A(t)^2 d / (n (n - d)), A the area from t to h.
+
+    Where the last at risk all leave, A is 0 and so is the term (Klein and Moeschberger 2003, section 4.5).
+    """
+    ends = np.append(np.minimum(table.time, horizon), horizon)
+    areas = area(table.time, share, ends)
+    beyond = areas[-1] - areas[:-1]
+    stay = table.at_risk - table.churned
+    counted = (table.churned > 0) & (stay > 0) & (table.time <= horizon)
+    n, d, a = table.at_risk[counted], table.churned[counted], beyond[counted]
+    return float(np.sum(a**2 * d / (n * stay[counted])))
+
+
+def person_time(table: RiskTable, to: Floats) -> Floats:
+    """Time watched from 0 up to each entry of ``to``, over all customers."""
+    knots = np.concatenate([[0.0], table.time])
+    watched = np.concatenate([[0.0], np.cumsum(table.at_risk * np.diff(knots))])
+    return np.asarray(np.interp(to, knots, watched), dtype=np.float64)
+
+
+class LogRankSums(NamedTuple):
+    """Losses by group, their expectation where the groups do not differ, and the covariance of the difference."""
+
+    observed: Floats
+    expected: Floats
+    covariance: NDArray[np.float64]
+
+
+def log_rank_sums(tables: Sequence[RiskTable]) -> LogRankSums:
+    """Sums over the times of loss for two or more groups (Mantel 1966; Peto and Peto 1972).
+
+    At each time the losses of the groups are hypergeometric given the numbers at risk: with n at risk and d lost,
+    group j expects d n_j / n, and the covariance is d (n - d) / (n - 1) times (n_j/n) (delta_jk - n_k/n).
+    """
+    times = np.unique(np.concatenate([table.time[table.churned > 0] for table in tables]))
+    at_risk = np.stack([_at_risk(table, times) for table in tables])
+    lost = np.stack([_on(times, table.time[table.churned > 0], table.churned[table.churned > 0]) for table in tables])
+    n, d = at_risk.sum(axis=0), lost.sum(axis=0)
+    shares = at_risk / n
+    scale = d * (n - d) / np.maximum(n - 1, 1.0)
+    covariance = np.diag((shares * scale).sum(axis=1)) - (shares * scale) @ shares.T
+    return LogRankSums(lost.sum(axis=1), (shares * d).sum(axis=1), covariance)
+
+
+def _at_risk(table: RiskTable, times: Floats) -> Floats:
+    """Numbers at risk just before any times: those of the next row."""
+    place = np.searchsorted(table.time, times)
+    return np.append(table.at_risk, 0.0)[place]
