@@ -38,6 +38,14 @@ def customers() -> pd.DataFrame:
     return pd.DataFrame({"plan": ["<i>monthly</i>"] * 30 + ["yearly"] * 30, "spend": range(60), "churned": churned})
 
 
+def retention_curve(*, by: str | None = "plan", **options: object) -> rm.survival.SurvivalCurve:
+    """Sixty customers, half of them still there when last seen."""
+    months = [1 + (7 * k) % 29 for k in range(60)]
+    left = [(5 * k) % 7 < (5 if k < 30 else 3) for k in range(60)]
+    frame = customers()[["plan"]].assign(months=months, left=left, seen_from=[k % 2 / 2 for k in range(60)])
+    return rm.survival.kaplan_meier(frame, duration="months", churned="left", by=by, **options)
+
+
 @functools.cache
 def counted() -> pd.DataFrame:
     """Purchase histories as distinct rows with the number of customers of each."""
@@ -175,6 +183,23 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: rm.retention.rate(start=0, end=0),
         lambda: rm.retention.rate(start=100, end=90, level=None),
     ),
+    "survival.curve": (
+        retention_curve,
+        lambda: retention_curve(by=None),
+        lambda: retention_curve(by=None, level=None),
+        lambda: retention_curve(by=None, method="greenwood", entry="seen_from"),
+    ),
+    "survival.hazard": (lambda: retention_curve().hazard, lambda: retention_curve(by=None, level=None).hazard),
+    "survival.log_rank": (lambda: retention_curve().log_rank(),),
+    "survival.quantile": (
+        lambda: retention_curve(by=None).median,
+        lambda: retention_curve(by=None).quantile(0.9),
+    ),
+    "survival.restricted_mean": (lambda: retention_curve(by=None).mean(24),),
+    "survival.restricted_mean_difference": (
+        lambda: retention_curve().difference("yearly", "<i>monthly</i>", horizon=20.5),
+    ),
+    "survival.share": (lambda: retention_curve(by=None).at(12), lambda: retention_curve(by=None).at(0.5)),
     "survival.constant_churn": (lambda: rm.survival.ConstantChurn(monthly_churn=0.05),),
     "survival.table": (lambda: rm.survival.assumption([1.0, 0.8, 0.7, 0.65], tail="constant_hazard"),),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,8 +15,10 @@ SurvivalMethod = Literal["log-log", "log", "greenwood"]
 
 SURVIVAL_METHODS: tuple[SurvivalMethod, ...] = ("log-log", "log", "greenwood")
 
-# Whole times are counted rather than sorted while the counters are no more than this many times the rows.
-_COUNTERS_PER_ROW = 4
+# Whole times below this are counted; other times are sorted.
+_MOST_COUNTERS = 65_536
+# Rows that are worked on at a time: their arrays stay in the processor's cache.
+_BLOCK = 32_768
 
 
 class RiskTable(NamedTuple):
@@ -38,13 +41,14 @@ def risk_table(
     time, lost, left = _exits(duration, churned, counts)
     late = None if entry is None else entry > 0
     if entry is None or late is None or not late.any():
-        return RiskTable(time, left.sum() - _before(left), lost, left - lost)
-    came, _, joined = _exits(
-        entry[late], np.zeros(int(late.sum()), dtype=bool), None if counts is None else counts[late]
-    )
+        at_risk = np.cumsum(left)
+        at_risk -= left
+        np.subtract(left.sum(), at_risk, out=at_risk)
+        return RiskTable(time, at_risk, lost, left - lost)
+    some = None if counts is None else counts[late]
+    came, _, joined = _exits(entry[late], np.zeros(int(late.sum()), dtype=np.bool_), some)
     grid = np.union1d(time, came)
-    lost, left = _on(grid, time, lost), _on(grid, time, left)
-    joined = _on(grid, came, joined)
+    lost, left, joined = _on(grid, time, lost), _on(grid, time, left), _on(grid, came, joined)
     from_start = left.sum() - joined.sum()
     return RiskTable(grid, from_start + _before(joined) - _before(left), lost, left - lost)
 
@@ -53,34 +57,58 @@ def _exits(times: Floats, marked: Booleans, counts: Floats | None) -> tuple[Floa
     """Distinct times with the marked and with all customers at each."""
     if counts is not None:
         distinct, where = np.unique(times, return_inverse=True)
-        both = np.bincount(where, weights=counts, minlength=distinct.size)
-        some = np.bincount(where, weights=np.where(marked, counts, 0.0), minlength=distinct.size)
-        return distinct + 0.0, some, both
-    top = times.max(initial=0.0)
-    if top <= max(_COUNTERS_PER_ROW * times.size, 1000):
-        steps = times.astype(np.int64)
-        if np.array_equal(steps, times):
-            both = np.bincount(2 * steps + marked, minlength=2 * int(top) + 2).reshape(-1, 2)
-            seen = np.flatnonzero(both.any(axis=1))
-            return seen.astype(np.float64), both[seen, 1].astype(np.float64), both[seen].sum(axis=1).astype(np.float64)
-    # The bits of floats of at least 0 are ordered as the floats are and leave the sign free: shifted there, one
-    # sort of integers orders the times and keeps each mark with its time.
-    keys = ((times + 0.0).view(np.uint64) << np.uint64(1)) | marked
+        lost, left = (np.bincount(where, weights=own).astype(np.float64) for own in (counts * marked, counts))
+        return distinct + 0.0, lost, left
+    counted = _counted(times, marked) if times.max(initial=0.0) < _MOST_COUNTERS else None
+    return _sorted(times, marked) if counted is None else counted
+
+
+def _counted(times: Floats, marked: Booleans) -> tuple[Floats, Floats, Floats] | None:
+    """The exits at whole times; None where a time is not whole."""
+    top = int(times.max(initial=0.0))
+    counts = np.zeros(2 * top + 2, dtype=np.int64)
+    # A block of 8: the counters may be many.
+    for block in _blocks(times.size, 8 * _BLOCK):
+        steps = times[block].astype(np.int64)
+        if not np.array_equal(steps, times[block]):
+            return None
+        steps *= 2
+        steps += marked[block]
+        counts += np.bincount(steps, minlength=counts.size)
+    pairs = counts.reshape(-1, 2)
+    seen = np.flatnonzero(pairs.any(axis=1))
+    return seen.astype(np.float64), pairs[seen, 1].astype(np.float64), pairs[seen].sum(axis=1).astype(np.float64)
+
+
+def _sorted(times: Floats, marked: Booleans) -> tuple[Floats, Floats, Floats]:
+    """The exits at any times.
+
+    The bits of floats of at least 0 are ordered as the floats are and leave the sign free: with the mark shifted in
+    from below, one sort of integers orders the times and keeps each mark with its time.
+    """
+    keys = (times + 0.0).view(np.uint64)
+    keys <<= np.uint64(1)
+    keys |= marked
     keys.sort()
-    bits = keys >> np.uint64(1)
-    first = np.flatnonzero(np.concatenate([[True], bits[1:] != bits[:-1]]))
-    ends = np.append(first[1:], keys.size)
-    running = np.concatenate([[0], np.cumsum(keys & np.uint64(1), dtype=np.int64)])
-    return (
-        bits[first].view(np.float64),
-        (running[ends] - running[first]).astype(np.float64),
-        (ends - first).astype(float),
-    )
+    lost = np.empty(keys.size)
+    for block in _blocks(keys.size, _BLOCK):
+        lost[block] = keys[block] & np.uint64(1)
+    keys >>= np.uint64(1)
+    apart = keys[1:] != keys[:-1]
+    if apart.all():
+        return keys.view(np.float64), lost, np.ones(keys.size)
+    first = np.concatenate([[0], np.flatnonzero(apart) + 1])
+    left = np.diff(first, append=keys.size).astype(np.float64)
+    return keys[first].view(np.float64), np.add.reduceat(lost, first), left
+
+
+def _blocks(rows: int, size: int) -> Iterator[slice]:
+    return (slice(start, start + size) for start in range(0, rows, size))
 
 
 def _before(counts: Floats) -> Floats:
     """Sums over the earlier entries."""
-    return np.concatenate([[0.0], np.cumsum(counts)[:-1]])
+    return np.cumsum(counts) - counts
 
 
 def _on(grid: Floats, time: Floats, counts: Floats) -> Floats:
@@ -95,12 +123,16 @@ def survival(table: RiskTable) -> tuple[Floats, Floats]:
     Kaplan and Meier (1958): S(t) is the product of 1 - d/n over the times up to t. Greenwood (1926): the variance of
     S(t) is S(t)^2 times the sum.
     """
-    stay = np.subtract(table.at_risk, table.churned)
-    risk = np.maximum(table.at_risk, 1.0)
-    factor = np.where(table.churned > 0, stay / risk, 1.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(table.churned > 0, table.churned / (risk * stay), 0.0)
-    return np.cumprod(factor), np.cumsum(terms)
+    share, greenwood = np.empty(table.time.size), np.empty(table.time.size)
+    still, spread = 1.0, 0.0
+    for block in _blocks(share.size, _BLOCK):
+        # Where nobody is at risk nobody leaves, and the curve stays.
+        risk, lost = np.maximum(table.at_risk[block], 1.0), table.churned[block]
+        share[block] = still * np.cumprod(1 - lost / risk)
+        with np.errstate(divide="ignore"):
+            greenwood[block] = spread + np.cumsum(lost / (risk * (risk - lost)))
+        still, spread = float(share[block][-1]), float(greenwood[block][-1])
+    return share, greenwood
 
 
 def survival_limits(
@@ -113,27 +145,36 @@ def survival_limits(
     first loss the limits are the exact binomial ones for the smallest number at risk so far; once nobody is left the
     upper limit stays where it was, or is the exact one of the last risk set where that is lower.
     """
-    half = z * np.sqrt(np.where(np.isfinite(greenwood), greenwood, 0.0))
     low, high = np.empty_like(share), np.empty_like(share)
-    inside = (share > 0) & (share < 1)
-    s, h = share[inside], half[inside]
-    if method == "log-log":
-        logs = np.log(s)
-        spread = np.exp(h / -logs)
-        low[inside], high[inside] = np.exp(logs * spread), np.exp(logs / spread)
-    elif method == "log":
-        low[inside], high[inside] = s * np.exp(-h), np.minimum(s * np.exp(h), 1.0)
-    else:
-        low[inside], high[inside] = np.maximum(s - s * h, 0.0), np.minimum(s + s * h, 1.0)
-    whole = share == 1
-    fewest = np.minimum.accumulate(table.at_risk[whole])
-    low[whole], high[whole] = all_stayed(fewest, tail), 1.0
-    gone = share == 0
-    if gone.any():
-        first = int(np.argmax(gone))
-        last = high[first - 1] if first else 1.0
-        low[gone], high[gone] = 0.0, min(last, 1 - float(all_stayed(table.at_risk[first], tail)))
+    # The curve never rises: it is 1, then between, then 0.
+    first, end = int(np.count_nonzero(share == 1)), int(np.count_nonzero(share))
+    for block in _blocks(end - first, _BLOCK):
+        rows = slice(first + block.start, min(first + block.stop, end))
+        low[rows], high[rows] = _LIMITS[method](share[rows], z * np.sqrt(greenwood[rows]))
+    low[:first], high[:first] = all_stayed(np.minimum.accumulate(table.at_risk[:first]), tail), 1.0
+    if end < share.size:
+        before = high[end - 1] if end else 1.0
+        low[end:], high[end:] = 0.0, min(before, 1 - float(all_stayed(table.at_risk[end], tail)))
     return low, high
+
+
+def _log_log(share: Floats, half: Floats) -> tuple[Floats, Floats]:
+    logs = np.log(share)
+    spread = np.exp(half / -logs)
+    return np.exp(logs * spread), np.exp(logs / spread)
+
+
+def _log(share: Floats, half: Floats) -> tuple[Floats, Floats]:
+    return share * np.exp(-half), np.minimum(share * np.exp(half), 1.0)
+
+
+def _linear(share: Floats, half: Floats) -> tuple[Floats, Floats]:
+    return np.maximum(share - share * half, 0.0), np.minimum(share + share * half, 1.0)
+
+
+_LIMITS: Mapping[SurvivalMethod, Callable[[Floats, Floats], tuple[Floats, Floats]]] = MappingProxyType(
+    {"log-log": _log_log, "log": _log, "greenwood": _linear}
+)
 
 
 def all_stayed(customers: Floats | float, tail: float) -> Floats:

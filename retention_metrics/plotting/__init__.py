@@ -16,6 +16,7 @@ from retention_metrics.plotting.groups import churn_by_group, estimate_with_inte
 from retention_metrics.plotting.money import contract_comparison, plateau_path
 from retention_metrics.plotting.purchases import expected_against_actual, probability_alive_matrix
 from retention_metrics.plotting.retention import cohort_heat_map, retention_curve
+from retention_metrics.plotting.survival import hazard_rates, survival_curve
 from retention_metrics.results import Result
 
 if TYPE_CHECKING:
@@ -28,10 +29,12 @@ __all__ = [
     "draw",
     "estimate_with_interval",
     "expected_against_actual",
+    "hazard_rates",
     "plateau_path",
     "probability_alive_matrix",
     "promoter_score",
     "retention_curve",
+    "survival_curve",
 ]
 
 _BY_KIND: Mapping[str, str] = MappingProxyType(
@@ -49,6 +52,12 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "retention.cohorts": "retention:cohort_heat_map",
         "retention.day_n": "retention:retention_curve",
         "retention.rate": "groups:estimate_with_interval",
+        "survival.curve": "survival:survival_curve",
+        "survival.hazard": "survival:hazard_rates",
+        "survival.quantile": "groups:estimate_with_interval",
+        "survival.restricted_mean": "groups:estimate_with_interval",
+        "survival.restricted_mean_difference": "groups:estimate_with_interval",
+        "survival.share": "groups:estimate_with_interval",
     }
 )
 

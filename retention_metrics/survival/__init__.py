@@ -14,5 +14,29 @@ from retention_metrics.survival.assumptions import (
 from retention_metrics.survival.assumptions import StepUnit as StepUnit
 from retention_metrics.survival.assumptions import Tail as Tail
 from retention_metrics.survival.assumptions import plain as plain
+from retention_metrics.survival.curves import SurvivalCurve, kaplan_meier
+from retention_metrics.survival.estimates import (
+    HazardTable,
+    LifetimeQuantile,
+    RestrictedMean,
+    RestrictedMeanDifference,
+    SurvivalShare,
+)
+from retention_metrics.survival.log_ranks import LogRank, log_rank
 
-__all__ = ["Assumption", "ConstantChurn", "SurvivalTable", "assumption", "tabulate"]
+__all__ = [
+    "Assumption",
+    "ConstantChurn",
+    "HazardTable",
+    "LifetimeQuantile",
+    "LogRank",
+    "RestrictedMean",
+    "RestrictedMeanDifference",
+    "SurvivalCurve",
+    "SurvivalShare",
+    "SurvivalTable",
+    "assumption",
+    "kaplan_meier",
+    "log_rank",
+    "tabulate",
+]
