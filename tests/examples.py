@@ -84,6 +84,26 @@ def comparison() -> rm.contracts.TermComparison:
     return rm.contracts.compare(terms(), monthly_spend=50_000, horizon_months=24)
 
 
+def uncertain_comparison() -> rm.contracts.TermComparison:
+    """Churns from counts, from an interval and from a curve; a bond that can be broken, and tiers of fees."""
+    tiers = rm.contracts.FeeTiers([(0, 0.10), (20_000, 0.05)], minimum=900)
+    curve = rm.survival.kaplan_meier([2, 5, 9, 14, 20, 26, 31, 31], [True, True, False, True, True, False, True, False])
+    offered = [
+        rm.contracts.Term("counted", 1, fee=tiers, monthly_churn=rm.churn.rate(start=90, lost=7), acceptance=0.4),
+        rm.contracts.Term(
+            "rate",
+            6,
+            fee_rate=0.08,
+            monthly_churn=rm.churn.convert(rm.churn.rate(start=200, lost=60), per="year", to="month"),
+            leaves="any_month",
+            early_termination_fee=500,
+            payment="arrears",
+        ),
+        rm.contracts.Term("<u>curve</u>", 12, fee_rate=0.06, survival=curve, setup_fee=100, acquisition_cost=4_000),
+    ]
+    return rm.contracts.compare(offered, monthly_spend=40_000, horizon_months=24, draws=500, rng=2019)
+
+
 def cohorts(**options: object) -> rm.retention.CohortTable:
     return rm.retention.cohorts(activity(), customer="who", time="when", period="week", as_of="2024-01-20", **options)
 
@@ -134,13 +154,55 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "clv.fit": (fit_of_purchases, fit_of_spend),
     "clv.gamma_gamma": (lambda: rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44),),
     "clv.simple_value": (lambda: rm.clv.simple_value(margin=100.0, retention_rate=0.8, discount_rate=0.1),),
+    "contracts.break_even": (
+        lambda: comparison().break_even_acceptance("yearly", "<u>monthly</u>"),
+        lambda: comparison().break_even_spend("yearly", "<u>monthly</u>"),
+        lambda: uncertain_comparison().break_even_spend("counted", "rate"),
+        lambda: uncertain_comparison().break_even_discount_rate("counted", "rate"),
+    ),
     "contracts.break_even_churn_ratio": (
         lambda: comparison().break_even_churn_ratio("yearly", "<u>monthly</u>"),
         lambda: comparison().break_even_churn_ratio("<u>monthly</u>", "yearly"),
     ),
     "contracts.break_even_fee": (lambda: comparison().break_even_fee("yearly", "<u>monthly</u>"),),
-    "contracts.compare": (comparison,),
-    "contracts.term": (lambda: terms()[0], lambda: terms()[1]),
+    "contracts.cash_flow": (
+        lambda: comparison().cash_flow("yearly"),
+        lambda: uncertain_comparison().cash_flow("rate", draws=200, rng=2019),
+    ),
+    "contracts.compare": (comparison, uncertain_comparison),
+    "contracts.dropped_term": (
+        lambda: comparison().drop("<u>monthly</u>"),
+        lambda: uncertain_comparison().drop("counted", draws=200, rng=2019),
+    ),
+    "contracts.fee_flat": (lambda: rm.contracts.FeeFlat(1_500),),
+    "contracts.fee_share": (lambda: rm.contracts.FeeShare(0.10, minimum=500, unit=0.01),),
+    "contracts.fee_tiers": (lambda: rm.contracts.FeeTiers([(0, 0.10), (20_000, 0.08)], basis="whole"),),
+    "contracts.portfolio": (
+        lambda: comparison().portfolio(shares={"<u>monthly</u>": 0.5, "yearly": 0.2}),
+        lambda: uncertain_comparison().portfolio(shares={"counted": 0.5, "rate": 0.2}, draws=200, rng=2019),
+    ),
+    "contracts.probability_better": (
+        lambda: comparison().probability_better("yearly", "<u>monthly</u>"),
+        lambda: uncertain_comparison().probability_better("counted", "rate", of="single_client", rng=2019),
+    ),
+    "contracts.sensitivity": (
+        lambda: comparison().sensitivity("yearly"),
+        lambda: uncertain_comparison().sensitivity("counted", against="rate", inputs={"monthly_spend": (1e3, 9e4)}),
+    ),
+    "contracts.sensitivity_grid": (
+        lambda: comparison().sensitivity_grid(
+            "yearly",
+            against="<u>monthly</u>",
+            x=("monthly_churn", [0.02, 0.10, 0.20]),
+            y=("fee_rate", [0.02, 0.06, 0.12]),
+        ),
+    ),
+    "contracts.term": (
+        lambda: terms()[0],
+        lambda: terms()[1],
+        lambda: uncertain_comparison().terms[0],
+        lambda: uncertain_comparison().terms[2],
+    ),
     "customers.totals": (lambda: rm.clv.history(history(), unit="week").totals(),),
     "growth.plateau": (
         lambda: rm.growth.plateau(new_clients_per_month=1 / 6, monthly_fee=10_000, lifetime_months=12),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from retention_metrics.errors import InputError
 from retention_metrics.plotting.groups import churn_by_group, estimate_with_interval, promoter_score
-from retention_metrics.plotting.money import contract_comparison, plateau_path
+from retention_metrics.plotting.money import cash_flow, contract_comparison, iso_value_map, plateau_path, tornado
 from retention_metrics.plotting.purchases import expected_against_actual, probability_alive_matrix
 from retention_metrics.plotting.retention import cohort_heat_map, retention_curve
 from retention_metrics.plotting.survival import hazard_rates, survival_curve
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "cash_flow",
     "churn_by_group",
     "cohort_heat_map",
     "contract_comparison",
@@ -30,17 +31,22 @@ __all__ = [
     "estimate_with_interval",
     "expected_against_actual",
     "hazard_rates",
+    "iso_value_map",
     "plateau_path",
     "probability_alive_matrix",
     "promoter_score",
     "retention_curve",
     "survival_curve",
+    "tornado",
 ]
 
 _BY_KIND: Mapping[str, str] = MappingProxyType(
     {
         "churn.by_group": "groups:churn_by_group",
+        "contracts.cash_flow": "money:cash_flow",
         "contracts.compare": "money:contract_comparison",
+        "contracts.sensitivity": "money:tornado",
+        "contracts.sensitivity_grid": "money:iso_value_map",
         "growth.plateau": "money:plateau_path",
         "nps.difference": "groups:estimate_with_interval",
         "nps.promoter_score": "groups:promoter_score",

@@ -131,6 +131,168 @@ def plateau_path(plateau: TableResult, ax: Axes | None = None) -> Axes:
     return canvas.finish(ax, x="month", y="revenue per month")
 
 
+def cash_flow(flow: TableResult, ax: Axes | None = None) -> Axes:
+    """What a signed client has brought, less what it has cost, month by month.
+
+    Parameters
+    ----------
+    flow : CashFlow
+        What ``cash_flow`` of a ``TermComparison`` returned.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure's axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The cumulative cash by month, with its band where the churn is uncertain, and the month of recovery.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> term = rm.contracts.Term("yearly", 12, fee_rate=0.06, monthly_churn=0.05, acquisition_cost=8_000)
+    >>> table = rm.contracts.compare(term, monthly_spend=50_000, horizon_months=24)
+    >>> table.cash_flow("yearly").plot().get_ylabel()
+    'cumulative cash per client'
+    """
+    rows = flow.rows()
+    months = [_float(row["month"]) for row in rows]
+    running = [_float(row["cumulative_cash"]) for row in rows]
+
+    ax = canvas.axes(ax)
+    ax.plot(months, running, color=canvas.PRIMARY, linewidth=1.8)
+    if all(row["cumulative_cash_low"] is not None for row in rows):
+        low, high = ([_float(row[f"cumulative_cash_{end}"]) for row in rows] for end in ("low", "high"))
+        ax.fill_between(months, low, high, color=canvas.PRIMARY, alpha=0.2, linewidth=0)
+    ax.axhline(0, color=canvas.MUTED, linewidth=0.8)
+    back = getattr(flow, "recovery_month", None)
+    if back:
+        ax.axvline(back, color=canvas.SECONDARY, linestyle="--", linewidth=1.2)
+        ax.annotate(
+            f"recovered in month {back}",
+            (back, min(running)),
+            xytext=(5, 2),
+            textcoords="offset points",
+            color=canvas.INK,
+        )
+    _thousands(ax, "y")
+    ax.grid(axis="y", color=canvas.GRID, linewidth=0.6)
+    return canvas.finish(ax, title=str(getattr(flow, "term", "")), x="month", y="cumulative cash per client")
+
+
+def tornado(sensitivity: TableResult, ax: Axes | None = None) -> Axes:
+    """How far each input alone moves a value, the widest on top.
+
+    Parameters
+    ----------
+    sensitivity : TermSensitivity
+        What ``sensitivity`` of a ``TermComparison`` returned.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure's axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A bar per input from the value at its low end to that at its high end, around the value as it stands.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> term = rm.contracts.Term("yearly", 12, fee_rate=0.06, monthly_churn=0.05)
+    >>> table = rm.contracts.compare(term, monthly_spend=50_000, horizon_months=24)
+    >>> table.sensitivity("yearly").plot().get_xlabel()
+    'present value of yearly'
+    """
+    rows = sensitivity.rows()
+    base = _float(getattr(sensitivity, "base", 0.0))
+
+    ax = canvas.axes(ax, height=max(2.2, 1.2 + 0.45 * len(rows)))
+    for place, row in enumerate(rows):
+        for end, colour in (("low", canvas.SECONDARY), ("high", canvas.PRIMARY)):
+            value = _float(row[f"value_{end}"])
+            words = f"input {end}" if place == 0 else None
+            ax.barh(place, value - base, left=base, height=0.6, color=colour, alpha=0.85, label=words)
+    labels = [
+        f"{str(row['input']).replace('_', ' ')}{'' if row['of'] == 'all' else ' of ' + str(row['of'])}\n"
+        f"{_float(row['input_low']):,.4g} to {_float(row['input_high']):,.4g}"
+        for row in rows
+    ]
+    ax.set_yticks(range(len(rows)), labels=labels, fontsize="small", parse_math=False)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.axvline(base, color=canvas.INK, linewidth=0.8)
+    _thousands(ax, "x")
+    ax.grid(axis="x", color=canvas.GRID, linewidth=0.6)
+    ax.legend(frameon=False, fontsize="small", loc="best")
+    return canvas.finish(ax, x=_value_of(sensitivity))
+
+
+def iso_value_map(grid: TableResult, ax: Axes | None = None) -> Axes:
+    """A value over two inputs, with lines along which it stays the same.
+
+    Parameters
+    ----------
+    grid : SensitivityGrid
+        What ``sensitivity_grid`` of a ``TermComparison`` returned.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure's axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Filled contours with labelled lines; the line of value 0 is dashed.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> term = rm.contracts.Term("yearly", 12, fee_rate=0.06, monthly_churn=0.05)
+    >>> table = rm.contracts.compare(term, monthly_spend=50_000, horizon_months=24)
+    >>> grid = table.sensitivity_grid("yearly", x=("monthly_churn", [0.02, 0.1]), y=("monthly_spend", [20_000, 50_000]))
+    >>> grid.plot().get_xlabel()
+    'monthly churn of yearly'
+    """
+    rows = grid.rows()
+    x, y = (sorted({_float(row[axis]) for row in rows}) for axis in ("x", "y"))
+    values = {(_float(row["x"]), _float(row["y"])): _float(row["value"]) for row in rows}
+    height = np.array([[values[across, up] for across in x] for up in y])
+
+    ax = canvas.axes(ax)
+    if np.ptp(height) > 0:
+        filled = ax.contourf(x, y, height, levels=12, cmap=canvas.SEQUENTIAL, alpha=0.9)
+        lines = ax.contour(x, y, height, levels=filled.levels, colors="white", linewidths=0.6)
+        ax.clabel(lines, fontsize="x-small", fmt=lambda value: f"{value:,.0f}")
+        if height.min() < 0 < height.max():
+            ax.contour(x, y, height, levels=[0.0], colors=canvas.SECONDARY, linewidths=1.8, linestyles="--")
+    names = {axis: str(getattr(grid, f"{axis}_input", axis)) for axis in ("x", "y")}
+    for axis, name in names.items():
+        if "rate" in name or "churn" in name:
+            canvas.percent_axis(getattr(ax, f"{axis}axis"))
+    term = str(getattr(grid, "term", ""))
+    words = {
+        axis: name.replace("_", " ") + (f" of {term}" if name in {"monthly_churn", "fee_rate"} else "")
+        for axis, name in names.items()
+    }
+    return canvas.finish(ax, title=_value_of(grid), x=words["x"], y=words["y"])
+
+
+def _value_of(result: TableResult) -> str:
+    against = getattr(result, "against", None)
+    return f"present value of {getattr(result, 'term', '')}" + ("" if against is None else f" less that of {against}")
+
+
 def _thousands(ax: Axes, name: str) -> None:
     from matplotlib.ticker import StrMethodFormatter
 
