@@ -18,7 +18,7 @@ SURVIVAL_METHODS: tuple[SurvivalMethod, ...] = ("log-log", "log", "greenwood")
 # Whole times below this are counted; other times are sorted.
 _MOST_COUNTERS = 65_536
 # Rows that are worked on at a time: their arrays stay in the processor's cache.
-_BLOCK = 32_768
+_BLOCK = 16_384
 
 
 class RiskTable(NamedTuple):
@@ -67,8 +67,7 @@ def _counted(times: Floats, marked: Booleans) -> tuple[Floats, Floats, Floats] |
     """The exits at whole times; None where a time is not whole."""
     top = int(times.max(initial=0.0))
     counts = np.zeros(2 * top + 2, dtype=np.int64)
-    # A block of 8: the counters may be many.
-    for block in _blocks(times.size, 8 * _BLOCK):
+    for block in _blocks(times.size, max(_BLOCK, 2 * counts.size)):
         steps = times[block].astype(np.int64)
         if not np.array_equal(steps, times[block]):
             return None
