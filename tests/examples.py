@@ -84,6 +84,12 @@ def comparison() -> rm.contracts.TermComparison:
     return rm.contracts.compare(terms(), monthly_spend=50_000, horizon_months=24)
 
 
+def term_estimates(**options: object) -> rm.contracts.TermEstimates:
+    lengths = {"<i>monthly</i>": 1, "yearly": 12}
+    clients = customers().assign(size=["small", "large"] * 30)
+    return rm.contracts.estimate(clients, term="plan", duration="spend", churned="churned", months=lengths, **options)
+
+
 def uncertain_comparison() -> rm.contracts.TermComparison:
     """Churns from counts, from an interval and from a curve; a bond that can be broken, and tiers of fees."""
     tiers = rm.contracts.FeeTiers([(0, 0.10), (20_000, 0.05)], minimum=900)
@@ -169,14 +175,23 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: comparison().cash_flow("yearly"),
         lambda: uncertain_comparison().cash_flow("rate", draws=200, rng=2019),
     ),
+    "contracts.churn_rate_ratio": (
+        lambda: term_estimates(by="size").ratio("<i>monthly</i>", "yearly"),
+        lambda: term_estimates().ratio("<i>monthly</i>", "yearly"),
+    ),
     "contracts.compare": (comparison, uncertain_comparison),
     "contracts.dropped_term": (
         lambda: comparison().drop("<u>monthly</u>"),
         lambda: uncertain_comparison().drop("counted", draws=200, rng=2019),
     ),
+    "contracts.estimate": (term_estimates, lambda: term_estimates(by="size"), lambda: term_estimates(level=None)),
     "contracts.fee_flat": (lambda: rm.contracts.FeeFlat(1_500),),
     "contracts.fee_share": (lambda: rm.contracts.FeeShare(0.10, minimum=500, unit=0.01),),
     "contracts.fee_tiers": (lambda: rm.contracts.FeeTiers([(0, 0.10), (20_000, 0.08)], basis="whole"),),
+    "contracts.monthly_churn": (
+        lambda: term_estimates().churn("<i>monthly</i>"),
+        lambda: term_estimates(by="size").churn("yearly", group="small"),
+    ),
     "contracts.portfolio": (
         lambda: comparison().portfolio(shares={"<u>monthly</u>": 0.5, "yearly": 0.2}),
         lambda: uncertain_comparison().portfolio(shares={"counted": 0.5, "rate": 0.2}, draws=200, rng=2019),

@@ -6,6 +6,7 @@ from retention_metrics.contracts.break_evens import BreakEven, BreakEvenChurnRat
 from retention_metrics.contracts.cash import CashFlow
 from retention_metrics.contracts.chances import ProbabilityBetter
 from retention_metrics.contracts.comparison import TermComparison, compare
+from retention_metrics.contracts.estimates import ChurnRateRatio, MonthlyChurn, TermEstimates, estimate
 from retention_metrics.contracts.fees import FeeFlat, FeeShare, FeeTiers
 from retention_metrics.contracts.portfolio import DroppedTerm, Portfolio
 from retention_metrics.contracts.sensitivity import SensitivityGrid, TermSensitivity
@@ -16,15 +17,19 @@ __all__ = [
     "BreakEvenChurnRatio",
     "BreakEvenFee",
     "CashFlow",
+    "ChurnRateRatio",
     "DroppedTerm",
     "FeeFlat",
     "FeeShare",
     "FeeTiers",
+    "MonthlyChurn",
     "Portfolio",
     "ProbabilityBetter",
     "SensitivityGrid",
     "Term",
     "TermComparison",
+    "TermEstimates",
     "TermSensitivity",
     "compare",
+    "estimate",
 ]

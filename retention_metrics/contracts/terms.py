@@ -203,8 +203,7 @@ class Term(Stored):
         is_array = not hasattr(given, "survival") and np.ndim(given) > 0
         adopted = assumption(given, step=self.survival_step or ("term" if is_array else None), tail=self.tail)
         if isinstance(adopted, ConstantChurn):
-            given_result = isinstance(given, results.Result) and not hasattr(given, "survival")
-            object.__setattr__(self, "monthly_churn", given if given_result else adopted.monthly_churn)
+            object.__setattr__(self, "monthly_churn", _rate_with_evidence(given, adopted.monthly_churn))
             object.__setattr__(self, "survival", None)
             self._adopt_churn()
             return
@@ -449,6 +448,11 @@ def _checked_name(name: object) -> str:
     if not isinstance(name, str) or not name.strip():
         raise InputError(f"name is a text that tells the terms apart; got {name!r}.", argument="name")
     return name
+
+
+def _rate_with_evidence(given: object, rate: float) -> float | results.Result:
+    """A result that is a rate as it is, for its counts and interval; the rate of anything else."""
+    return given if isinstance(given, results.Result) and not hasattr(given, "survival") else rate
 
 
 def _refuse_other_fees(fee: object) -> None:

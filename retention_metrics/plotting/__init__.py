@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 from retention_metrics.errors import InputError
 from retention_metrics.plotting.groups import churn_by_group, estimate_with_interval, promoter_score
-from retention_metrics.plotting.money import cash_flow, contract_comparison, iso_value_map, plateau_path, tornado
+from retention_metrics.plotting.money import (
+    cash_flow,
+    churn_by_term,
+    contract_comparison,
+    iso_value_map,
+    plateau_path,
+    tornado,
+)
 from retention_metrics.plotting.purchases import expected_against_actual, probability_alive_matrix
 from retention_metrics.plotting.retention import cohort_heat_map, retention_curve
 from retention_metrics.plotting.survival import hazard_rates, survival_curve
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "cash_flow",
     "churn_by_group",
+    "churn_by_term",
     "cohort_heat_map",
     "contract_comparison",
     "draw",
@@ -44,7 +52,10 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
     {
         "churn.by_group": "groups:churn_by_group",
         "contracts.cash_flow": "money:cash_flow",
+        "contracts.churn_rate_ratio": "groups:estimate_with_interval",
         "contracts.compare": "money:contract_comparison",
+        "contracts.estimate": "money:churn_by_term",
+        "contracts.monthly_churn": "groups:estimate_with_interval",
         "contracts.sensitivity": "money:tornado",
         "contracts.sensitivity_grid": "money:iso_value_map",
         "growth.plateau": "money:plateau_path",

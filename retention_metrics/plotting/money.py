@@ -288,6 +288,56 @@ def iso_value_map(grid: TableResult, ax: Axes | None = None) -> Axes:
     return canvas.finish(ax, title=_value_of(grid), x=words["x"], y=words["y"])
 
 
+def churn_by_term(estimates: TableResult, ax: Axes | None = None) -> Axes:
+    """Monthly churn of contract terms, with intervals.
+
+    Parameters
+    ----------
+    estimates : TermEstimates
+        What ``contracts.estimate`` returned.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure's axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A point and an interval per term, and per group within it; a term without an estimate has none.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_metrics as rm
+    >>> clients = pd.DataFrame({"term": ["monthly"] * 50, "stayed": [10] * 50, "left": [True] * 20 + [False] * 30})
+    >>> table = rm.contracts.estimate(clients, term="term", duration="stayed", churned="left", months={"monthly": 1})
+    >>> table.plot().get_xlabel()
+    'churn a month'
+    """
+    rows = estimates.rows()
+
+    ax = canvas.axes(ax, height=max(1.8, 1.0 + 0.4 * len(rows)))
+    for place, row in enumerate(rows):
+        if row["monthly_churn"] is None:
+            continue
+        rate = _float(row["monthly_churn"])
+        if row["low"] is not None and row["high"] is not None:
+            ends = [[rate - _float(row["low"])], [_float(row["high"]) - rate]]
+            ax.errorbar([rate], [place], xerr=ends, fmt="none", ecolor=canvas.INK, elinewidth=1.5, capsize=4)
+        pooled = row.get("group") is None
+        ax.plot([rate], [place], marker="o", markersize=8 if pooled else 5, color=canvas.PRIMARY)
+    labels = [str(row["term"]) if row.get("group") is None else f"{row['term']}, {row['group']}" for row in rows]
+    ax.set_yticks(range(len(rows)), labels=labels, parse_math=False)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_xlim(left=0.0)
+    canvas.percent_axis(ax.xaxis)
+    ax.grid(axis="x", color=canvas.GRID, linewidth=0.6)
+    return canvas.finish(ax, x="churn a month")
+
+
 def _value_of(result: TableResult) -> str:
     against = getattr(result, "against", None)
     return f"present value of {getattr(result, 'term', '')}" + ("" if against is None else f" less that of {against}")
