@@ -141,8 +141,8 @@ def survival_limits(
 
     ``"log-log"`` keeps its limits on the scale of log(-log S) (Kalbfleisch and Prentice 1980), ``"log"`` on that of
     log S, ``"greenwood"`` on that of S. No variance is estimated where nobody, or everybody, has left. Before the
-    first loss the limits are the exact binomial ones for the smallest number at risk so far; once nobody is left the
-    upper limit stays where it was, or is the exact one of the last risk set where that is lower.
+    first loss the limits are the exact binomial ones for the smallest number at risk up to the step's end; once nobody
+    is left the upper limit stays where it was, or is the exact one of the last risk set where that is lower.
     """
     low, high = np.empty_like(share), np.empty_like(share)
     # The curve never rises: it is 1, then between, then 0.
@@ -150,7 +150,7 @@ def survival_limits(
     for block in _blocks(end - first, _BLOCK):
         rows = slice(first + block.start, min(first + block.stop, end))
         low[rows], high[rows] = _LIMITS[method](share[rows], z * np.sqrt(greenwood[rows]))
-    low[:first], high[:first] = all_stayed(np.minimum.accumulate(table.at_risk[:first]), tail), 1.0
+    low[:first], high[:first] = all_stayed(_watched_through(table.at_risk, first), tail), 1.0
     if end < share.size:
         before = high[end - 1] if end else 1.0
         low[end:], high[end:] = 0.0, min(before, 1 - float(all_stayed(table.at_risk[end], tail)))
@@ -174,6 +174,12 @@ def _linear(share: Floats, half: Floats) -> tuple[Floats, Floats]:
 _LIMITS: Mapping[SurvivalMethod, Callable[[Floats, Floats], tuple[Floats, Floats]]] = MappingProxyType(
     {"log-log": _log_log, "log": _log, "greenwood": _linear}
 )
+
+
+def _watched_through(at_risk: Floats, steps: int) -> Floats:
+    """The fewest at risk from the start up to the time that ends each of the first steps of the curve."""
+    following = at_risk[np.minimum(np.arange(steps) + 1, at_risk.size - 1)]
+    return np.minimum.accumulate(np.minimum(at_risk[:steps], following))
 
 
 def all_stayed(customers: Floats | float, tail: float) -> Floats:

@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from retention_metrics import _checks
 from retention_metrics._engine import adopt
@@ -256,8 +257,8 @@ class SurvivalCurve(Result):
         Returns
         -------
         RestrictedMean
-            The area under the curve up to the horizon, in months, with a normal interval inside [0, horizon].
-            Where nobody left before the horizon the interval is exact.
+            The area under the curve up to the horizon, in months, with an interval inside [0, horizon] that is
+            symmetric on the scale of log(mean / (horizon - mean)). Where nobody left before the horizon it is exact.
 
         Raises
         ------
@@ -278,7 +279,7 @@ class SurvivalCurve(Result):
         >>> from retention_metrics import survival
         >>> mean = survival.kaplan_meier([3, 5, 5, 8, 12], [True, True, False, False, True]).mean(6)
         >>> round(mean.estimate, 2), round(mean.interval.low, 2), round(mean.interval.high, 2)
-        (5.2, 4.18, 6.0)
+        (5.2, 3.59, 5.8)
         """
         curve = self._one()
         months = _checks.positive(horizon, name="horizon")
@@ -403,7 +404,7 @@ class SurvivalCurve(Result):
         >>> curve = survival.kaplan_meier([3, 5, 5, 8, 7, 9, 9, 9], [True] * 8, by=["a"] * 4 + ["b"] * 4)
         >>> gap = curve.difference("b", "a", horizon=9)
         >>> gap.estimate, round(gap.interval.low, 2), round(gap.interval.high, 2)
-        (3.25, 1.31, 5.07)
+        (3.25, 0.82, 5.07)
         """
         if a == b:
             raise InputError(f"a and b are two groups; got {a!r} twice.", argument="b")
@@ -554,9 +555,11 @@ class SurvivalCurve(Result):
             bound = float(product_limit.all_stayed(fewest, (1 - self.level) / 2))
             ends = (estimate * bound, horizon - (horizon - estimate) * bound)
             return Interval(low=ends[0], high=ends[1], level=self.level, method="exact")
-        half = proportions.normal_quantile(self.level) * error
-        low, high = max(estimate - half, 0.0), min(estimate + half, horizon)
-        return Interval(low=low, high=high, level=self.level, method="normal")
+        # The derivative of log(mean / (h - mean)) is h / (mean (h - mean)).
+        beyond = horizon - estimate
+        half = proportions.normal_quantile(self.level) * error * horizon / (estimate * beyond)
+        low, high = (horizon * float(special.expit(math.log(estimate / beyond) + side)) for side in (-half, half))
+        return Interval(low=low, high=high, level=self.level, method="logit")
 
     def _hazard(self, curve: _Curve) -> dict[str, list[Cell]]:
         months = max(math.ceil(curve.table.time[-1]), 1)

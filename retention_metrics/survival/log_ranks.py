@@ -16,6 +16,7 @@ from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Cell, Columns, ColumnType, Result, result
 from retention_metrics.survival import durations as rows
 
+_ROUNDING = 1e-10
 _TYPES: dict[str, ColumnType] = {"customers": "integer", "observed": "integer", "expected": "number"}
 
 
@@ -186,8 +187,9 @@ def compared(
 ) -> LogRank:
     """The test from its sums, one per stratum."""
     observed, expected, covariance = (np.sum([part[field] for part in sums], axis=0) for field in range(3))
-    freedom = int(np.linalg.matrix_rank(covariance, hermitian=True))
-    weights = np.linalg.pinv(covariance, hermitian=True) @ (observed - expected)
+    # The differences add up to 0, so that the covariance is singular up to rounding.
+    freedom = int(np.linalg.matrix_rank(covariance, tol=_ROUNDING * np.abs(covariance).max(), hermitian=True))
+    weights = np.linalg.pinv(covariance, rcond=_ROUNDING, hermitian=True) @ (observed - expected)
     chi_squared = max(float((observed - expected) @ weights), 0.0) if freedom else None
     unknown = "There is no test: nobody left while customers of two groups were at risk."
     return LogRank(
