@@ -543,6 +543,15 @@ def test_nobody_lost_while_two_groups_are_at_risk_is_no_test():
     assert test.status == "undefined"
 
 
+def test_a_median_that_is_not_reached_lies_past_the_last_observed_time():
+    median = survival.kaplan_meier([12] * 100, [True] * 10 + [False] * 90).median
+    assert (median.estimate, median.status) == (None, "not_reached")
+    assert (median.interval.low, median.interval.high) == (12, math.inf)
+    assert "ends at 0.9, above 0.5" in median.notes[-1]
+    with pytest.raises(InputError, match="no estimate"):
+        float(median)
+
+
 def test_level_none_computes_no_interval():
     curve = survival.kaplan_meier(AML, RELAPSED, level=None)
     assert curve.at(9).interval is curve.median.interval is curve.mean(48).interval is None

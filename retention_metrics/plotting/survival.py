@@ -77,7 +77,7 @@ def _steps(ax: Axes, curve: SurvivalCurve, *, colour: str, label: str | None) ->
         )
     ax.step(time, np.concatenate([[1.0], curve.share[shown]]), where="post", color=colour, linewidth=1.6, label=label)
     censored = curve.censored > 0
-    if censored.sum() <= 100:
+    if curve.censored.sum() <= 100:
         ax.plot(curve.time[censored], curve.share[censored], linestyle="none", marker="|", color=colour, markersize=6)
 
 

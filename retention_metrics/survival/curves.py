@@ -211,7 +211,8 @@ class SurvivalCurve(Result):
         LifetimeQuantile
             The first time at which no more than 1 - share are still there, in months. Undefined (None) where the
             curve does not fall so low. The interval holds the times at which the interval of the share still there
-            holds 1 - share; it has no upper end where that stays above.
+            holds 1 - share. It has no upper end where that stays above, and begins at the last observed time at the
+            latest.
 
         Raises
         ------
@@ -519,10 +520,11 @@ class SurvivalCurve(Result):
     def _quantile_interval(self, curve: _Curve, still: float) -> Interval | None:
         if self.level is None:
             return None
-        time = np.append(curve.table.time, math.inf)
+        time, last = curve.table.time, curve.table.time.size - 1
         at_start = float(product_limit.all_stayed(curve.table.at_risk[0], (1 - self.level) / 2))
-        low = 0.0 if at_start <= still else float(time[_first_at_most(curve.low, still)])
-        high = float(time[_first_at_most(curve.high, still)])
+        # A limit that never falls so low does so past the last observed time at the earliest.
+        low = 0.0 if at_start <= still else float(time[min(_first_at_most(curve.low, still), last)])
+        high = float(np.append(time, math.inf)[_first_at_most(curve.high, still)])
         return Interval(low=low, high=high, level=self.level, method=f"brookmeyer-crowley/{self.method}")
 
     def _mean(self, curve: _Curve, horizon: float) -> RestrictedMean:

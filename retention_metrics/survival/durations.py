@@ -261,6 +261,9 @@ def _is_missing(value: object) -> bool:
 
 def _labels(values: Any, *, name: str) -> tuple[Labels, Booleans | None]:
     """The labels of the rows, and where there is none; such rows have the code 0."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iubU":
+        found, codes = np.unique(values, return_inverse=True)
+        return Labels(tuple(found.tolist()), codes.astype(np.int64)), None
     cells = values.tolist() if isinstance(values, np.ndarray) else list(values)
     given = [None if _is_missing(cell) else cell for cell in cells]
     distinct = [cell for cell in dict.fromkeys(given) if cell is not None]
