@@ -560,8 +560,8 @@ def _notes(one: TermSums, length: int | None) -> list[str]:
     if length is None:
         return [f"{one.term}: no estimate without the length of the term; give it in months=."]
     if (one.months if length == 1 else one.renewals) == 0:
-        watched = "month of service" if length == 1 else f"end of a term of {length} months"
-        return [f"{one.term}: no estimate, for no client has seen a {watched} yet."]
+        watched = "a month of service" if length == 1 else f"the end of a term of {length} months"
+        return [f"{one.term}: no estimate, for no client has seen {watched} yet."]
     if length == 1 and one.churned > one.months:
         return [f"{one.term}: no estimate, for more clients were lost than months served; are durations in months?"]
     if length > 1 and one.lost_between:
