@@ -348,6 +348,13 @@ def test_a_lower_fee_for_the_same_free_clients_never_pays(churn, other, months):
     assert (free["case"], free["status"]) == ("own_churn_free", "never")
 
 
+def test_what_dropping_takes_is_a_share_of_those_who_would_have_signed():
+    """How many prospects sign the term at all changes nothing for those who do."""
+    terms = term("a", monthly_churn=0.08), term("b", months=12, fee_rate=0.06)
+    few = dataclasses.replace(terms[0], acceptance=0.1)
+    assert table(few, terms[1]).drop("a") == table(*terms).drop("a")
+
+
 def test_a_term_that_loses_money_is_always_worth_dropping():
     result = table(term("a", acquisition_cost=1e9), term("b"))
     assert {entry["status"] for entry in result.drop("a").rows()} == {"always"}

@@ -485,7 +485,7 @@ class TermComparison(TableResult):
         return portfolio.portfolio(self.terms, self.rows(), shares, drawn, self._setting(), self.level)
 
     def drop(self, term: str, *, draws: int = 10_000, rng: Rng = None) -> DroppedTerm:
-        """What share of a term's prospects must sign another one for dropping it to pay.
+        """What share of a term's clients must sign another one for dropping it to pay.
 
         Parameters
         ----------

@@ -68,7 +68,7 @@ class Portfolio(TableResult):
 
 @result
 class DroppedTerm(TableResult):
-    """What it takes that dropping a term pays: the share of its clients who must sign another one instead.
+    """What it takes that dropping a term pays: the share of its clients who must sign another.
 
     A row for each other term and each of three cases. The columns: ``term``, signed instead; ``case``;
     ``present_value`` of a client who does; ``break_even_share``, from which on dropping pays, null where no share is
@@ -84,7 +84,7 @@ class DroppedTerm(TableResult):
     dropped : str
         The term that is sold no longer.
     value_dropped : float
-        Present value of a prospect under it.
+        Present value of a client who would have signed it.
 
     Examples
     --------
@@ -115,11 +115,11 @@ class DroppedTerm(TableResult):
         if row is not None:
             values["present_value"] = float(str(row["present_value"]))
         return Explanation(
-            formula="share of prospects who must sign the other term = value per prospect of the dropped term / "
-            "present value of a client who signs the other",
+            formula="share of the dropped term's clients who must sign the other = present value of a client under the "
+            "dropped term / under the other",
             values=values,
             steps=(Step(name="break_even_share", expression="value_dropped / present_value"),) if row else (),
-            source="Equality of expected present values per prospect.",
+            source="Equality of expected present values.",
         )
 
 
@@ -179,9 +179,9 @@ def _checked_shares(terms: Sequence[Term], shares: object) -> dict[str, float]:
 
 
 def drop(terms: Sequence[Term], dropped: Term, draws: Draws, setting: Setting, level: float | None) -> DroppedTerm:
-    """What share of the prospects of a term must sign each other term for dropping it to pay."""
-    worth = dropped.acceptance * float(setting.value(dropped))
-    lost = dropped.acceptance * setting.value(dropped, draws[dropped.name])
+    """What share of those who would sign a term must sign each other term for dropping it to pay."""
+    worth = float(setting.value(dropped))
+    lost = setting.value(dropped, draws[dropped.name])
     cells: list[dict[str, Cell]] = []
     for target in terms:
         if target.name == dropped.name:
@@ -214,7 +214,7 @@ def drop(terms: Sequence[Term], dropped: Term, draws: Draws, setting: Setting, l
     types: dict[str, ColumnType] = {"break_even_share": "number", "low": "number", "high": "number"}
     return DroppedTerm(
         definition="contracts.dropped_term/equal-present-value",
-        unit="share of the term's prospects",
+        unit="share of those who would sign the dropped term",
         columns=Columns({name: [row[name] for row in cells] for name in cells[0]}, types=types),
         dropped=dropped.name,
         value_dropped=worth,
