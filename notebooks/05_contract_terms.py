@@ -153,8 +153,8 @@ print(f"needed to sign for six: {row['break_even_share']:.0%} ({row['low']:.0%} 
 # ## The answer
 #
 # Sell six months first, and keep the month. If churn is as claimed, six months bring more than the month with a
-# probability of 98.6 %. Dropping the month, though, pays only if at least 73 % (55 to 97) of those who would have signed
-# it sign for six and then stay like the others; where they keep their own churn it never pays, free or bound. With half
+# probability of 98.6 %. Dropping the month, though, pays only if at least 73 % (55 to 97) of those who would have
+# signed it sign for six and then stay like the others; where they keep their own churn it never pays, free or bound. With half
 # of them lost a prospect is worth 22,370 in place of 24,091, and the intervals of the two overlap.
 #
 # In Telco the churn by the month is 8.7 times (7.4 to 10.1) that of the year within sizes. That is the churn of those
