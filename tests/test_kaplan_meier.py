@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import warnings
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from scipy import stats
 import coverage_of_curves
 import retention_metrics as rm
 from frames import as_sorted_rows
+from reads import Reads
 from retention_metrics import survival
 from retention_metrics.errors import ColumnError, InputError
 
@@ -459,6 +462,19 @@ def test_every_kind_of_dataframe_gives_the_same_curves(frame, clients):
     assert curve.log_rank().estimate == approx(expected.log_rank().estimate, rel=1e-12)
     stratified = survival.log_rank(frame(clients), duration="months", churned="left", by="plan", strata="n")
     assert stratified == survival.log_rank(clients, duration="months", churned="left", by="plan", strata="n")
+
+
+def test_groups_may_be_dates(frame, clients):
+    dated = clients.assign(joined=pd.to_datetime(["2024-01-01", "2024-02-01"] * 5))
+    curve = survival.kaplan_meier(frame(dated), duration="months", churned="left", by="joined")
+    assert curve.groups["group"] == (dt.datetime(2024, 1, 1), dt.datetime(2024, 2, 1))
+    assert rm.from_dict(curve.to_dict()).group(dt.datetime(2024, 2, 1)).groups["customers"] == (4,)
+
+
+def test_a_lazy_table_is_read_once_and_only_where_asked(clients):
+    reads = Reads(pl.from_pandas(clients))
+    survival.kaplan_meier(reads.scan(), duration="months", churned="left", by="plan")
+    assert reads.columns == [["left", "months", "plan"]]
 
 
 def test_a_frame_and_its_columns_as_arrays_say_the_same(clients):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from retention_metrics import _checks
 from retention_metrics._engine import adopt, groups
+from retention_metrics._engine.durations import distinct_rows
 from retention_metrics._stats.product_limit import RiskTable, risk_table
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.results import Cell
@@ -129,11 +130,8 @@ def _of_frame(frame: adopt.NativeFrame, duration: str | None, given: Mapping[str
     keys = [role for role in ("duration", "churned", "entry", "by", "strata") if source.has(role)]
     if source.has("counts"):
         _refuse_counts(source)
-    tally = groups.tally(source, by=keys, weight="counts" if source.has("counts") else None)
-    rows: dict[str, Any] = {role: np.array(tally.keys[role], dtype=np.float64) for role in numbers if role != "counts"}
-    weights = tally.weights if source.has("counts") else tally.counts.astype(np.float64)
-    rows |= {role: tally.keys[role] for role in ("churned", *_LABELS) if role in tally.keys}
-    return _checked(rows, weights, names=source.roles, backend=source.backend)
+    found = distinct_rows(source, by=keys, labels=_LABELS, counts="counts" if source.has("counts") else None)
+    return _checked(dict(found.keys), found.customers, names=source.roles, backend=source.backend)
 
 
 def _refuse_words(source: adopt.Source, role: str) -> None:
@@ -229,9 +227,8 @@ def _refuse(bad: Booleans, values: NDArray[np.generic], counts: Floats | None, *
     )
 
 
-def _marks(values: Any, counts: Floats | None, *, name: str) -> tuple[Booleans, Booleans | None]:
+def _marks(array: NDArray[Any], counts: Floats | None, *, name: str) -> tuple[Booleans, Booleans | None]:
     """Who left, and where it is not known."""
-    array: NDArray[Any] = values if isinstance(values, np.ndarray) else _objects(values)
     if array.dtype == np.bool_:
         return array, None
     if array.dtype.kind in "iuf":
@@ -247,25 +244,18 @@ def _marks(values: Any, counts: Floats | None, *, name: str) -> tuple[Booleans, 
     return marks, None if known.all() else ~known
 
 
-def _objects(values: Sequence[object]) -> NDArray[np.object_]:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
-
-
 def _is_missing(value: object) -> bool:
     return (
         value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
     )
 
 
-def _labels(values: Any, *, name: str) -> tuple[Labels, Booleans | None]:
+def _labels(values: NDArray[Any], *, name: str) -> tuple[Labels, Booleans | None]:
     """The labels of the rows, and where there is none; such rows have the code 0."""
-    if isinstance(values, np.ndarray) and values.dtype.kind in "iubU":
+    if values.dtype.kind in "iubU":
         found, codes = np.unique(values, return_inverse=True)
         return Labels(tuple(found.tolist()), codes.astype(np.int64)), None
-    cells = values.tolist() if isinstance(values, np.ndarray) else list(values)
-    given = [None if _is_missing(cell) else cell for cell in cells]
+    given = [None if _is_missing(cell) else cell for cell in values.tolist()]
     distinct = [cell for cell in dict.fromkeys(given) if cell is not None]
     if len({type(cell) for cell in distinct}) > 1:
         kinds = ", ".join(sorted({type(cell).__name__ for cell in distinct}))
