@@ -78,6 +78,10 @@ def test_a_column_of_renewals_stands_before_the_duration():
     assert table.notes == ()
     with pytest.raises(InputError, match="lost 4 in 0 renewals"):
         estimate(frame.assign(faced=0), **COLUMNS, months={"yearly": 12}, renewals="faced")
+    with pytest.raises(InputError, match="faced is at least 0 for every client; 10 of 10"):
+        estimate(frame.assign(faced=-1), **COLUMNS, months={"yearly": 12}, renewals="faced")
+    some = estimate(frame.assign(faced=[1.0] * 9 + [None]), **COLUMNS, months={"yearly": 12}, renewals="faced")
+    assert dict(some.excluded) == {"missing_renewals": 1}
 
 
 @pytest.mark.parametrize(

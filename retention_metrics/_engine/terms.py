@@ -13,8 +13,8 @@ from retention_metrics._engine.adopt import Source, collect
 class TermSums(NamedTuple):
     """The sums of one term, within one group where groups are asked for.
 
-    ``renewals`` are those faced by the clients of a term whose length is known, ``lost_at_renewal`` the clients lost
-    after at least one of them, and ``lost_between`` those lost at another month than a term's end.
+    ``renewals`` are those faced by the clients of a term whose length is known, and ``lost_between`` the clients lost
+    in another month than that of a term's end.
     """
 
     term: Any
@@ -27,39 +27,49 @@ class TermSums(NamedTuple):
 
 
 class Faults(NamedTuple):
-    """Rows left out, by reason, and rows that cannot be right."""
+    """Rows left out, by reason, and numbers that cannot be: their role, the rule that they break, and how many."""
 
     excluded: Mapping[str, int]
     rows: int
-    infinite: int
-    negative: int
+    impossible: list[tuple[str, str, int]]
+
+
+_NUMBERS = ("duration", "churned", "renewals")
+
+
+def _numbers(source: Source) -> nw.LazyFrame[Any]:
+    """The roles, the numbers among them as floats."""
+    # Outcomes as floats too: pandas holds true, false and unknown as objects or as floats with NaN.
+    return source.by_role().with_columns(nw.col(role).cast(nw.Float64) for role in _NUMBERS if source.has(role))
+
+
+def _is_missing(role: str) -> nw.Expr:
+    value = nw.col(role)
+    return value.is_null() | value.is_nan() if role in _NUMBERS else value.is_null()
 
 
 def faults(source: Source) -> Faults:
-    """Count the rows with a missing value, by the first role that misses one, and durations that cannot be."""
-    frame = source.by_role().with_columns(nw.col("duration").cast(nw.Float64), nw.col("churned").cast(nw.Float64))
+    """Count the rows with a missing value, by the first role that misses one, and numbers that cannot be."""
     known, parts = nw.lit(True), [nw.len().alias("rows")]
     for role in source.roles:
-        value = nw.col(role)
-        missing = value.is_null() | value.is_nan() if role in ("duration", "churned") else value.is_null()
-        parts.append((known & missing).cast(nw.Int64).sum().alias(role))
+        missing = _is_missing(role)
+        parts.append((known & missing).cast(nw.Int64).sum().alias(f"missing_{role}"))
         known = known & ~missing
-    duration = nw.col("duration")
-    parts.append((known & ~duration.is_finite()).cast(nw.Int64).sum().alias("_infinite"))
-    parts.append((known & (duration < 0)).cast(nw.Int64).sum().alias("_negative"))
-    found = {name: int(cells[0] or 0) for name, cells in collect(frame.select(*parts)).items()}
+    measured = [role for role in ("duration", "renewals") if source.has(role)]
+    for role in measured:
+        parts.append((known & ~nw.col(role).is_finite()).cast(nw.Int64).sum().alias(f"infinite_{role}"))
+        parts.append((known & (nw.col(role) < 0)).cast(nw.Int64).sum().alias(f"negative_{role}"))
+    found = {name: int(cells[0] or 0) for name, cells in collect(_numbers(source).select(*parts)).items()}
+    rules = (("finite", "infinite"), ("at least 0", "negative"))
     return Faults(
-        excluded={f"missing_{role}": found[role] for role in source.roles if found[role]},
+        excluded={name: rows for name, rows in found.items() if name.startswith("missing_") and rows},
         rows=found["rows"],
-        infinite=found["_infinite"],
-        negative=found["_negative"],
-    )
-
-
-def term_names(source: Source) -> list[Any]:
-    """The distinct terms."""
-    return sorted(
-        name for name in collect(source.by_role("term").select(nw.col("term")).unique())["term"] if name is not None
+        impossible=[
+            (role, rule, found[f"{fault}_{role}"])
+            for role in measured
+            for rule, fault in rules
+            if found[f"{fault}_{role}"]
+        ],
     )
 
 
@@ -71,12 +81,9 @@ def term_sums(source: Source, *, lengths: Mapping[Any, int], renewals: bool) -> 
     """
     by = [role for role in ("term", "group") if source.has(role)]
     duration, churned = nw.col("duration"), nw.col("churned")
-    frame = source.by_role().with_columns(duration.cast(nw.Float64), churned.cast(nw.Float64))
+    frame = _numbers(source)
     for role in source.roles:
-        value = nw.col(role)
-        frame = frame.filter(
-            ~(value.is_null() | value.is_nan()) if role in ("duration", "churned") else ~value.is_null()
-        )
+        frame = frame.filter(~_is_missing(role))
     passed, between = nw.lit(0.0), nw.lit(0.0)
     for name, months in lengths.items():
         whole = (duration / months).floor()
@@ -85,7 +92,7 @@ def term_sums(source: Source, *, lengths: Mapping[Any, int], renewals: bool) -> 
         own = nw.col("term") == name
         passed, between = nw.when(own).then(faced).otherwise(passed), nw.when(own).then(off).otherwise(between)
     if renewals:
-        passed, between = nw.col("renewals").cast(nw.Float64), nw.lit(0.0)
+        passed, between = nw.col("renewals"), nw.lit(0.0)
     grouped = (
         frame.with_columns(passed.alias("_passed"), between.alias("_between"))
         .group_by(*by)

@@ -99,9 +99,10 @@ class MonthlyChurn(Result):
 
 @result
 class ChurnRateRatio(Result):
-    """How many times the churn of one term that of another is, as they stand and within groups.
+    """How many times the churn of another term the churn of one is.
 
-    The estimate is within groups where the clients were grouped: Mantel's and Haenszel's rate ratio.
+    The estimate is within groups where the clients were grouped, Mantel's and Haenszel's rate ratio, and otherwise over
+    all clients as they stand.
 
     Attributes
     ----------
@@ -408,8 +409,8 @@ def estimate(
     roles = {"term": term, "duration": duration, "churned": churned, "renewals": renewals, "group": by}
     source = adopt.adopt(clients, roles)
     level = _checks.level(level)
-    excluded = _check_rows(source, churned=churned)
-    lengths = _lengths(months, terms.term_names(source))
+    excluded, names = _check_rows(source, churned=churned)
+    lengths = _lengths(months, names)
 
     sums = terms.term_sums(source, lengths=lengths, renewals=renewals is not None)
     _check_renewals(sums, lengths, renewals)
@@ -429,8 +430,8 @@ def estimate(
     )
 
 
-def _check_rows(source: adopt.Source, *, churned: str) -> dict[str, int]:
-    """Refuse what cannot be right, and count what is missing."""
+def _check_rows(source: adopt.Source, *, churned: str) -> tuple[dict[str, int], list[Cell]]:
+    """Refuse what cannot be right, count what is missing, and name the terms."""
     for role in ("duration", "renewals"):
         if source.has(role) and not source.dtype(role).is_numeric():
             raise ColumnError(
@@ -438,7 +439,7 @@ def _check_rows(source: adopt.Source, *, churned: str) -> dict[str, int]:
                 argument=role,
                 column=source.roles[role],
             )
-    marks = groups.tally(source, by=("churned",))
+    marks = groups.tally(source, by=("term", "churned"))
     if marks.rows == 0:
         raise InputError("clients has at least one row; got none.", argument="clients", count=0)
     strange = [mark for mark in marks.keys["churned"] if mark is not None and mark not in (0, 1)]
@@ -451,19 +452,18 @@ def _check_rows(source: adopt.Source, *, churned: str) -> dict[str, int]:
             fix=f"Compare it first with the word that means churned, as in frame[{churned!r}] == 'Yes'.",
         )
     faults = terms.faults(source)
-    for words, count in (("finite", faults.infinite), ("at least 0", faults.negative)):
-        if count:
-            column = source.roles["duration"]
-            raise InputError(
-                f"{column} is {words} for every client; {count} of {faults.rows} are not.",
-                argument="duration",
-                column=column,
-                count=count,
-            )
+    for role, words, count in faults.impossible:
+        column = source.roles[role]
+        raise InputError(
+            f"{column} is {words} for every client; {count} of {faults.rows} are not.",
+            argument=role,
+            column=column,
+            count=count,
+        )
     if sum(faults.excluded.values()) == faults.rows:
         reasons = ", ".join(f"{reason} {count}" for reason, count in faults.excluded.items())
         raise InputError(f"no client is left to count: {reasons}.", argument="clients", count=0)
-    return dict(faults.excluded)
+    return dict(faults.excluded), [name for name in dict.fromkeys(marks.keys["term"]) if name is not None]
 
 
 def _lengths(months: Mapping[str, int] | None, names: Sequence[Cell]) -> dict[Cell, int]:

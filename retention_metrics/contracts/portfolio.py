@@ -25,10 +25,11 @@ Draws = Mapping[str, Floats | None]
 
 @result
 class Portfolio(TableResult):
-    """What a prospect is worth where several terms are sold: each signs one of them, or none.
+    """What a prospect is worth where several terms are sold.
 
-    The estimate is the present value per prospect. The columns: ``term``; ``share`` of the prospects who sign it;
-    ``present_value`` of a signed client; ``contribution``, their product; ``expected_months``.
+    Each signs one of them, or none; the estimate is the present value per prospect. The columns: ``term``;
+    ``share`` of the prospects who sign it; ``present_value`` of a signed client; ``contribution``, their product;
+    ``expected_months``.
 
     Attributes
     ----------
@@ -68,7 +69,7 @@ class Portfolio(TableResult):
 
 @result
 class DroppedTerm(TableResult):
-    """What it takes that dropping a term pays: the share of its clients who must sign another.
+    """Share of a term's clients who must sign another for dropping it to pay.
 
     A row for each other term and each of three cases. The columns: ``term``, signed instead; ``case``;
     ``present_value`` of a client who does; ``break_even_share``, from which on dropping pays, null where no share is

@@ -45,10 +45,11 @@ _OF_THE_SETTING: Mapping[str, str] = {
 
 @result
 class TermSensitivity(TableResult):
-    """How the value of a term, or its lead over another, moves with each input alone, widest first.
+    """How the value of a term, or its lead over another, moves with each input.
 
-    The columns: ``input``; ``of``, the term whose input it is, or ``"all"``; ``input_low``, ``input_base`` and
-    ``input_high``; ``value_low`` and ``value_high``, the value at either end of the input; ``swing``, their distance.
+    Each moves alone; the widest comes first. The columns: ``input``; ``of``, the term whose input it is, or
+    ``"all"``; ``input_low``, ``input_base`` and ``input_high``; ``value_low`` and ``value_high``, the value at
+    either end of the input; ``swing``, their distance.
 
     Attributes
     ----------
