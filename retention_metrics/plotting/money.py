@@ -223,7 +223,7 @@ def tornado(sensitivity: TableResult, ax: Axes | None = None) -> Axes:
             ax.barh(place, value - base, left=base, height=0.6, color=colour, alpha=0.85, label=words)
     labels = [
         f"{str(row['input']).replace('_', ' ')}{'' if row['of'] == 'all' else ' of ' + str(row['of'])}\n"
-        f"{_float(row['input_low']):,.4g} to {_float(row['input_high']):,.4g}"
+        f"{_short(_float(row['input_low']))} to {_short(_float(row['input_high']))}"
         for row in rows
     ]
     ax.set_yticks(range(len(rows)), labels=labels, fontsize="small", parse_math=False)
@@ -338,9 +338,109 @@ def churn_by_term(estimates: TableResult, ax: Axes | None = None) -> Axes:
     return canvas.finish(ax, x="churn a month")
 
 
+def portfolio_shares(portfolio: TableResult, ax: Axes | None = None) -> Axes:
+    """What each term brings to the value of a prospect.
+
+    Parameters
+    ----------
+    portfolio : Portfolio
+        What ``portfolio`` of a ``TermComparison`` returned.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure's axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A bar per term: the share of the prospects who sign it, times what one who does is worth.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> term = rm.contracts.Term("yearly", 12, fee_rate=0.06, monthly_churn=0.05)
+    >>> table = rm.contracts.compare(term, monthly_spend=50_000, horizon_months=24)
+    >>> table.portfolio(shares={"yearly": 0.25}).plot().get_xlabel()
+    'present value per prospect'
+    """
+    rows = portfolio.rows()
+
+    ax = canvas.axes(ax, height=max(1.8, 1.0 + 0.5 * len(rows)))
+    for place, row in enumerate(rows):
+        ax.barh(place, _float(row["contribution"]), height=0.6, color=canvas.PRIMARY, alpha=0.85)
+    labels = [f"{row['term']}\n{canvas.percent(_float(row['share']))} sign it" for row in rows]
+    ax.set_yticks(range(len(rows)), labels=labels, parse_math=False)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.axvline(0, color=canvas.MUTED, linewidth=0.8)
+    _thousands(ax, "x")
+    ax.grid(axis="x", color=canvas.GRID, linewidth=0.6)
+    total = "" if portfolio.estimate is None else f"{portfolio.estimate:,.0f} in all"
+    return canvas.finish(ax, title=total, x="present value per prospect")
+
+
+def dropped_term(dropped: TableResult, ax: Axes | None = None) -> Axes:
+    """What share of a term's clients must sign another for dropping it to pay.
+
+    Parameters
+    ----------
+    dropped : DroppedTerm
+        What ``drop`` of a ``TermComparison`` returned.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure's axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A point and an interval per term and case; where no share is enough, or none is needed, the words.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> terms = [
+    ...     rm.contracts.Term("monthly", 1, fee_rate=0.10, monthly_churn=0.10),
+    ...     rm.contracts.Term("yearly", 12, fee_rate=0.06, monthly_churn=0.05),
+    ... ]
+    >>> table = rm.contracts.compare(terms, monthly_spend=50_000, horizon_months=24)
+    >>> table.drop("monthly").plot().get_xlabel()
+    'share of its clients who sign the other term'
+    """
+    rows = dropped.rows()
+
+    ax = canvas.axes(ax, height=max(2.2, 1.0 + 0.4 * len(rows)))
+    for place, row in enumerate(rows):
+        if row["break_even_share"] is None:
+            words = "never pays" if row["status"] == "never" else "always pays"
+            ax.text(0.01, place, words, va="center", fontsize="small", color=canvas.MUTED)
+            continue
+        share = _float(row["break_even_share"])
+        if row["low"] is not None and row["high"] is not None:
+            ax.hlines(place, _float(row["low"]), _float(row["high"]), color=canvas.INK, linewidth=1.5)
+        ax.plot([share], [place], marker="o", markersize=7, color=canvas.PRIMARY, clip_on=False)
+    labels = [f"{row['term']}, {str(row['case']).replace('_', ' ')}" for row in rows]
+    ax.set_yticks(range(len(rows)), labels=labels, parse_math=False)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_xlim(0.0, 1.0)
+    canvas.percent_axis(ax.xaxis)
+    ax.grid(axis="x", color=canvas.GRID, linewidth=0.6)
+    title = f"dropping {getattr(dropped, 'dropped', '')} pays from"
+    return canvas.finish(ax, title=title, x="share of its clients who sign the other term")
+
+
 def _value_of(result: TableResult) -> str:
     against = getattr(result, "against", None)
     return f"present value of {getattr(result, 'term', '')}" + ("" if against is None else f" less that of {against}")
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
 def _thousands(ax: Axes, name: str) -> None:
