@@ -59,18 +59,18 @@ def _exits(times: Floats, marked: Booleans, counts: Floats | None) -> tuple[Floa
         distinct, where = np.unique(times, return_inverse=True)
         lost, left = (np.bincount(where, weights=own).astype(np.float64) for own in (counts * marked, counts))
         return distinct + 0.0, lost, left
-    counted = _counted(times, marked) if times.max(initial=0.0) < _MOST_COUNTERS else None
+    top = times.max(initial=0.0)
+    counted = _counted(times, marked, int(top)) if top < _MOST_COUNTERS else None
     return _sorted(times, marked) if counted is None else counted
 
 
-def _counted(times: Floats, marked: Booleans) -> tuple[Floats, Floats, Floats] | None:
-    """The exits at whole times; None where a time is not whole."""
-    top = int(times.max(initial=0.0))
+def _counted(times: Floats, marked: Booleans, top: int) -> tuple[Floats, Floats, Floats] | None:
+    """The exits at whole times up to ``top``; None where a time is not whole."""
     counts = np.zeros(2 * top + 2, dtype=np.int64)
     for block in _blocks(times.size, max(_BLOCK, 2 * counts.size)):
-        steps = times[block].astype(np.int64)
-        if not np.array_equal(steps, times[block]):
+        if not np.array_equal(np.rint(times[block]), times[block]):
             return None
+        steps = times[block].astype(np.int64)
         steps *= 2
         steps += marked[block]
         counts += np.bincount(steps, minlength=counts.size)

@@ -24,7 +24,7 @@ _MOST_STEPS = 4000
 
 
 def survival_curve(curve: SurvivalCurve, ax: Axes | None = None) -> Axes:
-    """Retention curves as steps, with their bands and marks where customers were last seen.
+    """Retention curves as steps, with the bands of their intervals.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _steps(ax: Axes, curve: SurvivalCurve, *, colour: str, label: str | None) ->
 
 
 def hazard_rates(table: TableResult, ax: Axes | None = None) -> Axes:
-    """Customers lost per month of service by month since the start, with their intervals.
+    """Customers lost per month of service, by month since the start.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ _MOST_PARTS = 1200
 
 @result
 class SurvivalCurve(Result):
-    """Share of customers still there after each time: the Kaplan-Meier estimate, with its interval.
+    """Share of customers still there after each time, with its interval.
 
     Attributes
     ----------
@@ -610,7 +610,7 @@ def kaplan_meier(
     level: float | None = 0.95,
     method: SurvivalMethod = "log-log",
 ) -> SurvivalCurve:
-    """Share of customers still there after each time, where some are still there when last seen.
+    """Kaplan-Meier estimate of the share of customers still there over time.
 
     Parameters
     ----------
