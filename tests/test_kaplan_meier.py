@@ -282,6 +282,16 @@ def test_continuous_times_are_sorted_as_exactly_as_they_are_counted_one_by_one(r
         assert kept == sum(t == time and not gone for t, gone in rows)
 
 
+@pytest.mark.parametrize(("customers", "top"), [(70_000, 60), (200_001, 127), (70_001, 128), (70_000, 9000)])
+def test_many_whole_months_are_counted_as_they_are_one_by_one(customers, top):
+    rng = np.random.default_rng(1958)
+    months, left = rng.integers(0, top, customers, endpoint=True), rng.random(customers) < 0.4
+    curve = survival.kaplan_meier(months, left, level=None)
+    assert curve.time.tolist() == np.unique(months).tolist()
+    assert curve.churned.tolist() == np.bincount(months[left], minlength=top + 1)[np.unique(months)].tolist()
+    assert curve.censored.tolist() == np.bincount(months[~left], minlength=top + 1)[np.unique(months)].tolist()
+
+
 # ---------------------------------------------------------------- where there is no variance
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,14 +66,22 @@ def _exits(times: Floats, marked: Booleans, counts: Floats | None) -> tuple[Floa
 
 def _counted(times: Floats, marked: Booleans, top: int) -> tuple[Floats, Floats, Floats] | None:
     """The exits at whole times up to ``top``; None where a time is not whole."""
-    counts = np.zeros(2 * top + 2, dtype=np.int64)
+    # Codes of a byte are counted two at a time, where there are enough of them.
+    paired = top < 128 and times.size > _MOST_COUNTERS
+    odd: NDArray[Any] = np.zeros(0, dtype=np.uint8)
+    counts = np.zeros(65_536 if paired else 2 * top + 2, dtype=np.int64)
     for block in _blocks(times.size, max(_BLOCK, 2 * counts.size)):
         if not np.array_equal(np.rint(times[block]), times[block]):
             return None
-        steps = times[block].astype(np.int64)
-        steps *= 2
-        steps += marked[block]
-        counts += np.bincount(steps, minlength=counts.size)
+        codes: NDArray[Any] = times[block].astype(np.uint8 if paired else np.int64)
+        codes += codes
+        codes += marked[block]
+        if paired and codes.size % 2:
+            odd, codes = codes[-1:], codes[:-1]
+        counts += np.bincount(codes.view(np.uint16) if paired else codes, minlength=counts.size)
+    if paired:
+        byte = counts.reshape(256, 256)
+        counts = byte.sum(axis=0) + byte.sum(axis=1) + np.bincount(odd, minlength=256)
     pairs = counts.reshape(-1, 2)
     seen = np.flatnonzero(pairs.any(axis=1))
     return seen.astype(np.float64), pairs[seen, 1].astype(np.float64), pairs[seen].sum(axis=1).astype(np.float64)
