@@ -514,6 +514,21 @@ def test_what_is_known_of_the_churn_becomes_an_interval(churn):
     assert row(table(offered, level=None))["present_value_low"] is None
 
 
+def test_the_break_even_fee_and_acceptance_are_as_unsure_as_the_churn():
+    """Against a certain term the fee falls with the own months: its interval is theirs, turned over."""
+    a, b = term("a", monthly_churn=COUNTED), term("b", fee_rate=0.08, monthly_churn=0.05)
+    result = table(a, b, draws=20_000)
+    fee = result.break_even_fee("a", "b", draws=20_000, rng=2019)
+    months, other = row(result), row(result, "b")["expected_months"]
+    ends = [0.08 * other / months[f"expected_months_{end}"] for end in ("high", "low")]
+    assert [fee.interval.low, fee.interval.high] == approx(ends, rel=0.01)
+    share = result.break_even_acceptance("a", "b", draws=20_000, rng=2019)
+    assert [share.interval.low, share.interval.high] == approx([min(end / 0.1, 1.0) for end in ends], rel=0.01)
+    for certain in (table(b, term("a")), table(b, a, level=None)):
+        assert certain.break_even_fee("a", "b").interval is None
+        assert certain.break_even_acceptance("a", "b").interval is None
+
+
 def test_one_number_has_no_interval():
     found = row(table(term()))
     assert (found["present_value_low"], found["expected_months_high"]) == (None, None)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from retention_metrics.contracts.fees import FeeShare, Line
 from retention_metrics.contracts.service import Setting
 from retention_metrics.contracts.terms import Term
+from retention_metrics.contracts.uncertainty import interval_of
 from retention_metrics.explanation import Explanation, Step, Value
-from retention_metrics.results import Result, result
+from retention_metrics.results import Interval, Result, result
 
 __all__ = ["BreakEven", "BreakEvenChurnRatio", "BreakEvenFee"]
+
+Floats = NDArray[np.float64]
+Draws = Mapping[str, Floats | None]
 
 _SOURCE = "Equality of expected present values under the stated churn."
 _ROOT_SOURCE = "Brent, R. P. (1973), Algorithms for Minimization without Derivatives, chapter 4; " + _SOURCE.lower()
@@ -252,7 +257,9 @@ class BreakEven(Result):
 # ---------------------------------------------------------------- fee
 
 
-def fee(term: Term, against: Term, setting: Setting) -> BreakEvenFee:
+def fee(
+    term: Term, against: Term, setting: Setting, draws: Draws | None = None, level: float | None = None
+) -> BreakEvenFee:
     """The fee rate of ``term`` at which it is worth as much as ``against``."""
     sums = setting.present(term)
     value = float(setting.value(term))
@@ -265,8 +272,10 @@ def fee(term: Term, against: Term, setting: Setting) -> BreakEvenFee:
     if needed is not None and abs(needed) * paid < 1e-12 * max(abs(matched), abs(without)):
         needed = 0.0
     note = _why_no_fee(term, against, needed, setting)
+    found = None if note or needed is None else needed / setting.spend
     return BreakEvenFee(
-        estimate=None if note or needed is None else needed / setting.spend,
+        estimate=found,
+        interval=None if found is None else _interval(found, _drawn_fees(term, against, setting, draws), level),
         unit="share of monthly spend",
         definition="contracts.break_even_fee/equal-present-value",
         notes=(note,) if note else (),
@@ -279,6 +288,22 @@ def fee(term: Term, against: Term, setting: Setting) -> BreakEvenFee:
         value_against=matched,
         monthly_spend=setting.spend,
     )
+
+
+def _drawn_fees(term: Term, against: Term, setting: Setting, draws: Draws | None) -> Floats | None:
+    """The fee rate in every draw of the two churns; where even a fee of 0 is too much, 0."""
+    if draws is None or (draws[term.name] is None and draws[against.name] is None):
+        return None
+    paid = setting.present(term, draws[term.name]).paid
+    without = setting.value(term, draws[term.name]) - term.monthly_fee(setting.spend) * paid
+    return np.maximum((setting.value(against, draws[against.name]) - without) / paid / setting.spend, 0.0)
+
+
+def _interval(found: float, drawn: Floats | None, level: float | None) -> Interval | None:
+    if drawn is None or level is None:
+        return None
+    low, high = interval_of(drawn, level)
+    return Interval(low=min(float(low), found), high=max(float(high), found), level=level, method="monte_carlo")
 
 
 def _why_no_fee(term: Term, against: Term, needed: float | None, setting: Setting) -> str | None:
@@ -411,7 +436,9 @@ def _churns_where_equal(term: Term, matched: float, setting: Setting) -> list[fl
 # ---------------------------------------------------------------- acceptance, spend, discount rate
 
 
-def acceptance(term: Term, against: Term, setting: Setting) -> BreakEven:
+def acceptance(
+    term: Term, against: Term, setting: Setting, draws: Draws | None = None, level: float | None = None
+) -> BreakEven:
     """The acceptance of ``term`` at which it is worth as much per prospect as ``against``."""
     value, matched = float(setting.value(term)), float(setting.value(against))
     found = against.acceptance * matched / value if value != 0 else None
@@ -426,7 +453,21 @@ def acceptance(term: Term, against: Term, setting: Setting) -> BreakEven:
         if value < 0:
             note = f"{term.name} loses less than {against.name} even if every prospect signs it."
     known = {"acceptance_against": against.acceptance, "value_against": matched, "value": value}
-    return _break_even("acceptance", "share of prospects", term, against, note, [] if note else [found or 0.0], known)
+    answer = _break_even("acceptance", "share of prospects", term, against, note, [] if note else [found or 0.0], known)
+    if answer.estimate is None:
+        return answer
+    shares = _drawn_acceptances(term, against, setting, draws)
+    return dataclasses.replace(answer, interval=_interval(answer.estimate, shares, level))
+
+
+def _drawn_acceptances(term: Term, against: Term, setting: Setting, draws: Draws | None) -> Floats | None:
+    """The acceptance in every draw of the two churns, cut to 1 where not even every prospect is enough."""
+    if draws is None or (draws[term.name] is None and draws[against.name] is None):
+        return None
+    value, matched = setting.value(term, draws[term.name]), setting.value(against, draws[against.name])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = against.acceptance * matched / value
+    return np.clip(np.where(value > 0, shares, 1.0), 0.0, 1.0)
 
 
 def spend(term: Term, against: Term, setting: Setting) -> BreakEven:

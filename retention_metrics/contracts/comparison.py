@@ -90,7 +90,7 @@ class TermComparison(TableResult):
         values = [float(value) for value in self.columns["present_value"] if isinstance(value, float)]
         return self.terms[values.index(max(values))].name
 
-    def break_even_fee(self, a: str, b: str) -> BreakEvenFee:
+    def break_even_fee(self, a: str, b: str, *, draws: int = 10_000, rng: Rng = None) -> BreakEvenFee:
         """The fee rate of one term at which it is worth as much as another.
 
         Parameters
@@ -99,6 +99,10 @@ class TermComparison(TableResult):
             The term whose fee rate is sought.
         b : str
             The term to match, as it stands.
+        draws : int, default 10_000
+            Draws behind the interval, where a churn is uncertain.
+        rng : Generator or int, optional
+            Source of randomness, or its seed.
 
         Returns
         -------
@@ -124,7 +128,8 @@ class TermComparison(TableResult):
         >>> round(float(table.break_even_fee("monthly", "yearly")), 6)
         0.12
         """
-        return break_evens.fee(self._term(a, "a"), self._term(b, "b"), self._setting())
+        first, second = self._term(a, "a"), self._term(b, "b")
+        return break_evens.fee(first, second, self._setting(), self._drawn(draws, rng), self.level)
 
     def break_even_churn_ratio(self, a: str, b: str) -> BreakEvenChurnRatio:
         """How many times the churn of another term one term can bear.
@@ -165,7 +170,7 @@ class TermComparison(TableResult):
         """
         return break_evens.churn_ratio(self._term(a, "a"), self._term(b, "b"), self._setting())
 
-    def break_even_acceptance(self, a: str, b: str) -> BreakEven:
+    def break_even_acceptance(self, a: str, b: str, *, draws: int = 10_000, rng: Rng = None) -> BreakEven:
         """The share of prospects who must sign one term for it to be worth another.
 
         Parameters
@@ -174,6 +179,10 @@ class TermComparison(TableResult):
             The term whose acceptance is sought.
         b : str
             The term to match, at its own acceptance.
+        draws : int, default 10_000
+            Draws behind the interval, where a churn is uncertain.
+        rng : Generator or int, optional
+            Source of randomness, or its seed.
 
         Returns
         -------
@@ -198,7 +207,8 @@ class TermComparison(TableResult):
         >>> round(float(table.break_even_acceptance("six", "monthly")), 4)
         0.625
         """
-        return break_evens.acceptance(self._term(a, "a"), self._term(b, "b"), self._setting())
+        first, second = self._term(a, "a"), self._term(b, "b")
+        return break_evens.acceptance(first, second, self._setting(), self._drawn(draws, rng), self.level)
 
     def break_even_spend(self, a: str, b: str) -> BreakEven:
         """The monthly spend at which two terms are worth the same.
