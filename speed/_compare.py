@@ -1,4 +1,4 @@
-"""Run a job of this library and the same job in lifetimes, in one process, and print how they compare.
+"""Run a job of this library and of another, by default lifetimes, in one process, and print how they compare.
 
 A script declares a ``Job`` and calls ``main(job)``. For each size the answers are checked against each other first;
 then each side runs ``REPEATS`` times and its best time counts. Memory is the most that a run holds beyond its input,
@@ -38,6 +38,8 @@ class Job:
     difference: Callable[[Any, Any, Any], float]
     tolerance: float
     target: float | None = None
+    peer: str = "lifetimes"
+    sizes: tuple[int, ...] = SIZES
 
 
 def simulated_customers(customers: int) -> pd.DataFrame:
@@ -55,16 +57,17 @@ def simulated_customers(customers: int) -> pd.DataFrame:
 def main(job: Job) -> None:
     """Compare at every size that the command line asks for."""
     parser = argparse.ArgumentParser(description=job.title)
-    parser.add_argument("--customers", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--customers", type=int, nargs="+", default=job.sizes)
     sizes = parser.parse_args().customers
     # lifetimes and autograd warn about NumPy's and pandas' future; that is not what is measured here.
     warnings.simplefilter("ignore")
     print(job.title)
-    print(f"{'customers':>10} {'ours s':>9} {'lifetimes s':>12} {'ratio':>7} {'ours MB':>8} {'lifetimes MB':>13}")
+    theirs = [f"{job.peer} {unit}" for unit in ("s", "MB")]
+    print(f"{'customers':>10} {'ours s':>9} {theirs[0]:>12} {'ratio':>7} {'ours MB':>8} {theirs[1]:>13}")
     for size in sizes:
         _compare(job, size)
     if job.target is not None:
-        print(f"to reach at {SIZES[-1]:,}: {job.target:g} times")
+        print(f"to reach at {job.sizes[-1]:,}: {job.target:g} times")
 
 
 def _compare(job: Job, size: int) -> None:

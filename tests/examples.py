@@ -46,6 +46,14 @@ def customers() -> pd.DataFrame:
     return pd.DataFrame({"plan": ["<i>monthly</i>"] * 30 + ["yearly"] * 30, "spend": range(60), "churned": churned})
 
 
+def retention_curve(*, by: str | None = "plan", **options: object) -> rm.survival.SurvivalCurve:
+    """Sixty customers, half of them still there when last seen."""
+    months = [1 + (7 * k) % 29 for k in range(60)]
+    left = [(5 * k) % 7 < (5 if k < 30 else 3) for k in range(60)]
+    frame = customers()[["plan"]].assign(months=months, left=left, seen_from=[k % 2 / 2 for k in range(60)])
+    return rm.survival.kaplan_meier(frame, duration="months", churned="left", by=by, **options)
+
+
 @functools.cache
 def counted() -> pd.DataFrame:
     """Purchase histories as distinct rows with the number of customers of each."""
@@ -100,6 +108,32 @@ def terms() -> list[rm.contracts.Term]:
 
 def comparison() -> rm.contracts.TermComparison:
     return rm.contracts.compare(terms(), monthly_spend=50_000, horizon_months=24)
+
+
+def term_estimates(**options: object) -> rm.contracts.TermEstimates:
+    lengths = {"<i>monthly</i>": 1, "yearly": 12}
+    clients = customers().assign(size=["small", "large"] * 30)
+    return rm.contracts.estimate(clients, term="plan", duration="spend", churned="churned", months=lengths, **options)
+
+
+def uncertain_comparison() -> rm.contracts.TermComparison:
+    """Churns from counts, from an interval and from a curve; a bond that can be broken, and tiers of fees."""
+    tiers = rm.contracts.FeeTiers([(0, 0.10), (20_000, 0.05)], minimum=900)
+    curve = rm.survival.kaplan_meier([2, 5, 9, 14, 20, 26, 31, 31], [True, True, False, True, True, False, True, False])
+    offered = [
+        rm.contracts.Term("counted", 1, fee=tiers, monthly_churn=rm.churn.rate(start=90, lost=7), acceptance=0.4),
+        rm.contracts.Term(
+            "rate",
+            6,
+            fee_rate=0.08,
+            monthly_churn=rm.churn.convert(rm.churn.rate(start=200, lost=60), per="year", to="month"),
+            leaves="any_month",
+            early_termination_fee=500,
+            payment="arrears",
+        ),
+        rm.contracts.Term("<u>curve</u>", 12, fee_rate=0.06, survival=curve, setup_fee=100, acquisition_cost=4_000),
+    ]
+    return rm.contracts.compare(offered, monthly_spend=40_000, horizon_months=24, draws=500, rng=2019)
 
 
 def cohorts(**options: object) -> rm.retention.CohortTable:
@@ -199,13 +233,64 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "clv.tracking": (
         lambda: rm.clv.tracking([fit_of_purchases(), fit_of_nbd()], activity(), customer="who", time="when"),
     ),
+    "contracts.break_even": (
+        lambda: comparison().break_even_acceptance("yearly", "<u>monthly</u>"),
+        lambda: comparison().break_even_spend("yearly", "<u>monthly</u>"),
+        lambda: uncertain_comparison().break_even_spend("counted", "rate"),
+        lambda: uncertain_comparison().break_even_discount_rate("counted", "rate"),
+    ),
     "contracts.break_even_churn_ratio": (
         lambda: comparison().break_even_churn_ratio("yearly", "<u>monthly</u>"),
         lambda: comparison().break_even_churn_ratio("<u>monthly</u>", "yearly"),
     ),
     "contracts.break_even_fee": (lambda: comparison().break_even_fee("yearly", "<u>monthly</u>"),),
-    "contracts.compare": (comparison,),
-    "contracts.term": (lambda: terms()[0], lambda: terms()[1]),
+    "contracts.cash_flow": (
+        lambda: comparison().cash_flow("yearly"),
+        lambda: uncertain_comparison().cash_flow("rate", draws=200, rng=2019),
+    ),
+    "contracts.churn_rate_ratio": (
+        lambda: term_estimates(by="size").ratio("<i>monthly</i>", "yearly"),
+        lambda: term_estimates().ratio("<i>monthly</i>", "yearly"),
+    ),
+    "contracts.compare": (comparison, uncertain_comparison),
+    "contracts.dropped_term": (
+        lambda: comparison().drop("<u>monthly</u>"),
+        lambda: uncertain_comparison().drop("counted", draws=200, rng=2019),
+    ),
+    "contracts.estimate": (term_estimates, lambda: term_estimates(by="size"), lambda: term_estimates(level=None)),
+    "contracts.fee_flat": (lambda: rm.contracts.FeeFlat(1_500),),
+    "contracts.fee_share": (lambda: rm.contracts.FeeShare(0.10, minimum=500, unit=0.01),),
+    "contracts.fee_tiers": (lambda: rm.contracts.FeeTiers([(0, 0.10), (20_000, 0.08)], basis="whole"),),
+    "contracts.monthly_churn": (
+        lambda: term_estimates().churn("<i>monthly</i>"),
+        lambda: term_estimates(by="size").churn("yearly", group="small"),
+    ),
+    "contracts.portfolio": (
+        lambda: comparison().portfolio(shares={"<u>monthly</u>": 0.5, "yearly": 0.2}),
+        lambda: uncertain_comparison().portfolio(shares={"counted": 0.5, "rate": 0.2}, draws=200, rng=2019),
+    ),
+    "contracts.probability_better": (
+        lambda: comparison().probability_better("yearly", "<u>monthly</u>"),
+        lambda: uncertain_comparison().probability_better("counted", "rate", of="single_client", rng=2019),
+    ),
+    "contracts.sensitivity": (
+        lambda: comparison().sensitivity("yearly"),
+        lambda: uncertain_comparison().sensitivity("counted", against="rate", inputs={"monthly_spend": (1e3, 9e4)}),
+    ),
+    "contracts.sensitivity_grid": (
+        lambda: comparison().sensitivity_grid(
+            "yearly",
+            against="<u>monthly</u>",
+            x=("monthly_churn", [0.02, 0.10, 0.20]),
+            y=("fee_rate", [0.02, 0.06, 0.12]),
+        ),
+    ),
+    "contracts.term": (
+        lambda: terms()[0],
+        lambda: terms()[1],
+        lambda: uncertain_comparison().terms[0],
+        lambda: uncertain_comparison().terms[2],
+    ),
     "customers.totals": (lambda: rm.clv.history(history(), unit="week").totals(),),
     "growth.plateau": (
         lambda: rm.growth.plateau(new_clients_per_month=1 / 6, monthly_fee=10_000, lifetime_months=12),
@@ -248,6 +333,23 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: rm.retention.rate(start=0, end=0),
         lambda: rm.retention.rate(start=100, end=90, level=None),
     ),
+    "survival.curve": (
+        retention_curve,
+        lambda: retention_curve(by=None),
+        lambda: retention_curve(by=None, level=None),
+        lambda: retention_curve(by=None, method="greenwood", entry="seen_from"),
+    ),
+    "survival.hazard": (lambda: retention_curve().hazard, lambda: retention_curve(by=None, level=None).hazard),
+    "survival.log_rank": (lambda: retention_curve().log_rank(),),
+    "survival.quantile": (
+        lambda: retention_curve(by=None).median,
+        lambda: retention_curve(by=None).quantile(0.9),
+    ),
+    "survival.restricted_mean": (lambda: retention_curve(by=None).mean(24),),
+    "survival.restricted_mean_difference": (
+        lambda: retention_curve().difference("yearly", "<i>monthly</i>", horizon=20.5),
+    ),
+    "survival.share": (lambda: retention_curve(by=None).at(12), lambda: retention_curve(by=None).at(0.5)),
     "survival.constant_churn": (lambda: rm.survival.ConstantChurn(monthly_churn=0.05),),
     "survival.table": (lambda: rm.survival.assumption([1.0, 0.8, 0.7, 0.65], tail="constant_hazard"),),
 }

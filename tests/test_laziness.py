@@ -214,6 +214,13 @@ SUMMARIES = {
         lambda lazy: rm.churn.by_quantile(lazy, churned="churned", value="spend"),
         {"churned", "spend"},
     ),
+    "contracts.estimate": (
+        "customers",
+        lambda lazy: rm.contracts.estimate(
+            lazy, term="group", duration="rating", churned="churned", months={"a": 1, "b": 3}
+        ),
+        {"churned", "group", "rating"},
+    ),
     "nps.score": ("customers", lambda lazy: rm.nps.score(lazy, rating="rating"), {"rating"}),
 }
 

@@ -116,12 +116,13 @@ def collect(frame: nw.LazyFrame[Any]) -> dict[str, list[Any]]:
         relation = frame.to_native()
         rows = relation.fetchall()
         columns = zip(*rows, strict=True) if rows else [() for _ in relation.columns]
-        return {name: [_builtin(cell) for cell in cells] for name, cells in zip(relation.columns, columns, strict=True)}
+        return {name: [builtin(cell) for cell in cells] for name, cells in zip(relation.columns, columns, strict=True)}
     eager = frame.collect()
-    return {name: [_builtin(cell) for cell in eager[name].to_list()] for name in eager.columns}
+    return {name: [builtin(cell) for cell in eager[name].to_list()] for name in eager.columns}
 
 
-def _builtin(cell: Any) -> Any:
+def builtin(cell: Any) -> Any:
+    """A cell as Python has it; every kind of missing value is None."""
     if cell is None or type(cell).__name__ in ("NAType", "NaTType") or cell != cell:
         return None
     if hasattr(cell, "to_pydatetime"):

@@ -2,8 +2,34 @@
 
 from __future__ import annotations
 
-from retention_metrics.contracts.break_evens import BreakEvenChurnRatio, BreakEvenFee
+from retention_metrics.contracts.break_evens import BreakEven, BreakEvenChurnRatio, BreakEvenFee
+from retention_metrics.contracts.cash import CashFlow
+from retention_metrics.contracts.chances import ProbabilityBetter
 from retention_metrics.contracts.comparison import TermComparison, compare
+from retention_metrics.contracts.estimates import ChurnRateRatio, MonthlyChurn, TermEstimates, estimate
+from retention_metrics.contracts.fees import FeeFlat, FeeShare, FeeTiers
+from retention_metrics.contracts.portfolio import DroppedTerm, Portfolio
+from retention_metrics.contracts.sensitivity import SensitivityGrid, TermSensitivity
 from retention_metrics.contracts.terms import Term
 
-__all__ = ["BreakEvenChurnRatio", "BreakEvenFee", "Term", "TermComparison", "compare"]
+__all__ = [
+    "BreakEven",
+    "BreakEvenChurnRatio",
+    "BreakEvenFee",
+    "CashFlow",
+    "ChurnRateRatio",
+    "DroppedTerm",
+    "FeeFlat",
+    "FeeShare",
+    "FeeTiers",
+    "MonthlyChurn",
+    "Portfolio",
+    "ProbabilityBetter",
+    "SensitivityGrid",
+    "Term",
+    "TermComparison",
+    "TermEstimates",
+    "TermSensitivity",
+    "compare",
+    "estimate",
+]

@@ -1,35 +1,33 @@
-"""Where two contract terms are worth the same: in the fee, and in the churn."""
+"""Where two contract terms are worth the same: in fee, churn, acceptance, spend and discount rate."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from retention_metrics.contracts.service import annuity, months_of_service
+from retention_metrics.contracts.fees import FeeShare, Line
+from retention_metrics.contracts.service import Setting
 from retention_metrics.contracts.terms import Term
-from retention_metrics.explanation import Explanation, Step
-from retention_metrics.results import Result, result
+from retention_metrics.contracts.uncertainty import interval_of
+from retention_metrics.explanation import Explanation, Step, Value
+from retention_metrics.results import Interval, Result, result
 
-__all__ = ["BreakEvenChurnRatio", "BreakEvenFee"]
+__all__ = ["BreakEven", "BreakEvenChurnRatio", "BreakEvenFee"]
+
+Floats = NDArray[np.float64]
+Draws = Mapping[str, Floats | None]
 
 _SOURCE = "Equality of expected present values under the stated churn."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What two terms are compared under; the acquisition cost is the same for both and cancels."""
-
-    spend: float
-    horizon: float
-    discount_rate: float
-    service_cost: float
-
-    def present_months(self, term: Term) -> float:
-        """Present months of service under a term."""
-        return months_of_service(term, self.horizon, self.discount_rate)
+_ROOT_SOURCE = "Brent, R. P. (1973), Algorithms for Minimization without Derivatives, chapter 4; " + _SOURCE.lower()
+# Half-widths of the bracket from which the working of a root is shown.
+_NEAR = 1e-6
 
 
 @result
@@ -40,11 +38,15 @@ class BreakEvenFee(Result):
     ----------
     term, against : str
         The term whose fee is sought, and the one it matches.
-    present_months, present_months_against : float
-        Discounted months of service under each.
-    fee_rate_against : float
-        Fee rate of the term to match, a share of the monthly spend.
-    monthly_spend, monthly_service_cost : float
+    monthly_fee : float or None
+        The same fee as a sum of money for each paid month.
+    paid_months : float
+        Paid months under ``term``, in present months at the time of payment.
+    value_without_fees : float
+        Present value of ``term`` if its monthly fee were 0: costs, set-up fee and early termination fees.
+    value_against : float
+        Present value of the term to match.
+    monthly_spend : float
         As in the comparison.
 
     Examples
@@ -63,35 +65,31 @@ class BreakEvenFee(Result):
 
     term: str
     against: str
-    present_months: float
-    present_months_against: float
-    fee_rate_against: float
+    monthly_fee: float | None
+    paid_months: float
+    value_without_fees: float
+    value_against: float
     monthly_spend: float
-    monthly_service_cost: float
 
     def explain(self) -> Explanation:
-        """The fee as the margin to match, spread over this term's months.
+        """The value to match, less what the term is worth without fees, spread over its paid months.
 
         Returns
         -------
         Explanation
             The last step gives the estimate.
         """
-        margin = "fee_rate_against * monthly_spend - monthly_service_cost"
         return Explanation(
-            formula="fee = (service cost + (fee of the other × spend − service cost) × its present months / "
-            "own present months) / spend",
+            formula="fee = (value of the other − own value without fees) / own paid months / spend",
             values={
-                "fee_rate_against": self.fee_rate_against,
+                "value_against": self.value_against,
+                "value_without_fees": self.value_without_fees,
+                "paid_months": self.paid_months,
                 "monthly_spend": self.monthly_spend,
-                "monthly_service_cost": self.monthly_service_cost,
-                "present_months": self.present_months,
-                "present_months_against": self.present_months_against,
             },
             steps=(
-                Step(name="margin_against", expression=margin),
-                Step(name="margin", expression="margin_against * present_months_against / present_months"),
-                Step(name="fee_rate", expression="(margin + monthly_service_cost) / monthly_spend"),
+                Step(name="monthly_fee", expression="(value_against - value_without_fees) / paid_months"),
+                Step(name="fee_rate", expression="monthly_fee / monthly_spend"),
             )
             if self.estimate is not None
             else (),
@@ -112,7 +110,7 @@ class BreakEvenChurnRatio(Result):
     monthly_churn_against : float or None
         Monthly churn of the term to match, held.
     required_months : float or None
-        Present months of service that ``term`` must reach.
+        Present months of service that ``term`` must reach; None where its worth is not a margin on its months.
     bond_months : int
         Months that ``term`` binds its clients for between renewals.
     horizon_months : float
@@ -154,7 +152,7 @@ class BreakEvenChurnRatio(Result):
         Explanation
             The last step gives the estimate.
         """
-        values: dict[str, float | int | str | None] = {
+        values: dict[str, Value] = {
             "required_months": self.required_months,
             "monthly_churn_against": self.monthly_churn_against,
             "bond_months": self.bond_months,
@@ -175,55 +173,177 @@ class BreakEvenChurnRatio(Result):
             values["monthly_churn"] = self.monthly_churn
             steps = (Step(name="ratio", expression="monthly_churn / monthly_churn_against"),)
         return Explanation(
-            formula="ratio = churn(a) / churn(b), where churn(a) gives a the present months of service "
-            "margin(b) × present months(b) / margin(a)",
+            formula="ratio = churn(a) / churn(b), where churn(a) makes a worth as much as b: present months of service "
+            "(value of b + acquisition cost − set-up fee) / margin of a month, if nothing else depends on the churn",
             values=values,
             steps=steps,
             source=_SOURCE,
         )
 
 
-def fee(term: Term, against: Term, setting: Setting) -> BreakEvenFee:
-    """The fee rate of ``term`` at which it is worth as much as ``against``."""
-    own, other = setting.present_months(term), setting.present_months(against)
+@result
+class BreakEven(Result):
+    """The acceptance, spend or discount rate at which two terms are worth the same.
 
-    margin = (against.fee_rate * setting.spend - setting.service_cost) * other / own
-    note = None
-    if setting.spend == 0:
-        note = "The monthly spend is 0, so no fee rate earns anything."
-    elif margin + setting.service_cost < 0:
-        note = (
-            f"{term.name} is worth more than {against.name} even at a fee of 0: no fee of at least 0 makes them equal."
+    Attributes
+    ----------
+    quantity : str
+        ``"acceptance"``, ``"monthly_spend"`` or ``"monthly_discount_rate"``.
+    term, against : str
+        The two terms; an acceptance is that of ``term``.
+    method : str
+        ``"closed_form"`` or ``"root"``.
+    known : mapping of str to float
+        The numbers that the working starts from.
+    others : tuple of float
+        Further values at which the two are worth the same; the estimate is the smallest.
+
+    Examples
+    --------
+    >>> from retention_metrics.contracts import Term, compare
+    >>> monthly = Term("monthly", 1, fee_rate=0.10, monthly_churn=0.08, leaves="any_month")
+    >>> yearly = Term("yearly", 12, fee_rate=0.06, monthly_churn=0.04, leaves="any_month")
+    >>> table = compare([monthly, yearly], monthly_spend=1_000, horizon_months=float("inf"))
+    >>> print(table.break_even_acceptance("yearly", "monthly").explain())
+    acceptance = acceptance of the other × its present value / own present value
+      acceptance_against = 1
+      value_against = 1250
+      value = 1500
+      acceptance = acceptance_against * value_against / value = 0.833333
+    Source: Equality of expected present values under the stated churn.
+    """
+
+    kind: ClassVar[str] = "contracts.break_even"
+
+    quantity: str
+    term: str
+    against: str
+    method: str
+    known: dict[str, float]
+    others: tuple[float, ...]
+
+    def explain(self) -> Explanation:
+        """The working: the quotient of a closed form, or the last step of the search for a root.
+
+        Returns
+        -------
+        Explanation
+            The last step gives the estimate.
+        """
+        formula, expression = {
+            "acceptance": (
+                "acceptance = acceptance of the other × its present value / own present value",
+                "acceptance_against * value_against / value",
+            ),
+            "monthly_spend": (
+                "spend at which gap + slope × (spend − spend_0) = 0: between the kinks of the fees the values differ "
+                "by a straight line",
+                "spend_0 - gap_0 / slope",
+            ),
+            "monthly_discount_rate": (
+                "rate at which the present values are equal: the straight line through the two ends of a narrow "
+                "bracket crosses zero",
+                "low - gap_low * (high - low) / (gap_high - gap_low)",
+            ),
+        }[self.quantity]
+        return Explanation(
+            formula=formula,
+            values=dict(self.known),
+            steps=(Step(name=self.quantity, expression=expression),) if self.estimate is not None else (),
+            source=_ROOT_SOURCE if self.method == "root" else _SOURCE,
         )
-    estimate = None if note else (margin + setting.service_cost) / setting.spend
 
+
+# ---------------------------------------------------------------- fee
+
+
+def fee(
+    term: Term, against: Term, setting: Setting, draws: Draws | None = None, level: float | None = None
+) -> BreakEvenFee:
+    """The fee rate of ``term`` at which it is worth as much as ``against``."""
+    sums = setting.present(term)
+    value = float(setting.value(term))
+    without = value - term.monthly_fee(setting.spend) * float(sums.paid)
+    matched = float(setting.value(against))
+
+    paid = float(sums.paid)
+    needed = (matched - without) / paid if paid > 0 else None
+    # Equality at a fee of 0 may miss it by rounding.
+    if needed is not None and abs(needed) * paid < 1e-12 * max(abs(matched), abs(without)):
+        needed = 0.0
+    note = _why_no_fee(term, against, needed, setting)
+    found = None if note or needed is None else needed / setting.spend
     return BreakEvenFee(
-        estimate=estimate,
+        estimate=found,
+        interval=None if found is None else _interval(found, _drawn_fees(term, against, setting, draws), level),
         unit="share of monthly spend",
         definition="contracts.break_even_fee/equal-present-value",
         notes=(note,) if note else (),
         status="undefined" if note else "ok",
         term=term.name,
         against=against.name,
-        present_months=own,
-        present_months_against=other,
-        fee_rate_against=against.fee_rate,
+        monthly_fee=None if note else needed,
+        paid_months=paid,
+        value_without_fees=without,
+        value_against=matched,
         monthly_spend=setting.spend,
-        monthly_service_cost=setting.service_cost,
     )
+
+
+def _drawn_fees(term: Term, against: Term, setting: Setting, draws: Draws | None) -> Floats | None:
+    """The fee rate in every draw of the two churns; where even a fee of 0 is too much, 0."""
+    if draws is None or (draws[term.name] is None and draws[against.name] is None):
+        return None
+    paid = setting.present(term, draws[term.name]).paid
+    without = setting.value(term, draws[term.name]) - term.monthly_fee(setting.spend) * paid
+    return np.maximum((setting.value(against, draws[against.name]) - without) / paid / setting.spend, 0.0)
+
+
+def _interval(found: float, drawn: Floats | None, level: float | None) -> Interval | None:
+    if drawn is None or level is None:
+        return None
+    low, high = interval_of(drawn, level)
+    return Interval(low=min(float(low), found), high=max(float(high), found), level=level, method="monte_carlo")
+
+
+def _why_no_fee(term: Term, against: Term, needed: float | None, setting: Setting) -> str | None:
+    if setting.spend == 0:
+        return "The monthly spend is 0, so no fee rate earns anything."
+    if needed is None:
+        return f"No month of {term.name} is paid within the {setting.horizon:g} months, so no fee makes them equal."
+    if needed < 0:
+        return (
+            f"{term.name} is worth more than {against.name} even at a fee of 0: no fee of at least 0 makes them equal."
+        )
+    return None
+
+
+# ---------------------------------------------------------------- churn
 
 
 def churn_ratio(term: Term, against: Term, setting: Setting) -> BreakEvenChurnRatio:
     """The ratio of monthly churns at which ``term`` is worth as much as ``against``."""
-    margin = term.fee_rate * setting.spend - setting.service_cost
-    margin_against = against.fee_rate * setting.spend - setting.service_cost
     held = against.constant_churn
+    matched = float(setting.value(against))
+    plain = is_a_margin_on_months(term)
+    required = None
+    if plain and setting.margin(term) != 0:
+        once = setting.acquisition_cost_of(term) - term.setup_fee
+        required = (matched + once) / setting.margin(term)
 
-    required = margin_against * setting.present_months(against) / margin if margin != 0 else None
-    note = _why_no_ratio(term, against, required, setting)
-    churn = None if note or required is None else _churn_for(term, required, setting)
+    note = _why_no_ratio(term, against, plain, required, setting)
+    churns: list[float] = []
+    if note is None and plain and required is not None:
+        churns = [_churn_for(term, required, setting)]
+    elif note is None:
+        churns = _churns_where_equal(term, matched, setting)
+        note = None if churns else f"No churn of {term.name} from 0 to 1 makes it worth as much as {against.name}."
+    churn = churns[0] if churns else None
 
     notes = [note] if note else []
+    if churns[1:]:
+        listed = ", ".join(f"{other:.6g}" for other in churns[1:])
+        notes.append(f"The two are worth the same at further churns of {term.name} too: {listed}.")
     if note is None and term.constant_churn is None:
         notes.append(
             f"The churn of {term.name} is a curve; the ratio is that of the constant monthly churn of equal worth."
@@ -242,22 +362,34 @@ def churn_ratio(term: Term, against: Term, setting: Setting) -> BreakEvenChurnRa
         bond_months=term.bond_months,
         horizon_months=setting.horizon,
         monthly_discount_rate=setting.discount_rate,
-        method="closed_form" if math.isinf(setting.horizon) else "root",
+        method="closed_form" if math.isinf(setting.horizon) and plain else "root",
     )
 
 
-def _why_no_ratio(term: Term, against: Term, required: float | None, setting: Setting) -> str | None:
+def is_a_margin_on_months(term: Term) -> bool:
+    """Whether the value is a margin times the months of service, and what is paid once."""
+    return (
+        term.free_months == 0
+        and term.notice_if_free == 0
+        and term.early_termination_fee == 0
+        and term.renewal_churn is None
+    )
+
+
+def _why_no_ratio(term: Term, against: Term, plain: bool, required: float | None, setting: Setting) -> str | None:
     held = against.constant_churn
     if held is None:
         return f"The churn of {against.name} is a curve, not one monthly rate that a ratio could be taken to."
     if held == 0:
         return f"The monthly churn of {against.name} is 0, so no ratio to it exists."
-    if required is None:
-        return f"{term.name} earns nothing in a month (its fee only covers the service), whatever its churn."
     if setting.horizon <= term.bond_months:
         return f"{term.name} binds its client for all of the {setting.horizon:g} months, so its churn moves nothing."
+    if not plain:
+        return None
+    if required is None:
+        return f"{term.name} earns nothing in a month (its fee only covers the service), whatever its churn."
     fewest, most = _range_of_months(term, setting)
-    loses = term.fee_rate * setting.spend < setting.service_cost
+    loses = setting.margin(term) < 0
     # Equality at an end of the range may miss it by rounding.
     if required < fewest * (1 - 1e-12):
         end, more = "every client leaves at the first chance", not loses
@@ -270,9 +402,9 @@ def _why_no_ratio(term: Term, against: Term, required: float | None, setting: Se
 
 def _range_of_months(term: Term, setting: Setting) -> tuple[float, float]:
     """Present months of service if everyone leaves at the first chance, and if nobody ever leaves."""
-    fewest = setting.present_months(term.with_churn(1.0))
+    fewest = float(setting.present(term.with_churn(1.0)).months)
     if math.isfinite(setting.horizon):
-        return fewest, setting.present_months(term.with_churn(0.0))
+        return fewest, float(setting.present(term.with_churn(0.0)).months)
     return fewest, math.inf if setting.discount_rate == 0 else 1 + 1 / setting.discount_rate
 
 
@@ -280,8 +412,187 @@ def _churn_for(term: Term, required: float, setting: Setting) -> float:
     """The constant monthly churn under which the term serves the present months required."""
     if math.isinf(setting.horizon):
         force, bond = math.log1p(setting.discount_rate), term.bond_months
-        lasting = 1 - float(annuity(float(bond), force)) / required
+        worth = bond if force == 0 else math.expm1(-force * bond) / math.expm1(-force)
+        lasting = 1 - worth / required
         return 1.0 if lasting <= 0 else abs(math.expm1(min(math.log(lasting) / bond + force, 0.0)))
     fewest, most = _range_of_months(term, setting)
     target = min(max(required, fewest), most)
-    return float(brentq(lambda churn: setting.present_months(term.with_churn(churn)) - target, 0.0, 1.0, xtol=1e-15))
+    return float(
+        brentq(lambda churn: float(setting.present(term.with_churn(churn)).months) - target, 0.0, 1.0, xtol=1e-15)
+    )
+
+
+def _churns_where_equal(term: Term, matched: float, setting: Setting) -> list[float]:
+    """Every churn at which the term is worth as much: with a fee for leaving early there may be two."""
+    tried = np.concatenate([np.geomspace(1e-6, 0.01, 80), np.linspace(0.011, 1.0, 320)])
+    variable = term.with_churn(0.5)
+
+    def gap(churn: float) -> float:
+        return float(setting.value(variable, np.array([churn]))[0]) - matched
+
+    return _roots(gap, tried)
+
+
+# ---------------------------------------------------------------- acceptance, spend, discount rate
+
+
+def acceptance(
+    term: Term, against: Term, setting: Setting, draws: Draws | None = None, level: float | None = None
+) -> BreakEven:
+    """The acceptance of ``term`` at which it is worth as much per prospect as ``against``."""
+    value, matched = float(setting.value(term)), float(setting.value(against))
+    found = against.acceptance * matched / value if value != 0 else None
+    note = None
+    if found is None or found < 0:
+        note = f"{term.name} and {against.name} are not worth a gain or a loss both: no acceptance makes them equal."
+    elif found > 1:
+        note = (
+            f"{term.name} is worth {value:.6g} a client: even signed by every prospect it is worth less than "
+            f"{against.name} ({against.acceptance:g} × {matched:.6g}); equality would take {found:.4g} of them."
+        )
+        if value < 0:
+            note = f"{term.name} loses less than {against.name} even if every prospect signs it."
+    known = {"acceptance_against": against.acceptance, "value_against": matched, "value": value}
+    answer = _break_even("acceptance", "share of prospects", term, against, note, [] if note else [found or 0.0], known)
+    if answer.estimate is None:
+        return answer
+    shares = _drawn_acceptances(term, against, setting, draws)
+    return dataclasses.replace(answer, interval=_interval(answer.estimate, shares, level))
+
+
+def _drawn_acceptances(term: Term, against: Term, setting: Setting, draws: Draws | None) -> Floats | None:
+    """The acceptance in every draw of the two churns, cut to 1 where not even every prospect is enough."""
+    if draws is None or (draws[term.name] is None and draws[against.name] is None):
+        return None
+    value, matched = setting.value(term, draws[term.name]), setting.value(against, draws[against.name])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = against.acceptance * matched / value
+    return np.clip(np.where(value > 0, shares, 1.0), 0.0, 1.0)
+
+
+def spend(term: Term, against: Term, setting: Setting) -> BreakEven:
+    """The monthly spends at which two terms are worth the same: line by line between the kinks of their fees."""
+    own, other = setting.present(term), setting.present(against)
+    at_no_fee = _value_without_fees(term, setting) - _value_without_fees(against, setting)
+    found: list[float] = []
+    known: dict[str, float] = {}
+    crossing_jumps: list[float] = []
+    before: float | None = None
+    for start, end, a, b in _stretches(_lines(term), _lines(against)):
+        slope = float(a.slope) * float(own.paid) - float(b.slope) * float(other.paid)
+        level = float(a.intercept) * float(own.paid) - float(b.intercept) * float(other.paid) + at_no_fee
+        gap = level + slope * start
+        root = start - gap / slope if slope != 0 else None
+        if before is not None and before * gap < 0:
+            crossing_jumps.append(start)
+        if root is not None and start <= root < end and root > 0:
+            found.append(root)
+            known = known or {"spend_0": start, "gap_0": gap, "slope": slope}
+        before = level + slope * end if math.isfinite(end) else None
+    note = None
+    if not found:
+        note = f"{term.name} and {against.name} are worth the same at no single monthly spend above 0."
+        if at_no_fee == 0 and _both_in_proportion(term, against):
+            note += " Both values are in proportion to the spend, so that it moves their ratio nowhere."
+    notes = [note] if note else []
+    if crossing_jumps:
+        notes.append(
+            f"Where a tier begins the order changes in a jump: at {', '.join(f'{at:g}' for at in crossing_jumps)}."
+        )
+    if _rounds(term) or _rounds(against):
+        notes.append("The fees are taken before rounding.")
+    return _break_even("monthly_spend", "currency a month", term, against, note, found, known, notes=notes)
+
+
+def discount_rate(term: Term, against: Term, setting: Setting) -> BreakEven:
+    """The monthly discount rates from 0 to 1 at which two terms are worth the same."""
+
+    def gap(rate: float) -> float:
+        changed = dataclasses.replace(setting, discount_rate=rate)
+        return float(changed.value(term)) - float(changed.value(against))
+
+    # A term against itself is equal everywhere, which is no answer.
+    found = [] if term == against else _roots(gap, np.concatenate([[0.0], np.geomspace(1e-5, 1.0, 240)]))
+    known: dict[str, float] = {}
+    if found:
+        low, high = max(found[0] - _NEAR, 0.0), found[0] + _NEAR
+        known = {"low": low, "high": high, "gap_low": gap(low), "gap_high": gap(high)}
+    note = None
+    if not found:
+        better = term.name if gap(0.01) > 0 else against.name
+        note = (
+            "A term is worth as much as itself at any discount rate."
+            if term == against
+            else f"{better} is worth more at every monthly discount rate from 0 to 100 %."
+        )
+    return _break_even("monthly_discount_rate", "share a month", term, against, note, found, known, method="root")
+
+
+def _break_even(
+    quantity: str,
+    unit: str,
+    term: Term,
+    against: Term,
+    note: str | None,
+    found: Sequence[float],
+    known: dict[str, float],
+    *,
+    method: str = "closed_form",
+    notes: Sequence[str] | None = None,
+) -> BreakEven:
+    return BreakEven(
+        estimate=found[0] if found else None,
+        unit=unit,
+        definition=f"contracts.break_even_{quantity}/equal-present-value",
+        notes=tuple(notes if notes is not None else [note] if note else []),
+        status="ok" if found else "undefined",
+        quantity=quantity,
+        term=term.name,
+        against=against.name,
+        method=method,
+        known=known,
+        others=tuple(found[1:]),
+    )
+
+
+def _roots(gap: Callable[[float], float], tried: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[float]:
+    """Where a function changes sign between neighbours of a grid, found by Brent's method, rising."""
+    gaps = [gap(float(at)) for at in tried]
+    found = [float(at) for at, value in zip(tried, gaps, strict=True) if value == 0]
+    for (low, high), (below, above) in zip(pairwise(tried), pairwise(gaps), strict=True):
+        if below * above < 0:
+            found.append(float(brentq(gap, float(low), float(high), xtol=1e-15, rtol=1e-14)))
+    return sorted(found)
+
+
+def _value_without_fees(term: Term, setting: Setting) -> float:
+    sums = setting.present(term)
+    return float(setting.value(term)) - term.monthly_fee(setting.spend) * float(sums.paid)
+
+
+def _lines(term: Term) -> tuple[Line, ...]:
+
+    return (term.fee or FeeShare(term.fee_rate or 0.0)).lines()
+
+
+def _stretches(a: tuple[Line, ...], b: tuple[Line, ...]) -> list[tuple[float, float, Line, Line]]:
+    """Stretches of spend on which both fees are one straight line each."""
+    starts = sorted({line.start for line in (*a, *b)})
+    ends = [*(float(start) for start in starts[1:]), math.inf]
+    return [
+        (
+            float(start),
+            end,
+            [line for line in a if line.start <= start][-1],
+            [line for line in b if line.start <= start][-1],
+        )
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _rounds(term: Term) -> bool:
+    return term.fee is not None and term.fee.unit is not None
+
+
+def _both_in_proportion(term: Term, against: Term) -> bool:
+    return all(len(_lines(each)) == 1 and _lines(each)[0].intercept == 0 for each in (term, against))

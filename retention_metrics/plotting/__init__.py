@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 from retention_metrics.errors import InputError
 from retention_metrics.plotting.behaviour import alive_path, heterogeneity
 from retention_metrics.plotting.groups import churn_by_group, estimate_with_interval, promoter_score
-from retention_metrics.plotting.money import contract_comparison, plateau_path
+from retention_metrics.plotting.money import (
+    cash_flow,
+    churn_by_term,
+    contract_comparison,
+    dropped_term,
+    iso_value_map,
+    plateau_path,
+    portfolio_shares,
+    tornado,
+)
 from retention_metrics.plotting.posteriors import posterior_pairs
 from retention_metrics.plotting.purchases import (
     expected_against_actual,
@@ -22,6 +31,7 @@ from retention_metrics.plotting.purchases import (
     probability_alive_matrix,
 )
 from retention_metrics.plotting.retention import cohort_heat_map, retention_curve
+from retention_metrics.plotting.survival import hazard_rates, survival_curve
 from retention_metrics.plotting.validation import conditional_expectation, frequency_histogram, tracking
 from retention_metrics.results import Result
 
@@ -30,21 +40,29 @@ if TYPE_CHECKING:
 
 __all__ = [
     "alive_path",
+    "cash_flow",
     "churn_by_group",
+    "churn_by_term",
     "cohort_heat_map",
     "conditional_expectation",
     "contract_comparison",
     "draw",
+    "dropped_term",
     "estimate_with_interval",
     "expected_against_actual",
     "expected_purchases_matrix",
     "frequency_histogram",
+    "hazard_rates",
     "heterogeneity",
+    "iso_value_map",
     "plateau_path",
+    "portfolio_shares",
     "posterior_pairs",
     "probability_alive_matrix",
     "promoter_score",
     "retention_curve",
+    "survival_curve",
+    "tornado",
     "tracking",
 ]
 
@@ -56,7 +74,16 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "clv.frequency_fit": "validation:frequency_histogram",
         "clv.holdout": "validation:conditional_expectation",
         "clv.tracking": "validation:tracking",
+        "contracts.cash_flow": "money:cash_flow",
+        "contracts.churn_rate_ratio": "groups:estimate_with_interval",
         "contracts.compare": "money:contract_comparison",
+        "contracts.dropped_term": "money:dropped_term",
+        "contracts.estimate": "money:churn_by_term",
+        "contracts.monthly_churn": "groups:estimate_with_interval",
+        "contracts.portfolio": "money:portfolio_shares",
+        "contracts.probability_better": "groups:estimate_with_interval",
+        "contracts.sensitivity": "money:tornado",
+        "contracts.sensitivity_grid": "money:iso_value_map",
         "growth.plateau": "money:plateau_path",
         "nps.difference": "groups:estimate_with_interval",
         "nps.promoter_score": "groups:promoter_score",
@@ -68,6 +95,12 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "retention.cohorts": "retention:cohort_heat_map",
         "retention.day_n": "retention:retention_curve",
         "retention.rate": "groups:estimate_with_interval",
+        "survival.curve": "survival:survival_curve",
+        "survival.hazard": "survival:hazard_rates",
+        "survival.quantile": "groups:estimate_with_interval",
+        "survival.restricted_mean": "groups:estimate_with_interval",
+        "survival.restricted_mean_difference": "groups:estimate_with_interval",
+        "survival.share": "groups:estimate_with_interval",
     }
 )
 

@@ -314,7 +314,8 @@ def assumption(
     ----------
     churn : float, Result, array_like of float or Assumption
         A monthly churn rate in [0, 1], a result at its estimate; the shares still there after 0, 1, 2, ...
-        steps, beginning with 1; or an object that satisfies `Assumption`, which is returned as it is.
+        steps, beginning with 1; or an object that satisfies `Assumption`, which is returned as it is, but for one
+        that says its ``last`` step where a tail is given: that is written out as a table.
     step : {"month", "term"}, optional
         The length of one step of an array (by default a month), or of an object whose own step is a term but
         was fitted to months. Months stay months.
@@ -403,6 +404,9 @@ def _adopted(candidate: object, unit: StepUnit | None, tail: Tail | None, name: 
         raise InputError(f"{name}.survival(0) is 1, everyone; got {at_start!r}.", argument=name)
     if isinstance(candidate, SurvivalTable):
         return SurvivalTable(values=candidate.values, step=unit or own, tail=tail or candidate.tail)
+    last = getattr(candidate, "last", None)
+    if tail is not None and isinstance(last, int):
+        return tabulate(candidate, steps=last, step=unit, tail=tail, name=name)
     return candidate
 
 
