@@ -141,7 +141,7 @@ def test_two_sums_of_the_bg_nbd_likelihood_agree():
     model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
     table = drawn(model, 500)
     data = Histories(*(table[name].to_numpy(float) for name in table), rng.integers(0, 5, 500).astype(float))
-    shared = PartsObjective(data, BGNBD.arrival_terms, BGNBD.decision_terms, 2, None)
+    shared = PartsObjective(data, BGNBD._terms(), 2, None)
     for theta in (model.theta, np.array([3.0, 90.0, 0.02, 40.0]), np.array([0.01, 0.5, 30.0, 1e-3])):
         for ours, parts in zip(
             BGNBD._objective(data, threads=None).evaluate(theta), shared.evaluate(theta), strict=True

@@ -19,10 +19,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 import retention_metrics as rm
+from examples import EXAMPLES
 from places import ROOT
 from retention_metrics import plotting
 from retention_metrics.errors import InputError
-from retention_metrics.plotting import canvas
+from retention_metrics.plotting import _BY_KIND, canvas
 
 approx = pytest.approx
 MATHS = "a$x_1$ & <b>$b$</b> \\frac"
@@ -100,6 +101,21 @@ PLOTS = {
     "promoter_score": lambda ax=None: plotting.promoter_score(score(), ax),
     "retention_curve": lambda ax=None: plotting.retention_curve(by_period(by="group"), ax),
 }
+MODEL = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week")
+PLOTS |= {
+    "expected_purchases_matrix": lambda ax=None: plotting.expected_purchases_matrix(MODEL, ax, T=39.0, horizon=39.0),
+    "heterogeneity": lambda ax=None: plotting.heterogeneity(MODEL, ax),
+}
+
+
+def by_kind(name):
+    """The plot of the first example of a kind that this function draws."""
+    kind = next(kind for kind, place in _BY_KIND.items() if place.endswith(f":{name}"))
+    return lambda ax=None: getattr(plotting, name)(EXAMPLES[kind][0](), ax)
+
+
+OF_A_KIND = {place.split(":")[1] for place in _BY_KIND.values()} - set(PLOTS)
+PLOTS |= {name: by_kind(name) for name in sorted(OF_A_KIND)}
 every_plot = pytest.mark.parametrize("name", PLOTS)
 
 
@@ -125,7 +141,7 @@ def test_every_public_plot_is_drawn_here_and_takes_axes():
 def test_a_plot_makes_axes_of_its_own_or_uses_those_given(name):
     given = Figure().add_subplot()
     assert PLOTS[name](given) is given
-    assert given.has_data()
+    assert any(part.has_data() for part in (given, *given.child_axes))
     own = PLOTS[name]()
     assert isinstance(own, Axes)
     assert own.figure is not given.figure
