@@ -11,7 +11,19 @@ import pytest
 from scipy import stats
 
 import retention_metrics as rm
-from retention_metrics.clv import BGBB, BGNBD, MBGNBD, Fit, GammaGamma, ParetoNBD, compare, likelihood_ratio
+from retention_metrics.clv import (
+    BGBB,
+    BGNBD,
+    MBGNBD,
+    BetaDiscreteWeibull,
+    Fit,
+    GammaGamma,
+    ParetoNBD,
+    ShiftedBetaGeometric,
+    compare,
+    likelihood_ratio,
+)
+from retention_metrics.clv.contract_limits import GeometricChurn
 from retention_metrics.clv.limits import NBD, GeometricNBD, Poisson
 from retention_metrics.errors import InputError
 
@@ -245,6 +257,22 @@ def test_covariates_are_tested_inside_their_range(drawn):
 
 def both(frame: pd.DataFrame, columns: list[str]) -> Fit:
     return BGNBD.fit(frame, purchase_covariates=columns, dropout_covariates=columns)
+
+
+def test_models_of_renewals_are_compared_like_any_others():
+    survivors = [1000, 869, 743, 653, 593, 551, 517, 491]
+    constant, changing = (model.fit_survivors(survivors) for model in (ShiftedBetaGeometric, BetaDiscreteWeibull))
+    alike = GeometricChurn.fit_survivors(survivors)
+    table = compare([constant, changing, alike]).to_frame()
+    assert table["model"].tolist() == ["BetaDiscreteWeibull", "ShiftedBetaGeometric", "GeometricChurn"]
+    assert table["parameters"].tolist() == [3, 2, 1]
+
+    inside, on_edge = likelihood_ratio(constant, changing), likelihood_ratio(alike, constant)
+    assert (inside.degrees_of_freedom, inside.edge) == (1, 0)
+    assert inside.p_value == pytest.approx(stats.chi2.sf(2 * (changing.log_likelihood - constant.log_likelihood), 1))
+    assert (on_edge.degrees_of_freedom, on_edge.edge) == (1, 1)
+    with pytest.raises(InputError, match="other histories"):
+        compare([constant, BetaDiscreteWeibull.fit_survivors([1000, 869, 743, 653, 593, 551, 518, 491])])
 
 
 def test_models_that_are_not_nested_are_refused(drawn):

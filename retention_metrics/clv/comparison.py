@@ -12,10 +12,13 @@ from scipy import stats
 
 from retention_metrics import _checks
 from retention_metrics.clv import histories
+from retention_metrics.clv.beta_discrete_weibull import BetaDiscreteWeibull
+from retention_metrics.clv.contract_model import ContractModel
 from retention_metrics.clv.fitting import Fit
 from retention_metrics.clv.model import Model
 from retention_metrics.clv.purchase_model import PurchaseModel
 from retention_metrics.clv.regression import Regression
+from retention_metrics.clv.shifted_beta_geometric import ShiftedBetaGeometric
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Columns, Result, TableResult, result
@@ -23,6 +26,7 @@ from retention_metrics.results import Columns, Result, TableResult, result
 Floats = NDArray[np.float64]
 Fits = Sequence[Fit[Any]] | Mapping[str, Fit[Any]]
 _SAME = 1e-6  # log-likelihoods this close, relative to their size, are one
+_WHAT_IS_SEEN = ("frequency", "recency", "T", "value", "duration", "churned")
 
 
 @result
@@ -195,14 +199,16 @@ def _likelihood_of(given: Model) -> str:
     if isinstance(model, PurchaseModel):
         timed = model.time_scales + model.time_rates
         return "purchases in continuous time" if timed else "purchases at opportunities"
+    if isinstance(model, ContractModel):
+        return "renewals under contract"
     return f"what {type(model).__name__} describes"
 
 
 def _same_customers(one: Any, other: Any) -> bool:
     """Whether two tables hold the same customers, in any order and grouped or not; covariates may differ."""
     one, other = (getattr(data, "histories", data) for data in (one, other))
-    names = [name for name in ("frequency", "recency", "T", "value") if hasattr(one, name) and hasattr(other, name)]
-    tables = [[np.asarray(getattr(data, name)) for name in names] for data in (one, other)]
+    names = [name for name in _WHAT_IS_SEEN if hasattr(one, name) and hasattr(other, name)]
+    tables = [[np.asarray(getattr(data, name), dtype=np.float64) for name in names] for data in (one, other)]
     uncounted = one.counts is None and other.counts is None
     if uncounted and all(np.array_equal(left, right) for left, right in zip(*tables, strict=True)):
         return True
@@ -264,7 +270,7 @@ def likelihood_ratio(smaller: Fit[Any], larger: Fit[Any], *, edge: int | None = 
     edge : int, optional
         How many of those the smaller model puts on the edge of their range, from 0 to the number fixed. By default 1
         where the smaller model is one of the larger model's limits (nobody drops out; customers do not differ) and 0
-        where covariates are what the larger model has more.
+        where covariates are what the larger model has more, or a Weibull's c that the smaller model has at 1.
 
     Returns
     -------
@@ -346,7 +352,9 @@ def _edge(smaller: Model, larger: Model, given: int | None, freedom: int) -> int
     if set(_coefficients(smaller)) <= set(_coefficients(larger)):
         if type(small) is type(large):
             return 0
-        if isinstance(large, PurchaseModel) and type(small) in large._limits():
+        if isinstance(large, BetaDiscreteWeibull) and isinstance(small, ShiftedBetaGeometric):
+            return 0  # c = 1 lies inside its range
+        if isinstance(large, (PurchaseModel, ContractModel)) and type(small) in large._limits():
             return 1
     raise InputError(
         f"{_name(smaller)} is not known as a special case of {_name(larger)}.",
