@@ -60,18 +60,19 @@ def wald_interval(estimate: float, variance: float, *, z: float) -> tuple[float,
     return max(-1.0, estimate - half), min(1.0, estimate + half)
 
 
-def adjusted_shares(promoters: float, detractors: float, n: float) -> tuple[float, float, float]:
+def adjusted_shares(promoters: ArrayLike, detractors: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats, Floats]:
     """Shares of promoters and detractors, and the size, after the adjusted Wald's three more answers."""
-    p, s, d = ADJUSTMENT
-    size = n + p + s + d
-    return (promoters * n + p) / size, (detractors * n + d) / size, size
+    p, d, given = (np.asarray(part, dtype=np.float64) for part in (promoters, detractors, n))
+    up, passive, down = ADJUSTMENT
+    size = given + up + passive + down
+    return (p * given + up) / size, (d * given + down) / size, size
 
 
 def adjusted_wald_interval(
     promoters: float, detractors: float, n: float, *, z: float, finite: float = 1.0
 ) -> tuple[float, float]:
     """The Wald interval about the adjusted score."""
-    p, d, size = adjusted_shares(promoters, detractors, n)
+    p, d, size = (float(part) for part in adjusted_shares(promoters, detractors, n))
     return wald_interval(p - d, finite * net_variance(p, d) / size, z=z)
 
 
@@ -96,8 +97,8 @@ def score_limits(
     ends = np.stack([np.full(estimate.shape, -1.0), np.ones(estimate.shape)])
     inside = np.where(accepted(ends), ends, np.broadcast_to(estimate, ends.shape))
     outside = ends
-    # The width is at most 2, and halving it 60 times leaves less than the last bit.
-    for _ in range(60):
+    # Halving a width of at most 2 so often leaves the last bit.
+    for _ in range(54):
         middle = (inside + outside) / 2
         kept = accepted(middle)
         inside, outside = np.where(kept, middle, inside), np.where(kept, outside, middle)
@@ -173,12 +174,11 @@ def score_difference_p_value(first: Group, second: Group) -> float:
 def wald_difference(first: Group, second: Group, *, adjusted: bool) -> tuple[Floats, Floats]:
     """Differences of two net shares and their standard errors, after the adjusted Wald's answers where asked."""
     gap, variance = np.zeros(()), np.zeros(())
-    for sign, (p, d, n, finite) in ((1, first), (-1, second)):
-        p, d, n = (np.asarray(part, dtype=np.float64) for part in (p, d, n))
+    for sign, (promoters, detractors, size, finite) in ((1, first), (-1, second)):
         if adjusted:
-            up, passive, down = ADJUSTMENT
-            size = n + up + passive + down
-            p, d, n = (p * n + up) / size, (d * n + down) / size, size
+            p, d, n = adjusted_shares(promoters, detractors, size)
+        else:
+            p, d, n = (np.asarray(part, dtype=np.float64) for part in (promoters, detractors, size))
         gap = gap + sign * (p - d)
         variance = variance + np.asarray(finite) * np.maximum(0.0, p + d - (p - d) ** 2) / n
     return gap, np.sqrt(variance)

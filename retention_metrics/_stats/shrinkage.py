@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 Floats = NDArray[np.float64]
 
@@ -49,20 +49,36 @@ def fit(counts: Floats) -> Prior:
     pooled = totals / totals.sum()
     seen = totals > 0
     held = counts[:, seen]
-    if held.shape[0] < 2 or held.shape[1] < 2:
+    if held.shape[1] < 2 or _excess(held, pooled[seen]) <= 0:
         return Prior(pooled, math.inf)
-    alike = float(totals[seen] @ np.log(pooled[seen]))
-    start = np.append(np.log(pooled[seen][:-1] / pooled[seen][-1]), math.log(_moment_size(held)))
-    bounds = [(-30.0, 30.0)] * (held.shape[1] - 1) + [(math.log(_SMALLEST), math.log(_LARGEST))]
-    found = optimize.minimize(
-        _loss, start, args=(held,), jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-15, "gtol": 1e-9}
-    )
-    # The likelihood of the limit, where the groups are alike, is nearly reached at the largest size.
-    if -found.fun - alike < 1e-6 or found.x[-1] > math.log(_LARGEST) - 1e-6:
-        return Prior(pooled, math.inf)
-    mean = np.zeros(seen.size)
-    mean[seen] = special.softmax(np.append(found.x[:-1], 0.0))
-    return Prior(mean, math.exp(found.x[-1]))
+    classes, sizes = [_distinct(column) for column in held.T], _distinct(held.sum(axis=1))
+    logs = np.log(pooled[seen] * _moment_size(held))
+    value, slope, curvature = _likelihood(logs, classes, sizes)
+    for _ in range(200):
+        # Away from the maximum the curvature may point uphill: its size is kept and its sign set.
+        roots, axes = np.linalg.eigh(curvature)
+        step = axes @ ((axes.T @ slope) / np.maximum(np.abs(roots), 1e-8))
+        step *= min(1.0, 2.0 / float(np.abs(step).max() + 1e-300))
+        if float(np.abs(step).max()) < 1e-10:
+            break
+        while True:
+            tried = _likelihood(logs + step, classes, sizes)
+            if tried[0] >= value or float(np.abs(step).max()) < 1e-12:
+                break
+            step /= 2
+        logs, (value, slope, curvature) = logs + step, tried
+        if not math.log(_SMALLEST) < special.logsumexp(logs) < math.log(_LARGEST):
+            break
+    alpha = np.zeros(seen.size)
+    alpha[seen] = np.exp(logs)
+    size = float(alpha.sum())
+    return Prior(alpha / size, size) if size < _LARGEST else Prior(pooled, math.inf)
+
+
+def _excess(counts: Floats, pooled: Floats) -> float:
+    """The slope of the likelihood in 1 / size where groups are alike: above 0 they differ by more than chance."""
+    n = counts.sum(axis=1)
+    return float((counts * (counts - 1)).sum(axis=0) @ (1 / pooled) - (n * (n - 1)).sum())
 
 
 def _moment_size(counts: Floats) -> float:
@@ -76,19 +92,33 @@ def _moment_size(counts: Floats) -> float:
     return float(np.clip(within / excess - 1, 0.5, 1e4)) if excess > 0 else 1e4
 
 
-def _loss(parameters: Floats, counts: Floats) -> tuple[float, Floats]:
-    """Minus the log-likelihood of the counts, and its gradient by the logits of the mean and the log size."""
-    mean, size = special.softmax(np.append(parameters[:-1], 0.0)), math.exp(parameters[-1])
-    alpha, n = mean * size, counts.sum(axis=1)
-    value = float(
-        np.sum(special.gammaln(size) - special.gammaln(size + n))
-        + np.sum(special.gammaln(counts + alpha) - special.gammaln(alpha))
-    )
-    by_size = float(np.sum(special.digamma(size) - special.digamma(size + n)))
-    by_alpha = np.sum(special.digamma(counts + alpha) - special.digamma(alpha), axis=0)
-    slope = by_alpha * alpha
-    logits = slope - mean * slope.sum()
-    return -value, -np.append(logits[:-1], slope.sum() + by_size * size)
+_Distinct = tuple[Floats, Floats]
+
+
+def _distinct(counts: Floats) -> _Distinct:
+    """The distinct counts but 0, which adds nothing, and in how many groups each is found."""
+    values, groups = np.unique(counts[counts > 0], return_counts=True)
+    return values, groups.astype(np.float64)
+
+
+def _rising(start: float, distinct: _Distinct) -> tuple[float, float, float]:
+    """Sum over the groups of log gamma(start + count) - log gamma(start), with two derivatives in ``start``."""
+    values, groups = distinct
+    above = start + values
+    value = groups @ (special.gammaln(above) - special.gammaln(start))
+    first = groups @ (special.digamma(above) - special.digamma(start))
+    # The trigamma function is the Hurwitz zeta function at 2.
+    return float(value), float(first), float(groups @ (special.zeta(2, above) - special.zeta(2, start)))
+
+
+def _likelihood(logs: Floats, classes: list[_Distinct], sizes: _Distinct) -> tuple[float, Floats, Floats]:
+    """Log-likelihood of the counts, its slope and its curvature, in the logs of the parameters."""
+    alpha = np.exp(logs)
+    each = np.array([_rising(one, distinct) for one, distinct in zip(alpha, classes, strict=True)])
+    whole = np.array(_rising(float(alpha.sum()), sizes))
+    slope = alpha * (each[:, 1] - whole[1])
+    curvature = np.diag(alpha**2 * each[:, 2] + slope) - whole[2] * np.outer(alpha, alpha)
+    return float(each[:, 0].sum() - whole[0]), slope, curvature
 
 
 def net_moments(prior: Prior, counts: Floats) -> tuple[Floats, Floats]:
@@ -122,9 +152,7 @@ def net_interval(mean: Floats, variance: Floats, *, level: float) -> tuple[Float
     return np.where(sure, mean, 2 * low - 1), np.where(sure, mean, 2 * high - 1)
 
 
-def chances_of_extremes(
-    counts: Floats, prior: Prior, *, draws: int, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
+def chances_of_extremes(counts: Floats, prior: Prior, *, draws: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Probabilities that each group's net share is the highest, and the lowest, of all, from posterior draws."""
     groups = counts.shape[0]
     mean, variance = net_moments(prior, counts)
