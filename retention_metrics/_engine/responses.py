@@ -202,7 +202,7 @@ def _summed(rows: nw.LazyFrame[Any], keys: Sequence[str], numbers: Sequence[str]
     return rows.group_by(*keys).agg(*(nw.col(name).sum().alias(name) for name in numbers))
 
 
-def paired(source: Source, first: object, second: object) -> groups.Tally:
+def paired(source: Source, first: Any, second: Any) -> groups.Tally:
     """Customers by their answers in two waves: keys ``before, after`` (None without), and how many each gave."""
     known = ~nw.col("customer").is_null() & ~_missing("rating")
     rows = source.by_role("customer", "rating", "wave").filter(known)
@@ -242,7 +242,7 @@ def band(source: Source, role: str, edges: Sequence[float]) -> Keys:
 # ---------------------------------------------------------------- work lists
 
 
-def detractors(source: Source, *, better: Mapping[object, object] | None) -> NativeFrame:
+def detractors(source: Source, *, better: Mapping[Any, Any] | None) -> NativeFrame:
     """The rows of detractors, worst first and among these the most valuable, with a better rep beside each."""
     rating = source.column("rating").cast(nw.Float64)
     rows = source.frame.filter(rating <= _DETRACTS)

@@ -210,13 +210,13 @@ def restricted_mean_variance(mean: float, scores: Floats, counts: Floats) -> flo
     def off(multiplier: float) -> float:
         return float((c * (s - mean)) @ (1 / (n + multiplier * (s - mean))))
 
-    ends = [-n / above * (1 - 1e-15), n / below * (1 - 1e-15)]
-    if off(ends[0]) <= 0:
-        multiplier = ends[0]
-    elif off(ends[1]) >= 0:
-        multiplier = ends[1]
+    lowest, highest = -n / above * (1 - 1e-15), n / below * (1 - 1e-15)
+    if off(lowest) <= 0:
+        multiplier = lowest
+    elif off(highest) >= 0:
+        multiplier = highest
     else:
-        multiplier = optimize.brentq(off, *ends, xtol=1e-14 * n, rtol=1e-14)
+        multiplier = optimize.brentq(off, lowest, highest, xtol=1e-14 * n, rtol=1e-14)
     shares = c / (n + multiplier * (s - mean))
     # What the seen scores leave goes to the outermost score on the side where mass is short.
     rest, end = max(0.0, 1 - float(shares.sum())), above if multiplier < 0 else below

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from retention_metrics import _checks
 from retention_metrics._engine import adopt, audit, responses
@@ -184,12 +184,11 @@ def _effective(
     return min(kish, plain / variance) if clustered else plain / variance
 
 
-def frame_of_arrays(**columns: object) -> adopt.NativeFrame:
+def frame_of_arrays(**columns: ArrayLike | None) -> adopt.NativeFrame:
     """Arrays beside one another as a frame, so that they take the same way as columns."""
     import pandas as pd
 
-    arrays = {
-        name: _checks.one_dimensional(values, name=name) for name, values in columns.items() if values is not None
-    }  # type: ignore[arg-type]
+    given = {name: values for name, values in columns.items() if values is not None}
+    arrays = {name: _checks.one_dimensional(values, name=name) for name, values in given.items()}
     _checks.same_length(**arrays)
     return pd.DataFrame(arrays)

@@ -87,6 +87,8 @@ class GroupScores(TableResult):
         than chance and are all drawn to the mean.
     weighted : bool
         Whether survey weights were used.
+    scale : str
+        The scale of the answers.
 
     Examples
     --------

@@ -337,8 +337,7 @@ def nonresponse(
     0   0.0  45.0  29.3  58.1
     1  20.0  30.0  14.3  43.1
     """
-    if not isinstance(score, PromoterScore) or score.estimate is None:
-        raise InputError("score is a Net Promoter Score with answers, as nps.score returns.", argument="score")
+    estimate = _estimate(score)
     asked = _checks.count(invited, name="invited", low=1)
     if asked < score.responses:
         raise InputError(
@@ -346,15 +345,15 @@ def nonresponse(
         )
     shifts = [_checks.number(gap, name="gaps", low=-200.0, high=200.0) for gap in gaps]
 
-    rate, ends = score.responses / asked, (score.estimate, score.estimate, score.estimate)
+    rate, ends = score.responses / asked, (estimate, estimate, estimate)
     if score.interval is not None:
-        ends = (score.estimate, score.interval.low, score.interval.high)
-    silent = [min(100.0, max(-100.0, score.estimate - gap)) - score.estimate for gap in shifts]
+        ends = (estimate, score.interval.low, score.interval.high)
+    silent = [min(100.0, max(-100.0, estimate - gap)) - estimate for gap in shifts]
     moved = [[min(100.0, max(-100.0, end + (1 - rate) * shift)) for shift in silent] for end in ends]
     known = score.interval is not None
 
     return Nonresponse(
-        estimate=score.estimate,
+        estimate=estimate,
         interval=score.interval,
         columns=Columns(
             {
@@ -372,8 +371,14 @@ def nonresponse(
         invited=asked,
         answered=score.responses,
         response_rate=rate,
-        lowest=rate * score.estimate - 100 * (1 - rate),
-        highest=rate * score.estimate + 100 * (1 - rate),
+        lowest=rate * estimate - 100 * (1 - rate),
+        highest=rate * estimate + 100 * (1 - rate),
         lowest_low=rate * ends[1] - 100 * (1 - rate) if known else None,
         highest_high=rate * ends[2] + 100 * (1 - rate) if known else None,
     )
+
+
+def _estimate(score: object) -> float:
+    if not isinstance(score, PromoterScore) or score.estimate is None:
+        raise InputError("score is a Net Promoter Score with answers, as nps.score returns.", argument="score")
+    return score.estimate

@@ -7,6 +7,7 @@ import math
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retention_metrics import _checks
 from retention_metrics._engine import adopt, responses
@@ -19,6 +20,8 @@ from retention_metrics.nps.periods import Calendar, read_periods
 from retention_metrics.nps.scores import SOURCE
 from retention_metrics.periods import Period, PeriodUnit
 from retention_metrics.results import Cell, Columns, ColumnType, TableResult, result
+
+Floats = NDArray[np.float64]
 
 _TYPES: dict[str, ColumnType] = {
     "period": "date",
@@ -186,7 +189,7 @@ def trend(
 
 def _by_period(
     tally: Tally, calendar: Calendar, *, rating: str, scale: Scale
-) -> tuple[list[int], list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]], dict[str, int]]:
+) -> tuple[list[int], list[Floats], dict[str, int]]:
     """Counts, weights and squared weights by period and class, every period between the first and the last in."""
     group = classes(tally.keys["rating"], tally.counts, name=rating, scale=scale)
     dated, excluded = calendar.dated(tally), calendar.excluded(tally)
@@ -198,7 +201,7 @@ def _by_period(
         raise InputError(f"no answer is left to score: {listed}.", argument="data", count=0)
     periods = np.array(calendar.numbers(tally))
     start, end = int(periods[held].min()), int(periods[held].max())
-    tables = []
+    tables: list[Floats] = []
     for values in (tally.counts, tally.weights, tally.squared_weights):
         table = np.zeros((end - start + 1, 3))
         np.add.at(table, (periods[held] - start, group[held]), values[held])
@@ -208,7 +211,7 @@ def _by_period(
 
 def _columns(
     numbers: list[int],
-    tables: list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]],
+    tables: list[Floats],
     calendar: Calendar,
     *,
     level: float | None,
@@ -237,7 +240,7 @@ def _columns(
         low, high = multinomials.score_limits(shares[:, 0], shares[:, 2], sizes, z=proportions.normal_quantile(level))
     out = ((net < lower) | (net > upper)) & answered & complete
 
-    def points(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[Cell]:
+    def points(values: Floats) -> list[Cell]:
         return [100 * float(value) if there else None for value, there in zip(values, answered.tolist(), strict=True)]
 
     columns: dict[str, list[Cell]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retention_metrics import _checks
 from retention_metrics._engine import adopt, responses
@@ -13,6 +14,8 @@ from retention_metrics._engine.tables import CustomerTable
 from retention_metrics._stats import shrinkage
 from retention_metrics.errors import InputError
 from retention_metrics.nps.answers import SCALES, Scale, classes
+
+Integers = NDArray[np.int64]
 
 
 def follow_up(
@@ -185,19 +188,19 @@ def _expected(
     return expected, tuple(notes)
 
 
-def _classes(tally: Tally, rating: str, scale: Scale) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def _classes(tally: Tally, rating: str, scale: Scale) -> Integers:
     if tally.rows == 0:
         raise InputError("data has no rows.", argument="data", count=0)
     return classes(tally.keys["rating"], tally.counts, name=rating, scale=scale)
 
 
-def _excluded(tally: Tally, group: np.ndarray[tuple[int, ...], np.dtype[np.int64]], *, kept: int) -> Mapping[str, int]:
+def _excluded(tally: Tally, group: Integers, *, kept: int) -> Mapping[str, int]:
     names = {0: "promoters", 1: "passives", 2: "detractors", 3: "missing_rating"}
     found = {name: int(tally.counts[group == code].sum()) for code, name in names.items() if code != kept}
     return {name: rows for name, rows in found.items() if rows}
 
 
-def _better_reps(tally: Tally, group: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> dict[object, object]:
+def _better_reps(tally: Tally, group: Integers) -> dict[object, object]:
     """For each rep but the best, the rep whose shrunk score is the best of all."""
     reps = list(dict.fromkeys(rep for rep in tally.keys["rep"] if rep is not None))
     counts = np.zeros((len(reps), 3))

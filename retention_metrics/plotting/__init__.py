@@ -16,12 +16,20 @@ from retention_metrics.plotting.groups import churn_by_group, estimate_with_inte
 from retention_metrics.plotting.money import contract_comparison, plateau_path
 from retention_metrics.plotting.purchases import expected_against_actual, probability_alive_matrix
 from retention_metrics.plotting.retention import cohort_heat_map, retention_curve
+from retention_metrics.plotting.scores import (
+    answer_shares,
+    score_funnel,
+    score_trend,
+    scores_by_group,
+    staying_by_group,
+)
 from retention_metrics.results import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "answer_shares",
     "churn_by_group",
     "cohort_heat_map",
     "contract_comparison",
@@ -32,6 +40,10 @@ __all__ = [
     "probability_alive_matrix",
     "promoter_score",
     "retention_curve",
+    "score_funnel",
+    "score_trend",
+    "scores_by_group",
+    "staying_by_group",
 ]
 
 _BY_KIND: Mapping[str, str] = MappingProxyType(
@@ -39,8 +51,13 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "churn.by_group": "groups:churn_by_group",
         "contracts.compare": "money:contract_comparison",
         "growth.plateau": "money:plateau_path",
+        "nps.by_group": "scores:scores_by_group",
+        "nps.change": "groups:estimate_with_interval",
         "nps.difference": "groups:estimate_with_interval",
+        "nps.ordering": "groups:estimate_with_interval",
         "nps.promoter_score": "groups:promoter_score",
+        "nps.staying": "scores:staying_by_group",
+        "nps.trend": "scores:score_trend",
         "proportion": "groups:estimate_with_interval",
         "proportions.difference": "groups:estimate_with_interval",
         "proportions.ratio": "groups:estimate_with_interval",
