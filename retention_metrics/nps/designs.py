@@ -127,7 +127,8 @@ def _estimate(units: responses.Units, design: Design, excluded: Mapping[str, int
         notes.append(f"Answers of one cluster hang together: the spread is that of {clusters} clusters.")
         if clusters < 30:
             notes.append("With fewer than 30 clusters the spread is uncertain itself, and the interval may be narrow.")
-    effective = _effective(units, parts, totals, shares, variance, clustered=design.cluster is not None)
+    grouped = design.cluster is not None or design.answers == "mean"
+    effective = _effective(units, parts, totals, shares, variance, grouped=grouped)
     return Estimate(
         counts=units.answers.sum(axis=0),
         shares=shares,
@@ -173,15 +174,15 @@ def _stratum_shares(strata: tuple[Cell, ...], totals: Floats, shares: Mapping[Ce
 
 
 def _effective(
-    units: responses.Units, parts: Floats, totals: Floats, shares: Floats, variance: float, *, clustered: bool
+    units: responses.Units, parts: Floats, totals: Floats, shares: Floats, variance: float, *, grouped: bool
 ) -> float:
-    """Answers drawn one by one that would tell as much; with clusters never more than Kish's number."""
+    """Answers drawn one by one that would tell as much; never more than Kish's number where answers are grouped."""
     # An answer of stratum h weighs its own weight times parts[h] / totals[h], and these add up to 1.
     kish = 1 / float((parts / totals) ** 2 @ units.kish)
     plain = multinomials.net_variance(float(shares[0]), float(shares[2]))
     if variance <= 0 or plain <= 0:
         return min(kish, float(units.units.sum()))
-    return min(kish, plain / variance) if clustered else plain / variance
+    return min(kish, plain / variance) if grouped else plain / variance
 
 
 def frame_of_arrays(**columns: ArrayLike | None) -> adopt.NativeFrame:
