@@ -44,7 +44,8 @@ def tally(source: Source, *, by: Sequence[str], weight: str | None = None, extra
     found = collect(
         rows.group_by(*keys).agg(nw.len().alias("_rows"), *(part.alias(name) for name, part in sums.items()))
     )
-    order = sorted(range(len(found["_rows"])), key=lambda row: [groups._sort_key(found[key][row]) for key in keys])
+    places = list(zip(*(_sortable(found[key]) for key in keys), strict=True))
+    order = sorted(range(len(places)), key=places.__getitem__)
     counts = np.array([found["_rows"][row] for row in order], dtype=np.int64)
     weighed = [np.array([found[name][row] for row in order], dtype=np.float64) for name in sums]
     return groups.Tally(
@@ -53,6 +54,12 @@ def tally(source: Source, *, by: Sequence[str], weight: str | None = None, extra
         weights=weighed[0] if weighed else counts.astype(np.float64),
         squared_weights=weighed[1] if weighed else counts.astype(np.float64),
     )
+
+
+def _sortable(cells: Sequence[Any]) -> Sequence[Any]:
+    """The cells themselves where they are of one type; else keys that put missing ones last."""
+    kinds = set(map(type, cells))
+    return cells if len(kinds) == 1 and kinds <= {int, float, str} else [groups._sort_key(cell) for cell in cells]
 
 
 def with_times(data: NativeFrame, roles: Mapping[str, str | None], period: Period) -> tuple[Source, Clock]:

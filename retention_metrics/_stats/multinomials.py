@@ -109,11 +109,10 @@ def restricted_variance(net: ArrayLike, promoters: ArrayLike, detractors: ArrayL
     """Variance of one answer where the shares are the likeliest ones that differ by ``net``."""
     gap, p, d = (np.asarray(part, dtype=np.float64) for part in (net, promoters, detractors))
     b = (2 - p + d) * gap - d - p
-    c = -d * gap * (1 - gap)
-    root = np.sqrt(np.maximum(0.0, b * b - 8 * c))
-    # Of the two ways to write the root, the one without cancellation.
-    total = np.where(root + b > 0, root + b, 1.0)
-    q = np.where(b <= 0, (root - b) / 4, np.where(root + b > 0, -2 * c / total, 0.0))
+    # Minus c of the quadratic 2 q^2 + b q + c = 0; of the two ways to write its root, the one without cancellation.
+    rest = d * gap * (1 - gap)
+    sum_of_parts = np.maximum(np.sqrt(np.maximum(0.0, b * b + 8 * rest)) + np.abs(b), 1e-300)
+    q = np.where(b <= 0, sum_of_parts / 4, 2 * rest / sum_of_parts)
     # With a share of detractors q, promoters have q + net; neither may be negative.
     q = np.maximum(np.maximum(q, 0.0), -gap)
     return np.asarray(np.maximum(0.0, 2 * q + gap * (1 - gap)))
@@ -125,11 +124,16 @@ Group = tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]
 
 def score_difference_limits(first: Group, second: Group, *, z: float) -> tuple[Floats, Floats]:
     """Limits for differences of two net shares, recovered from the score interval of each."""
-    p_a, d_a, n_a, finite_a = first
-    p_b, d_b, n_b, finite_b = second
-    low_a, high_a = score_limits(p_a, d_a, n_a, z=z, finite=finite_a)
-    low_b, high_b = score_limits(p_b, d_b, n_b, z=z, finite=finite_b)
-    a, b = np.subtract(p_a, d_a), np.subtract(p_b, d_b)
+    limits = [score_limits(p, d, n, z=z, finite=finite) for p, d, n, finite in (first, second)]
+    return joined_limits(first, second, *limits)
+
+
+def joined_limits(
+    first: Group, second: Group, limits_a: tuple[Floats, Floats], limits_b: tuple[Floats, Floats]
+) -> tuple[Floats, Floats]:
+    """Limits for differences of two net shares, recovered from those of each."""
+    (low_a, high_a), (low_b, high_b) = limits_a, limits_b
+    a, b = np.subtract(first[0], first[1]), np.subtract(second[0], second[1])
     return (
         np.asarray(a - b - np.hypot(a - low_a, high_b - b)),
         np.asarray(a - b + np.hypot(high_a - a, b - low_b)),

@@ -59,13 +59,13 @@ def fit(counts: Floats) -> Prior:
         roots, axes = np.linalg.eigh(curvature)
         step = axes @ ((axes.T @ slope) / np.maximum(np.abs(roots), 1e-8))
         step *= min(1.0, 2.0 / float(np.abs(step).max() + 1e-300))
-        if float(np.abs(step).max()) < 1e-10:
+        # What the step could still gain is lost in the rounding of the likelihood.
+        if float(slope @ step) < 1e-12 * max(1.0, abs(value)):
             break
-        while True:
-            tried = _likelihood(logs + step, classes, sizes)
-            if tried[0] >= value or float(np.abs(step).max()) < 1e-12:
-                break
+        tried = _likelihood(logs + step, classes, sizes)
+        while tried[0] < value and float(np.abs(step).max()) > 1e-9:
             step /= 2
+            tried = _likelihood(logs + step, classes, sizes)
         logs, (value, slope, curvature) = logs + step, tried
         if not math.log(_SMALLEST) < special.logsumexp(logs) < math.log(_LARGEST):
             break

@@ -417,7 +417,7 @@ def _columns(
     rest_shares, rest_sizes = cells.rest().shares_and_sizes()
     compared = answered & (rest_sizes > 0)
     rest = (rest_shares[:, 0], rest_shares[:, 2], np.where(rest_sizes > 0, rest_sizes, 1.0), np.ones(sizes.size))
-    gap_low, gap_high, p_values = _against(own, rest, level, method)
+    gap_low, gap_high, p_values = _against(own, rest, (low, high), level, method)
     p_values = np.where(compared, p_values, np.nan)
     numbers = {name: cells.counts[:, place] for place, name in enumerate(("promoters", "passives", "detractors"))}
     columns: dict[str, list[Cell]] = {"group": [name for name, _ in cells.keys]}
@@ -470,14 +470,20 @@ def _limits(
 
 
 def _against(
-    own: multinomials.Group, rest: multinomials.Group, level: float | None, method: DifferenceMethod
+    own: multinomials.Group,
+    rest: tuple[Floats, Floats, Floats, Floats],
+    limits: tuple[Floats | None, Floats | None],
+    level: float | None,
+    method: DifferenceMethod,
 ) -> tuple[Floats | None, Floats | None, Floats]:
     """Limits of the differences from the rest, as shares, and their p-values; NaN where nothing varies."""
     z = None if level is None else proportions.normal_quantile(level)
     if method == "score":
         statistic = multinomials.score_difference_z(own, rest)
-        low, high = (None, None) if z is None else multinomials.score_difference_limits(own, rest, z=z)
-        return low, high, proportions.two_sided_p_values(statistic)
+        p_values, (low, high) = proportions.two_sided_p_values(statistic), limits
+        if z is None or low is None or high is None:
+            return None, None, p_values
+        return *multinomials.joined_limits(own, rest, (low, high), multinomials.score_limits(*rest[:3], z=z)), p_values
     gap, error = multinomials.wald_difference(own, rest, adjusted=method == "adjusted_wald")
     statistic = np.divide(gap, error, out=np.full_like(gap, np.nan), where=error > 0)
     low, high = (None, None) if z is None else (np.maximum(-2.0, gap - z * error), np.minimum(2.0, gap + z * error))
