@@ -32,7 +32,7 @@ _STEPS = np.array([2.0, 1.0, 0.0, -1.0, -2.0])
 
 @result
 class ScoreChange(Result):
-    """The change of a Net Promoter Score among the same customers, in points, with its test.
+    """The change of a score among the same customers in points, with its test.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ def change(
     level: float | None = 0.95,
     method: ChangeMethod = "score",
 ) -> ScoreChange:
-    """Change of the score from one wave to another, of customers who answered in both.
+    """Change of the score of customers who answered in two waves.
 
     Parameters
     ----------

@@ -70,7 +70,7 @@ class GroupRanks(TableResult):
 
 @result
 class GroupScores(TableResult):
-    """Net Promoter Scores of groups in points, each with its interval and against the rest.
+    """Net Promoter Scores of groups in points, each against the rest.
 
     Attributes
     ----------

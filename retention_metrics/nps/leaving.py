@@ -31,7 +31,7 @@ _TYPES: dict[str, ColumnType] = {
 
 @result
 class StayingTable(TableResult):
-    """Shares of customers who stayed, by group, and each against one group of reference.
+    """Shares of customers who stayed, each group against one of reference.
 
     Attributes
     ----------
@@ -305,7 +305,7 @@ def _against(
 
 @result
 class LeavingOrder(Result):
-    """How well the recommendation score orders who leaves: 1 perfectly, 0.5 not at all.
+    """How well the score orders who leaves: 1 perfectly, 0.5 not at all.
 
     Attributes
     ----------

@@ -252,7 +252,7 @@ def _columns(
 
 @result
 class Nonresponse(TableResult):
-    """What the score of all who were asked could be, in points, when some kept silent.
+    """What the score of all who were asked could be when some kept silent.
 
     Attributes
     ----------

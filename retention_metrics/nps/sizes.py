@@ -18,7 +18,7 @@ SIZE_METHODS: tuple[SizeMethod, ...] = ("wald", "adjusted_wald")
 
 @result
 class SampleSize(Result):
-    """The number of answers that a margin of error, or the sight of a difference, takes.
+    """The number of answers that a margin or a difference takes.
 
     Attributes
     ----------

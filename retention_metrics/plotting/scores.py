@@ -178,7 +178,7 @@ def score_funnel(table: TableResult, ax: Axes | None = None, *, level: float = 0
 
 
 def score_trend(table: TableResult, ax: Axes | None = None) -> Axes:
-    """Scores of successive periods with their intervals, centre line and control limits.
+    """Scores of successive periods with centre line and control limits.
 
     Parameters
     ----------
@@ -224,8 +224,8 @@ def score_trend(table: TableResult, ax: Axes | None = None) -> Axes:
         colour = canvas.SECONDARY if row["signal"] else canvas.PRIMARY
         face = "white" if row["status"] == "incomplete" else colour
         shape = "s" if row["signal"] else "o"
-        ax.plot([day], [net], marker=shape, markersize=6, markeredgecolor=colour, markerfacecolor=face)  # type: ignore[list-item]
-    ax.figure.autofmt_xdate()  # type: ignore[union-attr]
+        ax.plot([day], [net], marker=shape, markersize=6, markeredgecolor=colour, markerfacecolor=face)  # type: ignore[arg-type]
+    ax.tick_params(axis="x", rotation=30)
     return canvas.finish(ax, y="Net Promoter Score (points)")
 
 
