@@ -399,3 +399,22 @@ def test_a_lazy_work_list_is_not_run():
 def test_work_lists_that_cannot_be_made_are_refused(call, word):
     with pytest.raises(InputError, match=word):
         call()
+
+
+# ---------------------------------------------------------------- published values
+
+
+@pytest.mark.parametrize(
+    ("ratings", "score", "variance"),
+    [
+        ([0, 7, 7, 9, 9, 9], 1 / 3, 5 / 9),
+        ([1, 9], 0.0, 1.0),
+        ([7, 9], 0.5, 0.25),
+        ([0, 7, 9], 0.0, 2 / 3),
+    ],
+)
+def test_the_r_package_nps_gives_the_same_score_and_variance(ratings, score, variance):
+    """From the tests of the R package NPS, whose variance divides by n."""
+    found = rm.nps.score(ratings)
+    assert found.estimate == approx(100 * score)
+    assert found.standard_error == approx(100 * math.sqrt(variance / len(ratings)))

@@ -7,12 +7,14 @@ import math
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, special
 
 import retention_metrics as rm
+from reads import Reads
 from retention_metrics._stats import multinomials, multiplicity, shrinkage
 from retention_metrics.errors import ColumnError, InputError
 
@@ -321,3 +323,27 @@ def test_the_control_chart_signals_as_rarely_as_it_says():
     scores = rng.choice([10, 7, 3], p=[0.5, 0.3, 0.2], size=days.size)
     found = rm.nps.trend(pd.DataFrame({"day": days, "score": scores}), rating="score", time="day", period="day")
     assert len(found.signals) <= 6
+
+
+# ---------------------------------------------------------------- what is read
+
+
+@pytest.mark.parametrize(
+    ("call", "columns"),
+    [
+        (lambda lazy: rm.nps.by_group(lazy, rating="score", group="rep"), ["rep", "score"]),
+        (lambda lazy: rm.nps.follow_up(lazy, rating="score", rep="rep"), ["rep", "score"]),
+        (lambda lazy: rm.nps.referrals(lazy, rating="score"), ["score"]),
+    ],
+    ids=["by_group", "follow_up", "referrals"],
+)
+def test_a_lazy_table_is_read_once_for_the_columns_asked(call, columns):
+    reads = Reads(pl.from_pandas(reps().assign(note="never read")))
+    call(reads.scan())
+    assert reads.columns == [columns]
+
+
+def test_a_trend_reads_the_last_day_and_the_counts():
+    reads = Reads(pl.from_pandas(MESSY.assign(note="never read")))
+    rm.nps.trend(reads.scan(), rating="score", time="when")
+    assert reads.columns == [["when"], ["score", "when"]]
