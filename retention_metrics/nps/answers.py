@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from retention_metrics import _checks
-from retention_metrics._engine import adopt, groups, responses
+from retention_metrics._engine import adopt, groups
+from retention_metrics._engine import responses as engine
 from retention_metrics.errors import ColumnError, InputError
 
 Floats = NDArray[np.float64]
@@ -106,7 +107,7 @@ def answers_of_frame(
         refuse_weights(source, weight)
     # Resampling draws single answers, so that it needs each distinct weight; the rest needs sums alone.
     by = ("rating", "survey_weights") if weight and row_weights else ("rating",)
-    tally = responses.tally(source, by=by, weight=None if len(by) == 2 else weight)
+    tally = engine.tally(source, by=by, weight=None if len(by) == 2 else weight)
     sums, squares = tally.weights, tally.squared_weights
     each = sums / tally.counts
     if len(by) == 2:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
-from retention_metrics._engine import adopt, responses
+from retention_metrics._engine import adopt
+from retention_metrics._engine import responses as engine
 from retention_metrics._engine.groups import Tally
 from retention_metrics._stats import multinomials, proportions
 from retention_metrics.errors import InputError
@@ -79,7 +80,7 @@ class ScoreChange(Result):
 
 
 def change(
-    data: adopt.NativeFrame,
+    responses: adopt.NativeFrame,
     *,
     customer: str,
     rating: str,
@@ -93,7 +94,7 @@ def change(
 
     Parameters
     ----------
-    data : dataframe
+    responses : dataframe
         One row per answer: pandas, Polars (eager or lazy), PyArrow or a DuckDB relation.
     customer, rating, wave : str
         Columns of who answered, the answer, and the wave of the survey.
@@ -143,15 +144,15 @@ def change(
     >>> round(gain.estimate, 1), round(gain.interval.low, 1), round(gain.interval.high, 1), round(gain.p_value, 3)
     (16.7, 3.6, 28.0, 0.025)
     """
-    source = adopt.adopt(data, {"customer": customer, "rating": rating, "wave": wave})
+    source = adopt.adopt(responses, {"customer": customer, "rating": rating, "wave": wave})
     level = _checks.level(level)
     chosen = _checks.choice(method, CHANGE_METHODS, name="method")
     offered = _checks.choice(scale, SCALES, name="scale")
-    tally = responses.tally(source, by=("wave", "rating"))
+    tally = engine.tally(source, by=("wave", "rating"))
     classes(tally.keys["rating"], tally.counts, name=rating, scale=offered)
     first, second = _two_waves(tally, waves, column=wave)
 
-    pairs = responses.paired(source, first, second)
+    pairs = engine.paired(source, first, second)
     table, excluded = _table(pairs, column=customer)
     counts = np.array([np.trace(table, offset=-step) for step in (2, 1, 0, -1, -2)], dtype=np.float64)
     n = int(table.sum())

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from retention_metrics import _checks
-from retention_metrics._engine import adopt, audit, responses
+from retention_metrics._engine import adopt, audit
+from retention_metrics._engine import responses as engine
 from retention_metrics._stats import multinomials
 from retention_metrics.errors import InputError
 from retention_metrics.nps.answers import Scale, classes, refuse_weights
@@ -84,17 +85,17 @@ def estimated(
     source = adopt.adopt(plain, {"rating": rating, "survey_weights": survey_weights, **design.roles()})
     if survey_weights:
         refuse_weights(source, "survey_weights")
-    tally = responses.tally(source, by=("rating",))
+    tally = engine.tally(source, by=("rating",))
     classes(tally.keys["rating"], tally.counts, name=rating, scale=scale)
     needed = [role for role in ("respondent", "time", "cluster", "strata") if source.has(role)]
-    excluded = responses.unanswerable(source, *needed)
+    excluded = engine.unanswerable(source, *needed)
     kept = excluded.pop("kept")
     if kept == 0:
         listed = ", ".join(f"{reason} {rows}" for reason, rows in excluded.items() if rows) or "no rows"
         raise InputError(f"no answer is left to score: {listed}.", argument="ratings", count=0)
     one_each = design.answers in ("latest", "first")
-    chosen = responses.kept_answers(source, keep=design.answers) if one_each else source  # type: ignore[arg-type]
-    units = responses.unit_sums(chosen, mean=design.answers == "mean")
+    chosen = engine.kept_answers(source, keep=design.answers) if one_each else source  # type: ignore[arg-type]
+    units = engine.unit_sums(chosen, mean=design.answers == "mean")
     left_out = kept - int(units.answers.sum())
     if one_each:
         excluded["earlier_answers" if design.answers == "latest" else "later_answers"] = left_out
@@ -102,7 +103,7 @@ def estimated(
     return _estimate(units, design, excluded, source.backend)
 
 
-def _estimate(units: responses.Units, design: Design, excluded: Mapping[str, int], backend: str) -> Estimate:
+def _estimate(units: engine.Units, design: Design, excluded: Mapping[str, int], backend: str) -> Estimate:
     weights = np.stack([units.promoters, units.passives, units.detractors], axis=1)
     totals = weights.sum(axis=1)
     if not totals.all():
@@ -174,7 +175,7 @@ def _stratum_shares(strata: tuple[Cell, ...], totals: Floats, shares: Mapping[Ce
 
 
 def _effective(
-    units: responses.Units, parts: Floats, totals: Floats, shares: Floats, variance: float, *, grouped: bool
+    units: engine.Units, parts: Floats, totals: Floats, shares: Floats, variance: float, *, grouped: bool
 ) -> float:
     """Answers drawn one by one that would tell as much; never more than Kish's number where answers are grouped."""
     # An answer of stratum h weighs its own weight times parts[h] / totals[h], and these add up to 1.

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
-from retention_metrics._engine import adopt, responses
+from retention_metrics._engine import adopt
+from retention_metrics._engine import responses as engine
 from retention_metrics._engine.groups import Tally
 from retention_metrics._stats import multinomials, multiplicity, proportions, shrinkage
 from retention_metrics.errors import InputError
@@ -222,7 +223,7 @@ class GroupScores(TableResult):
 
 
 def by_group(
-    data: adopt.NativeFrame,
+    responses: adopt.NativeFrame,
     *,
     rating: str,
     group: str,
@@ -239,7 +240,7 @@ def by_group(
 
     Parameters
     ----------
-    data : dataframe
+    responses : dataframe
         One row per answer: pandas, Polars (eager or lazy), PyArrow or a DuckDB relation. It is counted in its own
         engine, in one pass.
     rating, group : str
@@ -312,12 +313,12 @@ def by_group(
     raised = _checks.choice(adjustment, multiplicity.ADJUSTMENTS, name="adjustment")
     offered = _checks.choice(scale, SCALES, name="scale")
     roles = {"rating": rating, "group": group, "survey_weights": survey_weights}
-    calendar = read_periods(data, roles, time=time, period=period, as_of=as_of)
+    calendar = read_periods(responses, roles, time=time, period=period, as_of=as_of)
     weight = "survey_weights" if survey_weights else None
     if weight:
         refuse_weights(calendar.source, weight)
 
-    tally = responses.tally(calendar.source, by=("group", "rating"), weight=weight, extra=calendar.keys)
+    tally = engine.tally(calendar.source, by=("group", "rating"), weight=weight, extra=calendar.keys)
     cells, excluded = _cells(tally, calendar, rating=rating, scale=offered)
     shares, sizes = cells.shares_and_sizes()
     prior = shrinkage.fit(shares * sizes[:, None])

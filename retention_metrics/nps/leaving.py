@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
-from retention_metrics._engine import adopt, responses
+from retention_metrics._engine import adopt
+from retention_metrics._engine import responses as engine
 from retention_metrics._engine.groups import Tally
 from retention_metrics._stats import multiplicity, proportions, roc
 from retention_metrics.errors import InputError
@@ -71,7 +72,7 @@ class StayingTable(TableResult):
 
 
 def retention(
-    data: adopt.NativeFrame,
+    customers: adopt.NativeFrame,
     *,
     rating: str,
     churned: str,
@@ -82,7 +83,7 @@ def retention(
 
     Parameters
     ----------
-    data : dataframe
+    customers : dataframe
         One row per customer who answered: pandas, Polars (eager or lazy), PyArrow or a DuckDB relation. All were
         followed over the same time after they answered.
     rating, churned : str
@@ -130,11 +131,11 @@ def retention(
     >>> last["group"], last["rate"], round(last["difference"], 2), round(last["difference_high"], 2)
     ('detractors', 0.5, -0.45, -0.26)
     """
-    source = adopt.adopt(data, {"rating": rating, "churned": churned})
+    source = adopt.adopt(customers, {"rating": rating, "churned": churned})
     level = _checks.level(level)
     offered = _checks.choice(scale, SCALES, name="scale")
 
-    tally = responses.tally(source, by=("rating", "churned"))
+    tally = engine.tally(source, by=("rating", "churned"))
     group = classes(tally.keys["rating"], tally.counts, name=rating, scale=offered)
     names = [None if code == 3 else _CLASSES[code] for code in group.tolist()]
     counted = _count(names, tally, churned=churned, missing="missing_rating")
@@ -145,7 +146,7 @@ def retention(
 
 
 def recovery(
-    data: adopt.NativeFrame,
+    customers: adopt.NativeFrame,
     *,
     handling: str,
     churned: str,
@@ -156,7 +157,7 @@ def recovery(
 
     Parameters
     ----------
-    data : dataframe
+    customers : dataframe
         One row per customer: pandas, Polars (eager or lazy), PyArrow or a DuckDB relation. All were followed over the
         same time.
     handling, churned : str
@@ -198,10 +199,10 @@ def recovery(
     1    ignored  0.50       -0.40       0.000
     2  put right  0.88       -0.02       0.708
     """
-    source = adopt.adopt(data, {"handling": handling, "churned": churned})
+    source = adopt.adopt(customers, {"handling": handling, "churned": churned})
     level = _checks.level(level)
 
-    tally = responses.tally(source, by=("handling", "churned"))
+    tally = engine.tally(source, by=("handling", "churned"))
     counted = _count(tally.keys["handling"], tally, churned=churned, missing="missing_handling")
     found = list(counted.customers)
     if reference not in found:
@@ -353,7 +354,7 @@ class LeavingOrder(Result):
 
 
 def ordering(
-    data: adopt.NativeFrame,
+    customers: adopt.NativeFrame,
     *,
     rating: str,
     churned: str,
@@ -364,7 +365,7 @@ def ordering(
 
     Parameters
     ----------
-    data : dataframe
+    customers : dataframe
         One row per customer who answered: pandas, Polars (eager or lazy), PyArrow or a DuckDB relation. All were
         followed over the same time after they answered.
     rating, churned : str
@@ -407,11 +408,11 @@ def ordering(
     >>> round(order.estimate, 3), round(order.interval.low, 3), round(order.odds_ratio, 2)
     (0.782, 0.683, 0.66)
     """
-    source = adopt.adopt(data, {"rating": rating, "churned": churned})
+    source = adopt.adopt(customers, {"rating": rating, "churned": churned})
     level = _checks.level(level)
     offered = _checks.choice(scale, SCALES, name="scale")
 
-    tally = responses.tally(source, by=("rating", "churned"))
+    tally = engine.tally(source, by=("rating", "churned"))
     scores, left, stayed, excluded = _by_score(tally, rating=rating, churned=churned, scale=offered)
     # Low scores foretell leaving: a stayer above a leaver is the order.
     share, error = roc.area(stayed, left)

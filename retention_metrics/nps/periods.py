@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics._engine import adopt, responses
+from retention_metrics._engine import adopt
+from retention_metrics._engine import responses as engine
 from retention_metrics._engine.groups import Tally
 from retention_metrics.errors import InputError
 from retention_metrics.periods import Period, PeriodUnit, date_of, moment, period_of
@@ -21,14 +22,14 @@ class Calendar:
 
     source: adopt.Source
     period: Period | None = None
-    keys: responses.Keys = field(default_factory=dict)
+    keys: engine.Keys = field(default_factory=dict)
     observed_until: int = 0
 
     def dated(self, tally: Tally) -> NDArray[np.bool_]:
         """Which rows of a tally lie in a period that counts."""
         if self.period is None:
             return np.ones(tally.counts.size, dtype=bool)
-        return np.array([state == responses.TIMED for state in tally.keys["timed"]], dtype=bool)
+        return np.array([state == engine.TIMED for state in tally.keys["timed"]], dtype=bool)
 
     def numbers(self, tally: Tally) -> list[int]:
         """The running number of each row's period."""
@@ -41,7 +42,7 @@ class Calendar:
         if self.period is None:
             return {}
         state = np.array(tally.keys["timed"], dtype=np.int64)
-        unreadable = int(tally.counts[state == responses.UNREADABLE].sum())
+        unreadable = int(tally.counts[state == engine.UNREADABLE].sum())
         if unreadable:
             column = self.source.roles["time"]
             raise InputError(
@@ -51,7 +52,7 @@ class Calendar:
                 count=unreadable,
                 fix="Text dates are ISO-8601 without a zone, such as '2024-01-31' or '2024-01-31 08:30'.",
             )
-        reasons = {"missing_time": responses.UNTIMED, "after_as_of": responses.LATE}
+        reasons = {"missing_time": engine.UNTIMED, "after_as_of": engine.LATE}
         return {reason: int(tally.counts[state == code].sum()) for reason, code in reasons.items()}
 
     def first_day(self, number: int) -> dt.date | None:
@@ -80,9 +81,9 @@ def read_periods(
                 raise InputError(f"{name}= goes with time=, the column of the answers' times.", argument=name)
         return Calendar(adopt.adopt(data, roles))
     cut = period_of("month" if period is None else period)
-    source, times = responses.with_times(data, {**roles, "time": time}, cut)
+    source, times = engine.with_times(data, {**roles, "time": time}, cut)
     until = None if as_of is None else times.end_of_observation(as_of, tz=cut.tz)
     if until is None:
-        until = moment(date_of(responses.last_day(source, times)), name="as_of")
-        return Calendar(source, cut, responses.period_keys(times, cut, None), until.observed_until)
-    return Calendar(source, cut, responses.period_keys(times, cut, until), until.observed_until)
+        until = moment(date_of(engine.last_day(source, times)), name="as_of")
+        return Calendar(source, cut, engine.period_keys(times, cut, None), until.observed_until)
+    return Calendar(source, cut, engine.period_keys(times, cut, until), until.observed_until)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
-from retention_metrics._engine import adopt, responses
+from retention_metrics._engine import adopt
+from retention_metrics._engine import responses as engine
 from retention_metrics._engine.groups import Tally
 from retention_metrics._stats import multinomials, proportions
 from retention_metrics.errors import InputError
@@ -80,7 +81,7 @@ class ResponseRates(TableResult):
 
 
 def response_rates(
-    data: adopt.NativeFrame,
+    customers: adopt.NativeFrame,
     *,
     rating: str,
     segment: str | None = None,
@@ -93,7 +94,7 @@ def response_rates(
 
     Parameters
     ----------
-    data : dataframe
+    customers : dataframe
         One row per customer who was asked; the answer is missing where there was none. pandas, Polars (eager or lazy),
         PyArrow or a DuckDB relation.
     rating : str
@@ -142,13 +143,13 @@ def response_rates(
     """
     if segment is None and tenure is None:
         raise InputError("segment= or tenure= names what response rates are told apart by.", argument="segment")
-    source = adopt.adopt(data, {"rating": rating, "segment": segment, "tenure": tenure})
+    source = adopt.adopt(customers, {"rating": rating, "segment": segment, "tenure": tenure})
     level = _checks.level(level)
     offered = _checks.choice(scale, SCALES, name="scale")
     cuts = _rising(edges)
 
     by = ("segment", "rating") if segment else ("rating",)
-    tally = responses.tally(source, by=by, extra=responses.band(source, "tenure", cuts) if tenure else None)
+    tally = engine.tally(source, by=by, extra=engine.band(source, "tenure", cuts) if tenure else None)
     keys, counts, excluded = _by_segment(tally, rating=rating, scale=offered)
     estimate, interval, note = _weighted(keys, counts, level)
     answered = counts[:, :3].sum()

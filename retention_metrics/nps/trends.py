@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
-from retention_metrics._engine import adopt, responses
+from retention_metrics._engine import adopt
+from retention_metrics._engine import responses as engine
 from retention_metrics._engine.groups import Tally
 from retention_metrics._stats import multinomials, proportions
 from retention_metrics.errors import InputError
@@ -83,7 +84,7 @@ class ScoreTrend(TableResult):
 
 
 def trend(
-    data: adopt.NativeFrame,
+    responses: adopt.NativeFrame,
     *,
     rating: str,
     time: str,
@@ -99,7 +100,7 @@ def trend(
 
     Parameters
     ----------
-    data : dataframe
+    responses : dataframe
         One row per answer: pandas, Polars (eager or lazy), PyArrow or a DuckDB relation.
     rating, time : str
         Columns of the answers and of their times.
@@ -164,13 +165,13 @@ def trend(
     width = _checks.positive(sigmas, name="sigmas")
     first = None if baseline is None else _checks.count(baseline, name="baseline", low=1)
     calendar = read_periods(
-        data, {"rating": rating, "survey_weights": survey_weights}, time=time, period=period, as_of=as_of
+        responses, {"rating": rating, "survey_weights": survey_weights}, time=time, period=period, as_of=as_of
     )
     weight = "survey_weights" if survey_weights else None
     if weight:
         refuse_weights(calendar.source, weight)
 
-    tally = responses.tally(calendar.source, by=("rating",), weight=weight, extra=calendar.keys)
+    tally = engine.tally(calendar.source, by=("rating",), weight=weight, extra=calendar.keys)
     numbers, tables, excluded = _by_period(tally, calendar, rating=rating, scale=offered)
     columns, centre = _columns(numbers, tables, calendar, level=level, sigmas=width, baseline=first)
 

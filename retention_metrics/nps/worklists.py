@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
-from retention_metrics._engine import adopt, responses
+from retention_metrics._engine import adopt
+from retention_metrics._engine import responses as engine
 from retention_metrics._engine.groups import Tally
 from retention_metrics._engine.tables import CustomerTable
 from retention_metrics._stats import shrinkage
@@ -19,7 +20,7 @@ Integers = NDArray[np.int64]
 
 
 def follow_up(
-    data: adopt.NativeFrame,
+    responses: adopt.NativeFrame,
     *,
     rating: str,
     rep: str,
@@ -31,7 +32,7 @@ def follow_up(
 
     Parameters
     ----------
-    data : dataframe
+    responses : dataframe
         One row per answer: pandas, Polars (eager or lazy), PyArrow or a DuckDB relation.
     rating, rep : str
         Columns of the answers and of who serves the customer.
@@ -66,15 +67,15 @@ def follow_up(
     0       4   b      0
     1       2   a      3
     """
-    source = adopt.adopt(data, {"rating": rating, "rep": rep, "value": value})
+    source = adopt.adopt(responses, {"rating": rating, "rep": rep, "value": value})
     offered = _checks.choice(scale, SCALES, name="scale")
     if suggest and "better_rep" in source.columns:
         raise InputError("better_rep is a column already; rename it, or leave suggest= out.", argument="suggest")
 
-    tally = responses.tally(source, by=("rep", "rating"))
+    tally = engine.tally(source, by=("rep", "rating"))
     group = _classes(tally, rating, offered)
     better = _better_reps(tally, group) if suggest else None
-    frame = responses.detractors(source, better=better)
+    frame = engine.detractors(source, better=better)
 
     note = "The better rep is the one with the best score after shrinkage; it need not be surely better."
     return CustomerTable(
@@ -86,7 +87,7 @@ def follow_up(
 
 
 def referrals(
-    data: adopt.NativeFrame,
+    responses: adopt.NativeFrame,
     *,
     rating: str,
     value: str | None = None,
@@ -100,7 +101,7 @@ def referrals(
 
     Parameters
     ----------
-    data : dataframe
+    responses : dataframe
         One row per answer: pandas, Polars (eager or lazy), PyArrow or a DuckDB relation.
     rating : str
         Column of the answers.
@@ -148,7 +149,7 @@ def referrals(
     0       3     10             0.1          1000.0
     1       1      9             0.1          1000.0
     """
-    source = adopt.adopt(data, {"rating": rating, "value": value})
+    source = adopt.adopt(responses, {"rating": rating, "value": value})
     offered = _checks.choice(scale, SCALES, name="scale")
     times = _checks.non_negative(multiplier, name="multiplier")
     given = _checks.non_negative(referrals_each, name="referrals_each")
@@ -157,9 +158,9 @@ def referrals(
     if taken:
         raise InputError(f"{taken[0]} is a column already; rename it first.", argument="data", column=taken[0])
 
-    tally = responses.tally(source, by=("rating",))
+    tally = engine.tally(source, by=("rating",))
     group = _classes(tally, rating, offered)
-    frame = responses.promoters(source, expected)
+    frame = engine.promoters(source, expected)
 
     return CustomerTable(
         frame=frame,
