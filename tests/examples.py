@@ -144,6 +144,22 @@ def score(**options: object) -> rm.nps.PromoterScore:
     return rm.nps.from_counts(detractors=2, passives=11, promoters=18, **options)
 
 
+@functools.cache
+def responses() -> pd.DataFrame:
+    """Answers of two reps and two waves over 80 days, with who stayed; every fifth customer kept silent."""
+    scores = [10, 9, 7, 3, None, 10, 8, 0, 9, None] * 8
+    reps = ["<b>Ana</b>"] * 50 + ["Bo"] * 30
+    days = pd.date_range("2024-01-01", periods=80)
+    left = [0, 0, 1, 1, 0, 0, 0, 1, 0, 1] * 7 + [0, 1] * 5
+    who = [*range(40)] * 2
+    wave = [1] * 40 + [2] * 40
+    return pd.DataFrame({"who": who, "wave": wave, "rep": reps, "score": scores, "day": days, "left": left})
+
+
+def groups(**options: object) -> rm.nps.GroupScores:
+    return rm.nps.by_group(responses(), rating="score", group="rep", **options)
+
+
 def placement() -> rm.benchmarks.Placement:
     return rm.benchmarks.get("nps.agency").classify(score())
 
@@ -296,7 +312,22 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: rm.growth.plateau(new_clients_per_month=1 / 6, monthly_fee=10_000, lifetime_months=12),
         lambda: rm.growth.plateau(new_clients_per_month=1 / 6, monthly_fee=10_000, monthly_churn=0.05),
     ),
+    "nps.by_group": (
+        groups,
+        functools.partial(groups, time="day", as_of="2024-03-31"),
+        functools.partial(groups, level=None, method="wald", adjustment="bh"),
+    ),
+    "nps.change": (lambda: rm.nps.change(responses(), customer="who", rating="score", wave="wave"),),
     "nps.difference": (lambda: rm.nps.difference(score(), rm.nps.from_counts(detractors=9, passives=9, promoters=9)),),
+    "nps.group_ranks": (lambda: groups().best(rng=7), lambda: groups(time="day").best(rng=7)),
+    "nps.nonresponse": (
+        lambda: rm.nps.nonresponse(score(), invited=90),
+        lambda: rm.nps.nonresponse(score(level=None), invited=90),
+    ),
+    "nps.ordering": (
+        lambda: rm.nps.ordering(responses(), rating="score", churned="left"),
+        lambda: rm.nps.ordering(pd.DataFrame({"score": [9, 9, 3], "left": [0, 0, 1]}), rating="score", churned="left"),
+    ),
     "nps.promoter_score": (
         score,
         functools.partial(score, level=None),
@@ -304,8 +335,27 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         functools.partial(score, method="bootstrap", rng=2005),
         lambda: rm.nps.from_counts(detractors=0, passives=0, promoters=10),
         lambda: rm.nps.score([10, 9, 3, 7], survey_weights=[1.0, 2.0, 0.5, 1.0]),
+        lambda: rm.nps.score(
+            responses(), rating="score", cluster="who", strata="rep", shares={"<b>Ana</b>": 1, "Bo": 1}
+        ),
+        lambda: rm.nps.score(responses(), rating="score", respondent="who", answers="mean"),
     ),
-    "nps.sample_size": (lambda: rm.nps.sample_size(margin=5.0),),
+    "nps.response_rates": (
+        lambda: rm.nps.response_rates(responses(), rating="score", segment="rep"),
+        lambda: rm.nps.response_rates(responses(), rating="score", segment="rep", tenure="who", edges=(20,)),
+    ),
+    "nps.sample_size": (
+        lambda: rm.nps.sample_size(margin=5.0),
+        lambda: rm.nps.sample_size(difference=10.0, population=5_000, response_rate=0.3),
+    ),
+    "nps.staying": (
+        lambda: rm.nps.retention(responses(), rating="score", churned="left"),
+        lambda: rm.nps.recovery(responses(), handling="rep", churned="left", reference="Bo", level=None),
+    ),
+    "nps.trend": (
+        lambda: rm.nps.trend(responses(), rating="score", time="day"),
+        lambda: rm.nps.trend(responses(), rating="score", time="day", period="week", level=None),
+    ),
     "proportion": (lambda: rm.churn.rate(start=100, lost=12), lambda: rm.churn.rate(start=0, lost=0)),
     "proportions.difference": (lambda: rm.difference(*two_rates()),),
     "proportions.ratio": (lambda: rm.ratio(*two_rates()), lambda: rm.ratio(two_rates()[0], none_left())),

@@ -177,3 +177,8 @@ def trend_statistic(x: Floats, n: Floats, scores: Floats) -> float | None:
 def two_sided_p_value(z: float) -> float:
     """The probability of a standard normal at least as far from zero as ``z``."""
     return math.erfc(abs(z) / math.sqrt(2))
+
+
+def two_sided_p_values(z: Floats) -> Floats:
+    """The same for an array; NaN stays NaN."""
+    return np.asarray(special.erfc(np.abs(z) / math.sqrt(2)), dtype=np.float64)

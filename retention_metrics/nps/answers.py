@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from retention_metrics import _checks
 from retention_metrics._engine import adopt, groups
+from retention_metrics._engine import responses as engine
 from retention_metrics.errors import ColumnError, InputError
 
 Floats = NDArray[np.float64]
@@ -103,10 +104,10 @@ def answers_of_frame(
     source = adopt.adopt(frame, {"rating": rating, "survey_weights": survey_weights})
     weight = "survey_weights" if survey_weights else None
     if weight:
-        _refuse_weights(source, weight)
+        refuse_weights(source, weight)
     # Resampling draws single answers, so that it needs each distinct weight; the rest needs sums alone.
     by = ("rating", "survey_weights") if weight and row_weights else ("rating",)
-    tally = groups.tally(source, by=by, weight=None if len(by) == 2 else weight)
+    tally = engine.tally(source, by=by, weight=None if len(by) == 2 else weight)
     sums, squares = tally.weights, tally.squared_weights
     each = sums / tally.counts
     if len(by) == 2:
@@ -153,7 +154,7 @@ def _distinct(values: NDArray[np.generic]) -> tuple[Sequence[object], Integers]:
     return distinct.tolist(), counts.astype(np.int64)
 
 
-def _refuse_weights(source: adopt.Source, weight: str) -> None:
+def refuse_weights(source: adopt.Source, weight: str) -> None:
     column = source.roles[weight]
     if not source.dtype(weight).is_numeric():
         raise ColumnError(
@@ -171,19 +172,26 @@ def _refuse_weights(source: adopt.Source, weight: str) -> None:
             )
 
 
+def classes(values: Sequence[object], counts: Integers, *, name: str, scale: Scale) -> Integers:
+    """0 for promoters, 1 for passives, 2 for detractors and 3 for missing answers; any others are refused."""
+    given = np.array([not _is_missing(value) for value in values], dtype=bool)
+    _refuse_codes(values, given, counts, name, scale)
+    codes = np.array([float(value) if there else -1.0 for value, there in zip(values, given.tolist(), strict=True)])  # type: ignore[arg-type]
+    return np.where(~given, 3, np.where(codes >= 9, 0, np.where(codes >= 7, 1, 2))).astype(np.int64)
+
+
 def _kept(rows: _Rows, *, name: str, backend: str, scale: Scale) -> Answers:
     """The answers on the scale, in groups; missing ones counted, any others refused."""
     values, counts = rows.values, rows.counts
     if counts.sum() == 0:
         raise InputError("ratings has at least one answer; got none.", argument="ratings", count=0)
-    given = np.array([not _is_missing(value) for value in values], dtype=bool)
-    _refuse_codes(values, given, counts, name, scale)
+    group = classes(values, counts, name=name, scale=scale)
+    given = group < 3
     missing = int(counts[~given].sum())
     if not given.any():
         raise InputError(f"no answer is left to score: missing_rating {missing}.", argument="ratings", count=0)
-    codes = np.array([float(value) for value, there in zip(values, given.tolist(), strict=True) if there])  # type: ignore[arg-type]
     answers = Answers(
-        group=np.where(codes >= 9, 0, np.where(codes >= 7, 1, 2)).astype(np.int64),
+        group=group[given],
         counts=counts[given],
         weights=rows.weights[given],
         squares=rows.squares[given],

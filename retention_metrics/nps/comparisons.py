@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar, Literal
 
 from retention_metrics import _checks
@@ -143,15 +142,11 @@ def _compared(
     if method == "score":
         limits = None if z is None else multinomials.score_difference_interval(first, second, z=z)
         return limits, multinomials.score_difference_p_value(first, second)
-    gap, variance = 0.0, 0.0
-    for sign, (p, d, n, finite) in ((1, first), (-1, second)):
-        if method == "adjusted_wald":
-            p, d, n = multinomials.adjusted_shares(p, d, n)
-        gap += sign * (p - d)
-        variance += finite * multinomials.net_variance(p, d) / n
-    half = math.sqrt(variance)
-    p_value = proportions.two_sided_p_value(gap / half) if half > 0 else None
-    return None if z is None else (gap - z * half, gap + z * half), p_value
+    middle, error = (
+        float(part) for part in multinomials.wald_difference(first, second, adjusted=method == "adjusted_wald")
+    )
+    p_value = proportions.two_sided_p_value(middle / error) if error > 0 else None
+    return None if z is None else (middle - z * error, middle + z * error), p_value
 
 
 def _difference_notes(known: bool, p_value: float | None) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from retention_metrics._stats import multinomials, proportions
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.nps.answers import SCALES, Answers, Scale, answers_of_array, answers_of_frame
-from retention_metrics.results import Interval, Result, result
+from retention_metrics.nps.designs import Design, Estimate, Repeats, estimated, frame_of_arrays
+from retention_metrics.results import Cell, Interval, Result, result
 
 Floats = NDArray[np.float64]
 Method = Literal["score", "adjusted_wald", "wald", "bootstrap", "bayes"]
@@ -56,7 +57,11 @@ class PromoterScore(Result):
     scale : str
         The scale of the answers.
     weighted : bool
-        Whether survey weights that differ were used.
+        Whether shares are weighted: by survey weights that differ, by strata or by respondents.
+    answers : str or None
+        Which of a respondent's answers count: ``"latest"``, ``"first"`` or ``"mean"``.
+    clusters, strata : int or None
+        Number of clusters and of strata in the sample.
 
     Examples
     --------
@@ -80,6 +85,9 @@ class PromoterScore(Result):
     population: int | None
     scale: str
     weighted: bool
+    answers: str | None = None
+    clusters: int | None = None
+    strata: int | None = None
 
     @property
     def responses(self) -> int:
@@ -121,6 +129,12 @@ def score(
     method: Method = "score",
     survey_weights: str | ArrayLike | None = None,
     population: int | None = None,
+    cluster: str | ArrayLike | None = None,
+    strata: str | ArrayLike | None = None,
+    shares: Mapping[Cell, float] | None = None,
+    respondent: str | ArrayLike | None = None,
+    time: str | ArrayLike | None = None,
+    answers: Repeats | None = None,
     resamples: int = 2000,
     rng: np.random.Generator | int | None = None,
 ) -> PromoterScore:
@@ -146,6 +160,20 @@ def score(
     population : int, optional
         Size of the finite population from which the answers were drawn without replacement; at least the number of
         answers. It narrows the interval and the standard error. Not for ``method="bayes"``.
+    cluster : array_like, shape (n_responses,), or str, optional
+        What answers hang together by, such as the account of several people. Not for ``method="bootstrap"``.
+    strata : array_like, shape (n_responses,), or str, optional
+        Parts of the population from which answers were drawn apart.
+    shares : mapping, optional
+        Share or size of every stratum in the population; only their proportions matter. Without it strata count as
+        they do in the sample.
+    respondent : array_like, shape (n_responses,), or str, optional
+        Who answered, where some did more than once; goes with ``answers``.
+    time : array_like, shape (n_responses,), or str, optional
+        When; orders the answers of a respondent.
+    answers : {"latest", "first", "mean"}, optional
+        Which of a respondent's answers count, or all of them with the weight of one. Of several at one time the
+        lowest counts.
     resamples : int, default 2000
         Number of bootstrap samples, at least 100.
     rng : Generator or int, optional
@@ -171,7 +199,9 @@ def score(
     ``adjusted_wald`` adds 3/4, 1 1/2 and 3/4 answers to the three groups [3]_. With weights w the variance is
     the sum of w^2 (s - NPS)^2 over the squared sum of w, and the score, adjusted and Bayesian intervals are taken at
     Kish's effective size, the squared sum of w over the sum of w^2 [4]_. A population of N multiplies variances by
-    (N - n)/(N - 1).
+    (N - n)/(N - 1). In a stratum with clusters c the sum runs over clusters: of the squared sums of w (s - NPS) in
+    each, over the squared sum of w; strata add up with their squared shares [4]_. The effective number of answers is
+    then (p + d - (p - d)^2) over the variance, with clusters at most Kish's.
 
     References
     ----------
@@ -192,14 +222,51 @@ def score(
     (-33.0, 62.8)
     """
     plan = _Plan.checked(level=level, method=method, resamples=resamples, rng=rng, population=population, scale=scale)
+    parts = {"cluster": cluster, "strata": strata, "respondent": respondent, "time": time}
+    if any(part is not None for part in (*parts.values(), shares, answers)):
+        return _designed(ratings, rating, survey_weights, parts, shares, answers, plan)
     if adopt.is_frame(ratings):
-        answers = answers_of_frame(
+        given = answers_of_frame(
             ratings, rating, survey_weights, scale=plan.scale, row_weights=plan.method == "bootstrap"
         )
     else:
-        answers = answers_of_array(ratings, rating, survey_weights, scale=plan.scale)
+        given = answers_of_array(ratings, rating, survey_weights, scale=plan.scale)
 
-    return _scored(answers, plan)
+    return _scored(given, plan)
+
+
+def _designed(
+    ratings: adopt.NativeFrame | ArrayLike,
+    rating: str | None,
+    survey_weights: str | ArrayLike | None,
+    parts: Mapping[str, str | ArrayLike | None],
+    shares: Mapping[Cell, float] | None,
+    answers: Repeats | None,
+    plan: _Plan,
+) -> PromoterScore:
+    """The score of answers with clusters, strata or several answers a respondent."""
+    if plan.method == "bootstrap":
+        raise InputError(
+            "method='bootstrap' draws single answers, which clusters, strata and respondents do not allow.",
+            argument="method",
+        )
+    if adopt.is_frame(ratings):
+        frame = ratings
+    elif rating is not None:
+        raise InputError(f"rating= names a column of a dataframe; beside an array got {rating!r}.", argument="rating")
+    else:
+        frame = frame_of_arrays(ratings=ratings, survey_weights=survey_weights, **parts)
+        parts = {name: None if part is None else name for name, part in parts.items()}
+        rating, survey_weights = "ratings", None if survey_weights is None else "survey_weights"
+    for name, part in {**parts, "survey_weights": survey_weights}.items():
+        if part is not None and not isinstance(part, str):
+            raise InputError(f"{name}= is a column name beside a dataframe.", argument=name)
+    columns = {name: part if isinstance(part, str) else None for name, part in parts.items()}
+    design = Design(**columns, shares=shares, answers=answers).checked()
+    weight = survey_weights if isinstance(survey_weights, str) else None
+    found = estimated(frame, rating, weight, design, scale=plan.scale)
+
+    return _score_of_design(found, design, weight, plan)
 
 
 def from_counts(
@@ -297,11 +364,7 @@ class _Plan:
 def _scored(answers: Answers, plan: _Plan) -> PromoterScore:
     """The score of checked answers, with the interval that the plan asks for."""
     n, counts = answers.rows, answers.by_group(answers.counts)
-    if plan.population is not None and n > plan.population:
-        raise InputError(
-            f"population is at least the number of answers; got {plan.population} and {n} answers.",
-            argument="population",
-        )
+    _refuse_small_population(n, plan)
     promoters, passives, detractors = (int(count) for count in counts)
     if n == 0:
         return _no_score(plan)
@@ -340,8 +403,52 @@ def _scored(answers: Answers, plan: _Plan) -> PromoterScore:
     )
 
 
+def _score_of_design(found: Estimate, design: Design, weight: str | None, plan: _Plan) -> PromoterScore:
+    n = int(found.counts.sum())
+    _refuse_small_population(n, plan)
+    finite = multinomials.finite_factor(n, plan.population)
+    variance, size = finite * found.variance, found.effective
+    limits = _limits(None, found.shares, size, variance, finite, plan)
+    posterior = multinomials.posterior_moments(*(found.shares * size))[0] if plan.method == "bayes" else None
+    notes = list(found.notes)
+    if plan.level is not None and plan.method != "wald":
+        notes.append("The interval is taken at the effective number of answers.")
+    return PromoterScore(
+        estimate=100 * float(found.shares @ _NET),
+        interval=points_interval(limits, plan.level, plan.method, most=100.0),
+        unit="points",
+        definition="nps.score/standard",
+        excluded=found.excluded,
+        notes=tuple(notes),
+        backend=found.backend,
+        promoters=int(found.counts[0]),
+        passives=int(found.counts[1]),
+        detractors=int(found.counts[2]),
+        promoter_share=float(found.shares[0]),
+        passive_share=float(found.shares[1]),
+        detractor_share=float(found.shares[2]),
+        effective_n=size,
+        standard_error=100 * math.sqrt(variance),
+        posterior_mean=None if posterior is None else 100 * posterior,
+        population=plan.population,
+        scale=plan.scale,
+        weighted=weight is not None or design.shares is not None or design.answers == "mean",
+        answers=design.answers,
+        clusters=found.units if design.cluster is not None else None,
+        strata=found.strata if design.strata is not None else None,
+    )
+
+
+def _refuse_small_population(n: int, plan: _Plan) -> None:
+    if plan.population is not None and n > plan.population:
+        raise InputError(
+            f"population is at least the number of answers; got {plan.population} and {n} answers.",
+            argument="population",
+        )
+
+
 def _limits(
-    answers: Answers, shares: Floats, size: float, variance: float, finite: float, plan: _Plan
+    answers: Answers | None, shares: Floats, size: float, variance: float, finite: float, plan: _Plan
 ) -> tuple[float, float] | None:
     if plan.level is None:
         return None
@@ -354,6 +461,8 @@ def _limits(
         return multinomials.wald_interval(p - d, variance, z=z)
     if plan.method == "bayes":
         return multinomials.posterior_interval(p * size, s * size, d * size, z=z)
+    if answers is None:
+        return None
     group, each, counts = answers.merged()
     return multinomials.bootstrap_interval(
         _NET[group],

@@ -31,6 +31,13 @@ from retention_metrics.plotting.purchases import (
     probability_alive_matrix,
 )
 from retention_metrics.plotting.retention import cohort_heat_map, retention_curve
+from retention_metrics.plotting.scores import (
+    answer_shares,
+    score_funnel,
+    score_trend,
+    scores_by_group,
+    staying_by_group,
+)
 from retention_metrics.plotting.survival import hazard_rates, survival_curve
 from retention_metrics.plotting.validation import conditional_expectation, frequency_histogram, tracking
 from retention_metrics.results import Result
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "alive_path",
+    "answer_shares",
     "cash_flow",
     "churn_by_group",
     "churn_by_term",
@@ -61,6 +69,10 @@ __all__ = [
     "probability_alive_matrix",
     "promoter_score",
     "retention_curve",
+    "score_funnel",
+    "score_trend",
+    "scores_by_group",
+    "staying_by_group",
     "survival_curve",
     "tornado",
     "tracking",
@@ -85,8 +97,13 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "contracts.sensitivity": "money:tornado",
         "contracts.sensitivity_grid": "money:iso_value_map",
         "growth.plateau": "money:plateau_path",
+        "nps.by_group": "scores:scores_by_group",
+        "nps.change": "groups:estimate_with_interval",
         "nps.difference": "groups:estimate_with_interval",
+        "nps.ordering": "groups:estimate_with_interval",
         "nps.promoter_score": "groups:promoter_score",
+        "nps.staying": "scores:staying_by_group",
+        "nps.trend": "scores:score_trend",
         "proportion": "groups:estimate_with_interval",
         "proportions.difference": "groups:estimate_with_interval",
         "proportions.ratio": "groups:estimate_with_interval",
