@@ -105,6 +105,8 @@ MODEL = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week")
 PLOTS |= {
     "expected_purchases_matrix": lambda ax=None: plotting.expected_purchases_matrix(MODEL, ax, T=39.0, horizon=39.0),
     "heterogeneity": lambda ax=None: plotting.heterogeneity(MODEL, ax),
+    "answer_shares": lambda ax=None: plotting.answer_shares(EXAMPLES["nps.by_group"][0](), ax),
+    "score_funnel": lambda ax=None: plotting.score_funnel(EXAMPLES["nps.by_group"][0](), ax),
 }
 
 
