@@ -85,6 +85,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "retention.cohorts": "retention_metrics.retention:CohortTable",
         "retention.day_n": "retention_metrics.retention:DayTable",
         "retention.rate": "retention_metrics.retention:RetentionRate",
+        "revenue.movements": "retention_metrics.revenue:MovementTable",
         "survival.constant_churn": "retention_metrics.survival:ConstantChurn",
         "survival.table": "retention_metrics.survival:SurvivalTable",
         "proportions.difference": "retention_metrics.proportions:ProportionDifference",
