@@ -21,6 +21,7 @@ few = settings(max_examples=25)  # each draws a whole log
 ROLES = {"customer": "who", "start": "from", "end": "until", "amount": "price"}
 MOVES = ("new", "reactivation", "expansion", "contraction", "churn")
 COUNTS = ("new", "reactivated", "expanded", "contracted", "churned")
+PEOPLE = tuple(f"{name}_customers" for name in COUNTS)
 FIRST, DAYS = dt.date(2023, 11, 1), 500
 MONTHS = {"day": Fraction(1200, 36525), "week": Fraction(12, 52), "month": 1, "quarter": 3, "year": 12}
 
@@ -65,13 +66,13 @@ def twin(rows, as_of, *, free="churn", window=None):
             if start < after and (end is None or end > as_of or end >= after):
                 now[who] += Fraction(price) / MONTHS[billing]
                 running[who] += 1
-        row = dict.fromkeys(MOVES, Fraction(0)) | dict.fromkeys(COUNTS, 0)
+        row = dict.fromkeys(MOVES, Fraction(0)) | dict.fromkeys(PEOPLE, 0)
         row |= {"month": month, "start": sum(each["mrr"] for each in state.values())}
         for who, each in state.items():
             move = movement(each, now[who], running[who], place, free, window)
             if move:
                 row[move] += now[who] - each["mrr"]
-                row[COUNTS[MOVES.index(move)]] += 1
+                row[PEOPLE[MOVES.index(move)]] += 1
             if each["mrr"] > 0 and now[who] == 0:
                 each |= {"left": place}
                 each |= {"on_free": running[who] > 0}
@@ -102,7 +103,7 @@ def same(result, expected):
         assert row["end_mrr"] == pytest.approx(float(want["end"]), abs=1e-4)
         for name in MOVES:
             assert row[name] == pytest.approx(float(want[name]), abs=1e-4), name
-        assert [row[f"{name}_customers"] for name in COUNTS] == [want[name] for name in COUNTS]
+        assert [row[name] for name in PEOPLE] == [want[name] for name in PEOPLE]
 
 
 @st.composite
