@@ -35,8 +35,8 @@ class Accounts:
         rows = self.frame.select(*(part.alias(name) for name, part in parts.items()))
         cells = collect(rows.select(*(nw.col(name).sum() for name in parts)))
         found = {name: float(values[0] or 0) for name, values in cells.items()}
-        kept = int(found.pop("kept"))
-        return PairSums(**{**found, "n": int(found["n"])}), kept
+        sums = PairSums(int(found["n"]), *(found[name] for name in ("x", "y", "xx", "xy", "yy")))
+        return sums, int(found["kept"])
 
     def arrays(self) -> tuple[Floats, Floats]:
         """Both amounts of every customer, in an order that does not depend on the engine."""

@@ -310,7 +310,7 @@ def _audit(
     if closes is not None:
         parts["last_end"] = nw.when(good & ~closes.time.is_null()).then(closes.day).max()
     cells = collect(source.frame.select(*(part.alias(name) for name, part in parts.items())))
-    words = {name: cells.pop(name)[0] for name in ("first_currency", "last_currency") if name in cells}
+    words: dict[str, Any] = {n: cells.pop(n)[0] for n in ("first_currency", "last_currency") if n in cells}
     found = {name: int(values[0] or 0) for name, values in cells.items()}
     found["ends"] = int(closes is not None and cells["last_end"][0] is not None)
     _refuse(source, found, words)
@@ -553,3 +553,14 @@ def movement_table(ledger: Ledger, *, free: str, window: int | None) -> NativeFr
         return table.to_native()
     eager = table.collect()
     return eager.to_arrow() if ledger.source.frame.implementation is nw.Implementation.PYARROW else eager.to_native()
+
+
+def cohort_sums(ledger: Ledger) -> dict[str, list[Any]]:
+    """Changes of revenue by the period of a customer's first payment and by period, and who began to pay then."""
+    moved = movement_rows(ledger, free="churn", window=None)
+    firsts = aggregate(moved, ledger.keys, {"cohort": (nw.col("period"), "min")})
+    both = moved.join(firsts, on=list(ledger.keys), how="left")
+    fresh = (nw.col("period") == nw.col("cohort")).cast(nw.Int64)
+    return collect(
+        aggregate(both, ("cohort", "period"), {"delta": (nw.col("delta"), "sum"), "customers": (fresh, "sum")})
+    )

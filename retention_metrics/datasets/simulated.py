@@ -130,7 +130,7 @@ def _states(
 
 def _stretches(
     states: np.ndarray[tuple[int, int], np.dtype[np.int64]],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Runs of one plan: customer, first month, month after the last, plan."""
     people, length = states.shape
     edge = np.ones((people, length), dtype=bool)

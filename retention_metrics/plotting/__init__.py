@@ -16,6 +16,7 @@ from retention_metrics.plotting.groups import churn_by_group, estimate_with_inte
 from retention_metrics.plotting.money import contract_comparison, plateau_path
 from retention_metrics.plotting.purchases import expected_against_actual, probability_alive_matrix
 from retention_metrics.plotting.retention import cohort_heat_map, retention_curve
+from retention_metrics.plotting.revenue import lorenz_curve, net_retention_by_cohort, revenue_bridge, revenue_layers
 from retention_metrics.results import Result
 
 if TYPE_CHECKING:
@@ -28,10 +29,14 @@ __all__ = [
     "draw",
     "estimate_with_interval",
     "expected_against_actual",
+    "lorenz_curve",
+    "net_retention_by_cohort",
     "plateau_path",
     "probability_alive_matrix",
     "promoter_score",
     "retention_curve",
+    "revenue_bridge",
+    "revenue_layers",
 ]
 
 _BY_KIND: Mapping[str, str] = MappingProxyType(
@@ -49,6 +54,11 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "retention.cohorts": "retention:cohort_heat_map",
         "retention.day_n": "retention:retention_curve",
         "retention.rate": "groups:estimate_with_interval",
+        "revenue.by_cohort": "revenue:revenue_layers",
+        "revenue.concentration": "revenue:lorenz_curve",
+        "revenue.movements": "revenue:revenue_bridge",
+        "revenue.retention": "groups:estimate_with_interval",
+        "revenue.share": "groups:estimate_with_interval",
     }
 )
 

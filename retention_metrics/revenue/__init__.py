@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from retention_metrics.revenue.cohorts import RevenueCohorts, by_cohort
 from retention_metrics.revenue.economics import BudgetSplit, UnitEconomics, budget_split, unit_economics
 from retention_metrics.revenue.movements import (
     MovementTable,
@@ -27,12 +28,14 @@ __all__ = [
     "Concentration",
     "MovementTable",
     "QuickRatio",
+    "RevenueCohorts",
     "RevenueRetention",
     "RevenueShare",
     "Spread",
     "UnitEconomics",
     "arpa",
     "budget_split",
+    "by_cohort",
     "concentration",
     "customer_movements",
     "existing_share",

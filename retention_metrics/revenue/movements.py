@@ -263,7 +263,7 @@ def _table(
 
 
 def _notes(ledger: money.Ledger) -> tuple[str, ...]:
-    notes = (CUT.format(date=ledger.as_of.date),) if ledger.cut else ()
+    notes: tuple[str, ...] = (CUT.format(date=ledger.as_of.date),) if ledger.cut else ()
     shared = money.customers_in_several_groups(ledger) if ledger.grouped else 0
     if shared:
         notes += (f"{shared} customers are in more than one segment; each segment counts them on its own rows.",)
