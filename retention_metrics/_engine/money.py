@@ -23,6 +23,8 @@ from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import DAYS, Moment, Period
 
 UNITS = 360_000
+# Columns beside the caller's: nobody else has any that begin like this.
+_OWN = "_retention_metrics"
 MOST = 2**62
 MONTHS: Mapping[str, float] = {
     "day": 12 / 365.25,
@@ -100,7 +102,8 @@ def read_invoices(
 ) -> Ledger:
     """Audit invoices: each spreads over the months of its service, and one without an end is a one-off charge."""
     source, opens, closes = _open(data, roles, period)
-    units = _net(source) * _rate(source, pricing) * UNITS / _months_between(opens, closes)
+    source, months = _with_months(source, opens, closes)
+    units = _net(source) * _rate(source, pricing) * UNITS / months
     return _ledger(source, opens, closes, units, pricing, period, as_of, invoiced=True)
 
 
@@ -176,33 +179,53 @@ def _chosen(column: nw.Expr, values: Mapping[str, float]) -> nw.Expr:
     return number
 
 
-def _months_between(opens: Clock, closes: Clock) -> nw.Expr:
+def _with_months(source: Source, opens: Clock, closes: Clock) -> tuple[Source, nw.Expr]:
     """Months of service: whole calendar months, and days beyond them at 365.25/12 to the month.
 
-    From the 31st to the last day of a shorter month is a whole month.
+    From the 31st to the last day of a shorter month is a whole month. The steps are columns of their own, for engines
+    write a nested expression out in full.
     """
-    month = Period("month")
-    first, last = (times.day - times.first_day(month) for times in (opens, closes))
-    whole = (closes.year * 12 + closes.month) - (opens.year * 12 + opens.month)
-    tomorrow = _on_day(closes, closes.day + 1)
-    clamped = (last < first) & (tomorrow.month != closes.month)
+    cells = {"_day": (opens.day, closes.day), "_year": (opens.year, closes.year), "_month": (opens.month, closes.month)}
+    steps = {f"{name}{side}": pair[side] for name, pair in cells.items() for side in (0, 1)}
+    frame = source.frame.with_columns(*(step.alias(_OWN + name) for name, step in steps.items()))
+    day, year, month = ([nw.col(f"{_OWN}{name}{side}") for side in (0, 1)] for name in cells)
+    unit = Period("month")
+    starts = [replace(opens, year=year[side], month=month[side]).first_day(unit) for side in (0, 1)]
+    starts.append(replace(opens, year=year[1], month=month[1] + 1).first_day(unit))
+    frame = frame.with_columns(*(start.alias(f"{_OWN}_start{place}") for place, start in enumerate(starts)))
+    first, last = (day[side] - nw.col(f"{_OWN}_start{side}") for side in (0, 1))
+    clamped = (last < first) & (day[1] + 1 == nw.col(f"{_OWN}_start2"))
     days = nw.when(clamped).then(nw.lit(0)).otherwise(last - first)
+    whole = (year[1] - year[0]) * 12 + month[1] - month[0]
     months = whole.cast(nw.Float64) + days.cast(nw.Float64) / DAYS["month"]
-    return nw.when(months > 0).then(months).otherwise(nw.lit(1.0))
+    frame = frame.with_columns(months.alias(f"{_OWN}_months"))
+    served = nw.col(f"{_OWN}_months")
+    return source.with_frame(frame), nw.when(served > 0).then(served).otherwise(nw.lit(1.0))
 
 
-def _on_day(times: Clock, day: nw.Expr) -> Clock:
-    """The clock at another day: year and month from its number (Howard Hinnant's civil_from_days)."""
-    shifted = day + 719468
-    era = shifted // 146097
-    of_era = shifted - era * 146097
-    year = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
-    of_year = of_era - (365 * year + year // 4 - year // 100)
-    shift = (5 * of_year + 2) // 153
-    early = shift < 10
-    month = nw.when(early).then(shift + 3).otherwise(shift - 9)
-    civil = nw.when(early).then(year + era * 400).otherwise(year + era * 400 + 1)
-    return replace(times, day=day, year=civil, month=month)
+def _with_stops(source: Source, period: Period, grace_days: int) -> tuple[Source, Clock | None]:
+    """The day on which an unpaid subscription stops: year and month from its number (Hinnant's civil_from_days)."""
+    if not source.has("past_due"):
+        return source, None
+    due = clock(source, role="past_due", tz=period.tz)
+    names = ("stop", "shifted", "era", "of_era", "century", "of_year", "part")
+    stop, shifted, era, of_era, year, of_year, part = (nw.col(f"{_OWN}_{name}") for name in names)
+    steps = (
+        due.day + grace_days,
+        stop + 719468,
+        shifted // 146097,
+        shifted - era * 146097,
+        (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365,
+        of_era - (365 * year + year // 4 - year // 100),
+        (5 * of_year + 2) // 153,
+    )
+    frame = source.frame
+    for name, step in zip(names, steps, strict=True):
+        frame = frame.with_columns(step.alias(f"{_OWN}_{name}"))
+    early, civil = part < 10, year + era * 400
+    month = nw.when(early).then(part + 3).otherwise(part - 9)
+    stops = replace(due, day=stop, month=month, year=nw.when(early).then(civil).otherwise(civil + 1))
+    return source.with_frame(frame), stops
 
 
 # ---------------------------------------------------------------- one audit, and the rows that count
@@ -226,11 +249,12 @@ def _ledger(
         _refuse_twins(source, opens, closes, marks)
     last, cut = _end_of_log(found, until)
     last_index = int(period.index_of(np.array([last.day]))[0])
+    source, stops = _with_stops(source, period, pricing.grace_days)
     rows = source.frame.filter(~_any(marks)).select(
         *((source.column("by").alias("by"),) if source.has("by") else ()),
         source.column("customer").alias("customer"),
         opens.index(period).alias("lo"),
-        _last_covered(source, opens, closes, last, last_index, pricing, period, cut=cut).alias("hi"),
+        _last_covered(opens, closes, stops, last, last_index, period, cut=cut).alias("hi"),
         units.round(0).cast(nw.Int64).alias("units"),
     )
     return Ledger(
@@ -421,15 +445,7 @@ def _end_of_log(found: Mapping[str, int], until: Moment | None) -> tuple[Moment,
 
 
 def _last_covered(
-    source: Source,
-    opens: Clock,
-    closes: Clock | None,
-    last: Moment,
-    last_index: int,
-    pricing: Pricing,
-    period: Period,
-    *,
-    cut: bool,
+    opens: Clock, closes: Clock | None, stops: Clock | None, last: Moment, last_index: int, period: Period, *, cut: bool
 ) -> nw.Expr:
     """Running number of the last period whose end a row covers."""
     if closes is None:
@@ -439,12 +455,9 @@ def _last_covered(
     if cut:
         runs_on = runs_on | (closes.day >= last.day)
     covered: nw.Expr = nw.when(runs_on).then(nw.lit(last_index)).otherwise(closes.index(period) - 1)
-    if not source.has("past_due"):
+    if stops is None:
         return covered
-    due = clock(source, role="past_due", tz=period.tz)
-    stops = _on_day(due, due.day + pricing.grace_days)
-    unpaid = ~due.time.is_null() & (stops.day <= last.day)
-    unpaid = unpaid & (stops.index(period) - 1 < covered)
+    unpaid = ~stops.time.is_null() & (stops.day <= last.day) & (stops.index(period) - 1 < covered)
     return nw.when(unpaid).then(stops.index(period) - 1).otherwise(covered)
 
 
