@@ -272,15 +272,18 @@ def _notes(ledger: money.Ledger) -> tuple[str, ...]:
 
 def _rows(sums: Mapping[str, Sequence[Any]], ledger: money.Ledger, *, known_start: bool) -> list[dict[str, Cell]]:
     groups = sums["by"] if ledger.grouped else [None] * len(sums["period"])
-    cells = {key: place for place, key in enumerate(zip(groups, sums["period"], strict=True))}
+    cells: dict[tuple[Any, int], tuple[list[int], list[int]]] = {}
+    for group, index, movement, delta, customers in zip(
+        groups, *(sums[name] for name in ("period", "movement", "delta", "customers")), strict=True
+    ):
+        units, people = cells.setdefault((group, index), ([0] * 5, [0] * 5))
+        units[movement], people[movement] = int(delta), int(customers)
     listed = activity.in_order(groups) if ledger.grouped else [None]
     rows = []
     for group in listed:
         before = 0
         for index in range(ledger.first_index, ledger.last_index + 1):
-            place = cells.get((group, index))
-            moves = [0 if place is None else int(sums[name][place]) for name in money.MOVEMENTS]
-            people = [0 if place is None else int(sums[f"{name}_customers"][place]) for name in money.MOVEMENTS]
+            moves, people = cells.get((group, index), ([0] * 5, [0] * 5))
             row: dict[str, Cell] = {"group": group, **_row(index, ledger, before, moves, people)}
             if index == ledger.first_index and not known_start:
                 unknown = ("start_mrr", *money.MOVEMENTS, *(f"{name}_customers" for name in _COUNTS))
