@@ -116,7 +116,7 @@ def by_cohort(
     ... )
     >>> first = [row for row in table.rows() if row["age"] == 5]
     >>> first[0]["customers"], round(first[0]["net_retention"], 3)
-    (200, 0.932)
+    (200, 0.931)
     """
     roles = {
         "customer": customer,
