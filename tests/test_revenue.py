@@ -146,6 +146,11 @@ def test_the_bases_differ_for_who_left_and_came_back(frame):
         ({"opening": "before"}, "give either"),
         ({**BOTH, "at": ("2024-01-01", "2024-02-01")}, "give either"),
         ({**BOTH, "method": "guess"}, "method is one of"),
+        (
+            dict.fromkeys(("customer", "start", "end", "amount"), "before")
+            | {"at": ("2024-01-01", "2024-02-01"), "every": "fortnight"},
+            "every is one of",
+        ),
     ],
 )
 def test_bad_calls_of_retention_are_refused(options, words):

@@ -13,7 +13,7 @@ from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.periods import Period, PeriodUnit, date_of
 from retention_metrics.results import Columns, ColumnType, TableResult, result
-from retention_metrics.revenue.movements import CUT, _pricing, _subscriptions
+from retention_metrics.revenue.movements import CUT, pricing_of, read_ledger
 
 _TYPES: dict[str, ColumnType] = {
     "cohort": "date",
@@ -126,7 +126,7 @@ def by_cohort(
         "billing": billing,
         "currency": currency,
     }
-    ledger = _subscriptions(subscriptions, roles, pricing=_pricing(every, rates), period=period, as_of=as_of)
+    ledger = read_ledger(subscriptions, roles, pricing=pricing_of(every, rates), period=period, as_of=as_of)
     columns = _columns(money.cohort_sums(ledger), ledger)
     return RevenueCohorts(
         columns=Columns(columns, _TYPES),

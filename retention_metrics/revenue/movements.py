@@ -190,7 +190,7 @@ def movements(
     >>> bridge.to_frame()[["start_mrr", "new", "expansion", "churn", "end_mrr"]].values.tolist()
     [[0.0, 180.0, 0.0, 0.0, 180.0], [180.0, 40.0, 50.0, 0.0, 270.0], [270.0, 0.0, 0.0, -80.0, 190.0]]
     """
-    ledger = _subscriptions(
+    ledger = read_ledger(
         subscriptions,
         {
             "customer": customer,
@@ -206,14 +206,14 @@ def movements(
             "recurring": recurring,
             "past_due": past_due,
         },
-        pricing=_pricing(every, rates, grace_days),
+        pricing=pricing_of(every, rates, grace_days),
         period=period,
         as_of=as_of,
     )
     return _table(ledger, free=free, reactivation_window=reactivation_window, definition="revenue.movements/period-end")
 
 
-def _pricing(every: str | float, rates: Mapping[str, float] | None, grace_days: int = 0) -> money.Pricing:
+def pricing_of(every: str | float, rates: Mapping[str, float] | None, grace_days: int = 0) -> money.Pricing:
     months = every if isinstance(every, str) else _checks.positive(every, name="every")
     if isinstance(months, str):
         months = _checks.choice(months, tuple(money.MONTHS), name="every")
@@ -221,7 +221,7 @@ def _pricing(every: str | float, rates: Mapping[str, float] | None, grace_days: 
     return money.Pricing(every=months, rates=worth, grace_days=_checks.count(grace_days, name="grace_days"))
 
 
-def _subscriptions(
+def read_ledger(
     data: NativeFrame,
     roles: Mapping[str, str | None],
     *,
@@ -379,7 +379,7 @@ def movements_from_amounts(
     calendar = period_of(period)
     began = None if since is None else moment(since, name="since", tz=calendar.tz)
     roles = {"customer": customer, "start": time, "amount": amount, "by": by, "currency": currency}
-    ledger = money.read_amounts(amounts, roles, pricing=_pricing("month", rates), period=calendar, as_of=as_of)
+    ledger = money.read_amounts(amounts, roles, pricing=pricing_of("month", rates), period=calendar, as_of=as_of)
     return _table(
         ledger,
         free="churn",
@@ -487,7 +487,7 @@ def movements_from_invoices(
         "recurring": recurring,
     }
     ledger = money.read_invoices(
-        invoices, roles, pricing=_pricing("month", rates), period=period_of(period), as_of=as_of
+        invoices, roles, pricing=pricing_of("month", rates), period=period_of(period), as_of=as_of
     )
     return _table(ledger, free=free, reactivation_window=reactivation_window, definition="revenue.movements/invoices")
 
@@ -575,7 +575,7 @@ def customer_movements(
     }
     window = None if reactivation_window is None else _checks.count(reactivation_window, name="reactivation_window")
     free = _checks.choice(free, FREE, name="free")
-    ledger = _subscriptions(subscriptions, roles, pricing=_pricing(every, rates), period=period, as_of=as_of)
+    ledger = read_ledger(subscriptions, roles, pricing=pricing_of(every, rates), period=period, as_of=as_of)
     return CustomerTable(
         frame=money.movement_table(ledger, free=free, window=window),
         definition="revenue.customer_movements",

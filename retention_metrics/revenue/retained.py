@@ -9,13 +9,14 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from retention_metrics import _checks
-from retention_metrics._engine import accounts, money
+from retention_metrics._engine import accounts
 from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._stats import proportions, ratios
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
-from retention_metrics.periods import Period, moment
+from retention_metrics.periods import moment
 from retention_metrics.results import Interval, Proportion, Result, result
+from retention_metrics.revenue.movements import pricing_of, read_ledger
 
 Method = Literal["ratio", "bca"]
 Basis = Literal["endpoint", "events"]
@@ -356,8 +357,7 @@ def _accounts(
     first, last = (moment(day, name="at").day for day in at)
     if last <= first:
         raise InputError(f"at runs from an earlier to a later day; got {at[0]} and {at[1]}.", argument="at")
-    pricing = money.Pricing(every=every, rates=rates)
-    ledger = money.read_subscriptions(data, roles, pricing=pricing, period=Period("day"), as_of=at[1])
+    ledger = read_ledger(data, roles, pricing=pricing_of(every, rates), period="day", as_of=at[1])
     return accounts.two_dates(ledger, first=first, last=last, capped=capped, events=basis == "events")
 
 
