@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         plotting,
         results,
         retention,
+        revenue,
         survival,
     )
     from retention_metrics.periods import Period
@@ -40,6 +41,7 @@ _MODULES = (
     "plotting",
     "results",
     "retention",
+    "revenue",
     "survival",
 )
 _NAMES = {
@@ -66,6 +68,7 @@ __all__ = [
     "ratio",
     "results",
     "retention",
+    "revenue",
     "survival",
 ]
 

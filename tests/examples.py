@@ -40,6 +40,21 @@ def subscriptions() -> pd.DataFrame:
     return pd.DataFrame({"who": list("abcd"), "start": starts, "end": ends})
 
 
+PRICED = {"customer": "who", "start": "start", "end": "end", "amount": "price", "as_of": "2024-03-31"}
+
+
+@functools.cache
+def priced() -> pd.DataFrame:
+    return subscriptions().assign(price=[100.0, 50.0, 20.0, 70.0])
+
+
+@functools.cache
+def accounts() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"before": [100, 200, 50, 1000, 300, 80, 120, 400], "after": [100, 150, 0, 1100, 300, 120, 0, 400]}
+    )
+
+
 @functools.cache
 def customers() -> pd.DataFrame:
     churned = [True] * 12 + [False] * 18 + [True] * 5 + [False] * 25
@@ -400,6 +415,45 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: retention_curve().difference("yearly", "<i>monthly</i>", horizon=20.5),
     ),
     "survival.share": (lambda: retention_curve(by=None).at(12), lambda: retention_curve(by=None).at(0.5)),
+    "revenue.budget_split": (lambda: rm.revenue.budget_split(100.0, {"win": (300.0, 100.0), "keep": (200.0, 50.0)}),),
+    "revenue.by_cohort": (lambda: rm.revenue.by_cohort(priced(), **PRICED),),
+    "revenue.concentration": (
+        lambda: rm.revenue.concentration([100, 200, 50, 1000, 300], resamples=100, rng=2005),
+        lambda: rm.revenue.concentration([5.0, 5.0], level=None),
+    ),
+    "revenue.movements": (
+        lambda: rm.revenue.movements(priced(), **PRICED),
+        lambda: rm.revenue.movements(priced().assign(side="<b>A"), **PRICED, by="side"),
+        lambda: rm.revenue.movements_from_amounts(priced(), customer="who", time="start", amount="price"),
+    ),
+    "revenue.quick_ratio": (
+        lambda: rm.revenue.quick_ratio(rm.revenue.movements(priced(), **PRICED)),
+        lambda: rm.revenue.quick_ratio(rm.revenue.movements(priced()[1:2], **PRICED)),
+    ),
+    "revenue.retention": (
+        lambda: rm.revenue.net_retention(accounts(), opening="before", closing="after"),
+        lambda: rm.revenue.gross_retention(accounts(), opening="before", closing="after"),
+        lambda: rm.revenue.net_retention(accounts(), opening="before", closing="after", method="bca", rng=2005),
+        lambda: rm.revenue.gross_retention(accounts()[:1], opening="before", closing="after", level=None),
+    ),
+    "revenue.share": (lambda: rm.revenue.arpa(accounts(), amount="after"),),
+    "revenue.spread": (
+        lambda: rm.revenue.concentration([100, 200, 50], resamples=100, rng=2005).gini,
+        lambda: rm.revenue.concentration([100, 200, 50], resamples=100, rng=2005).top_share(0.2),
+        lambda: rm.revenue.concentration([100, 200, 50], resamples=100, rng=2005).share_needed(0.5),
+        lambda: rm.revenue.concentration([100, 200, 50], resamples=100, rng=2005).effective_customers,
+    ),
+    "revenue.unit_economics": (
+        lambda: rm.revenue.unit_economics(
+            acquisition_cost=3000,
+            new_customers=10,
+            monthly_revenue=50,
+            monthly_churn=rm.churn.rate(start=100, lost=4),
+            retention_cost=500,
+            retained_customers=90,
+        ),
+        lambda: rm.revenue.unit_economics(acquisition_cost=3000, new_customers=10, monthly_revenue=50, monthly_churn=0),
+    ),
     "survival.constant_churn": (lambda: rm.survival.ConstantChurn(monthly_churn=0.05),),
     "survival.table": (lambda: rm.survival.assumption([1.0, 0.8, 0.7, 0.65], tail="constant_hazard"),),
 }

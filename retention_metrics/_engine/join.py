@@ -83,3 +83,24 @@ def cross_with(source: Source, rows: nw.LazyFrame[Any], name: str, values: NDArr
         return crossed
     small = nw.from_dict({name: values}, backend=rows.implementation).lazy()
     return rows.join(small, how="cross")
+
+
+def join_listed(
+    rows: nw.LazyFrame[Any], key: str, values: NDArray[np.int64], name: str, answers: NDArray[np.generic]
+) -> nw.LazyFrame[Any]:
+    """Every row with the answer that a short list gives for its key, in the caller's engine."""
+    if rows.implementation is nw.Implementation.DUCKDB:
+        import pandas as pd
+
+        _retention_metrics_listed = pd.DataFrame({key: values, name: answers})
+        relation: Any = rows.to_native()
+        found = relation.query(
+            f"{OURS}rows",
+            f"SELECT rows.*, listed.{quoted(name)} FROM {OURS}rows AS rows "
+            f"JOIN {OURS}listed AS listed USING ({quoted(key)})",
+        )
+        del _retention_metrics_listed  # DuckDB's plan holds the frame that the query named
+        joined: nw.LazyFrame[Any] = nw.from_native(found)
+        return joined
+    small = nw.from_dict({key: values, name: answers}, backend=rows.implementation).lazy()
+    return rows.join(small, on=key, how="inner")

@@ -51,7 +51,7 @@ def read(
     roles = {"customer": customer, "start": start, "end": end, "by": by}
     plain = with_plain_dates(with_plain_dates(data, start, role="start"), end, role="end")
     source = with_local_times(adopt(plain, roles), "start", "end", tz=period.tz)
-    opens, closes = _clocks(source, period)
+    opens, closes = comparable_clocks(source, period)
     until = None if as_of is None else opens.end_of_observation(as_of, tz=period.tz)
     found = _audit(source, opens, closes, until)
     last_day = until.day if until else max(found["last_start"], found["last_end"] or found["last_start"])
@@ -79,7 +79,7 @@ def read(
     )
 
 
-def _clocks(source: Source, period: Period) -> tuple[Clock, Clock]:
+def comparable_clocks(source: Source, period: Period) -> tuple[Clock, Clock]:
     """The clocks of start and end, which can be compared."""
     opens, closes = clock(source, role="start", tz=period.tz), clock(source, role="end", tz=period.tz)
     kinds = [

@@ -31,6 +31,7 @@ from retention_metrics.plotting.purchases import (
     probability_alive_matrix,
 )
 from retention_metrics.plotting.retention import cohort_heat_map, retention_curve
+from retention_metrics.plotting.revenue import lorenz_curve, net_retention_by_cohort, revenue_bridge, revenue_layers
 from retention_metrics.plotting.scores import (
     answer_shares,
     score_funnel,
@@ -63,12 +64,16 @@ __all__ = [
     "hazard_rates",
     "heterogeneity",
     "iso_value_map",
+    "lorenz_curve",
+    "net_retention_by_cohort",
     "plateau_path",
     "portfolio_shares",
     "posterior_pairs",
     "probability_alive_matrix",
     "promoter_score",
     "retention_curve",
+    "revenue_bridge",
+    "revenue_layers",
     "score_funnel",
     "score_trend",
     "scores_by_group",
@@ -118,6 +123,11 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "survival.restricted_mean": "groups:estimate_with_interval",
         "survival.restricted_mean_difference": "groups:estimate_with_interval",
         "survival.share": "groups:estimate_with_interval",
+        "revenue.by_cohort": "revenue:revenue_layers",
+        "revenue.concentration": "revenue:lorenz_curve",
+        "revenue.movements": "revenue:revenue_bridge",
+        "revenue.retention": "groups:estimate_with_interval",
+        "revenue.share": "groups:estimate_with_interval",
     }
 )
 

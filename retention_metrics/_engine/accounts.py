@@ -1,0 +1,201 @@
+"""Money per customer: two amounts, one amount, or parts of one, folded to sums in the user's engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_metrics._engine import money
+from retention_metrics._engine.adopt import NativeFrame, adopt, collect
+from retention_metrics._engine.audit import Fold, aggregate, audit_events, read_clock
+from retention_metrics._stats.ratios import PairSums
+from retention_metrics.errors import ColumnError, InputError
+from retention_metrics.periods import Moment
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """A row per customer: ``x`` before, ``y`` after, ``kept`` (1 where the customer stayed)."""
+
+    frame: nw.LazyFrame[Any]
+    backend: str
+    excluded: Mapping[str, int]
+
+    def sums(self) -> tuple[PairSums, int]:
+        """The sums of the ratio estimator, and the customers who stayed."""
+        x, y = nw.col("x"), nw.col("y")
+        parts = {"n": x * 0 + 1, "x": x, "y": y, "xx": x * x, "xy": x * y, "yy": y * y, "kept": nw.col("kept")}
+        rows = self.frame.select(*(part.alias(name) for name, part in parts.items()))
+        cells = collect(rows.select(*(nw.col(name).sum() for name in parts)))
+        found = {name: float(values[0] or 0) for name, values in cells.items()}
+        sums = PairSums(int(found["n"]), *(found[name] for name in ("x", "y", "xx", "xy", "yy")))
+        return sums, int(found["kept"])
+
+    def arrays(self) -> tuple[Floats, Floats]:
+        """Both amounts of every customer, in an order that does not depend on the engine."""
+        cells = collect(self.frame.select("x", "y"))
+        pairs = np.array(sorted(zip(cells["x"], cells["y"], strict=True)), dtype=np.float64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+
+
+def two_amounts(data: NativeFrame, *, opening: str, closing: str, capped: bool) -> Accounts:
+    """Customers with money at the start, from a table with both amounts."""
+    source = adopt(data, {"opening": opening, "closing": closing})
+    for role in ("opening", "closing"):
+        if not source.dtype(role).is_numeric():
+            raise ColumnError(
+                f"{role}={source.roles[role]!r} is a column of numbers; it holds {source.dtype(role)}.",
+                argument=role,
+                column=source.roles[role],
+            )
+    x, y = (source.column(role).cast(nw.Float64) for role in ("opening", "closing"))
+    unknown = {"missing_opening": x.is_null() | x.is_nan()}
+    unknown["missing_closing"] = (y.is_null() | y.is_nan()) & ~unknown["missing_opening"]
+    known = ~unknown["missing_opening"] & ~unknown["missing_closing"]
+    counts = {**unknown, "not_at_start": known & (x == 0)}
+    for role, amount in (("opening", x), ("closing", y)):
+        counts[f"bad_{role}"] = ((amount < 0) | ~amount.is_finite()) & known
+    cells = collect(
+        source.frame.select(*(row.fill_null(False).cast(nw.Int64).sum().alias(n) for n, row in counts.items()))
+    )
+    found = {name: int(values[0] or 0) for name, values in cells.items()}
+    for role in ("opening", "closing"):
+        if found[f"bad_{role}"]:
+            raise InputError(
+                f"{role}={source.roles[role]!r} is finite and at least 0; {found[f'bad_{role}']} rows are not so.",
+                argument=role,
+                column=source.roles[role],
+                count=found[f"bad_{role}"],
+            )
+    frame = source.frame.filter(known & (x > 0)).select(x.alias("x"), y.alias("y"))
+    excluded = {name: found[name] for name in (*unknown, "not_at_start") if found[name]}
+    return Accounts(_counted(frame, capped=capped), source.backend, excluded)
+
+
+def _counted(frame: nw.LazyFrame[Any], *, capped: bool) -> nw.LazyFrame[Any]:
+    kept = (nw.col("y") > 0).cast(nw.Int64).alias("kept")
+    after: nw.Expr = nw.col("y")
+    if capped:
+        after = nw.when(nw.col("y") > nw.col("x")).then(nw.col("x")).otherwise(nw.col("y"))
+    return frame.select("x", after.alias("y"), kept)
+
+
+def two_dates(ledger: money.Ledger, *, first: int, last: int, capped: bool, events: bool) -> Accounts:
+    """Customers who paid on one day: what they paid then and on a later day.
+
+    With ``events`` every loss on the way counts, made good or not: ``y`` is what was never lost, and who was without
+    a paid subscription for a day did not stay.
+    """
+    moved = money.movement_rows(ledger, free="churn", window=None)
+    day, delta = nw.col("period"), nw.col("delta")
+    later, gone = (day > first) & (day <= last), nw.col("after") == 0
+    parts: dict[str, tuple[nw.Expr, Fold]] = {
+        "opened": (nw.when(day <= first).then(delta).otherwise(nw.lit(0)), "sum"),
+        "closed": (nw.when(day <= last).then(delta).otherwise(nw.lit(0)), "sum"),
+        "losses": (nw.when(later & (delta < 0)).then(delta).otherwise(nw.lit(0)), "sum"),
+        "lapsed": ((later & gone).cast(nw.Int64), "max"),
+    }
+    people = aggregate(moved, ledger.keys, parts).filter(nw.col("opened") > 0)
+    x, y = (nw.col(name).cast(nw.Float64) / money.UNITS for name in ("opened", "closed"))
+    if not events:
+        frame = _counted(people.select(x.alias("x"), y.alias("y")), capped=capped)
+        return Accounts(frame, ledger.backend, ledger.excluded)
+    left = x + nw.col("losses").cast(nw.Float64) / money.UNITS
+    spared = people.select(
+        x.alias("x"),
+        nw.when(left > 0).then(left).otherwise(nw.lit(0.0)).alias("y"),
+        (1 - nw.col("lapsed")).alias("kept"),
+    )
+    return Accounts(spared, ledger.backend, ledger.excluded)
+
+
+def purchase_parts(
+    data: NativeFrame,
+    *,
+    customer: str,
+    time: str,
+    value: str,
+    recurring: str | None,
+    first: Moment,
+    last: Moment,
+    part: str,
+) -> Accounts:
+    """Money of every customer in a window (``x``) and the part of it that counts (``y``).
+
+    ``part`` is ``returning`` (after the day of the first purchase), ``existing`` (of customers from before the
+    window) or ``predictable`` (returning, or of a row marked as recurring).
+    """
+    source, times = read_clock(
+        data, {"customer": customer, "time": time, "value": value, "recurring": recurring}, tz=None
+    )
+    marked = source.column("recurring").cast(nw.Boolean).fill_null(False) if recurring else nw.lit(False)
+    events, _ = audit_events(source, times, as_of=last.date, extra={"again": marked.cast(nw.Int64)})
+    if events.negative:
+        raise InputError(
+            f"value={value!r} is at least 0; {events.negative} rows are not.",
+            argument="value",
+            column=value,
+            count=events.negative,
+            fix="Net returns against their purchases first.",
+        )
+    rows = events.kept.select("customer", "day", "value", "again")
+    firsts = aggregate(rows, ("customer",), {"first": (nw.col("day"), "min")})
+    inside = rows.filter(nw.col("day") >= first.day).join(firsts, on="customer", how="left")
+    counts = {
+        "returning": nw.col("day") > nw.col("first"),
+        "existing": nw.col("first") < first.day,
+        "predictable": (nw.col("day") > nw.col("first")) | (nw.col("again") == 1),
+    }[part]
+    chosen = nw.when(counts).then(nw.col("value")).otherwise(nw.lit(0.0))
+    people = aggregate(inside, ("customer",), {"x": (nw.col("value"), "sum"), "y": (chosen, "sum")})
+    frame = _counted(people.filter(nw.col("x") > 0).select("x", "y"), capped=False)
+    return Accounts(frame, source.backend, events.excluded or {})
+
+
+@dataclass(frozen=True)
+class AmountTally:
+    """Distinct amounts, ascending, with the customers of each."""
+
+    values: Floats
+    counts: Floats
+    backend: str
+    excluded: Mapping[str, int]
+
+
+def amount_tally(data: NativeFrame, *, amount: str, customer: str | None) -> AmountTally:
+    """Amounts by customer, counted in the engine: as many rows leave it as there are distinct amounts."""
+    source = adopt(data, {"amount": amount, "customer": customer})
+    if not source.dtype("amount").is_numeric():
+        raise ColumnError(
+            f"amount={amount!r} is a column of numbers; it holds {source.dtype('amount')}.", argument="amount"
+        )
+    number = source.column("amount").cast(nw.Float64)
+    missing = number.is_null() | number.is_nan()
+    excluded = {"missing_amount": missing}
+    if customer:
+        excluded["missing_customer"] = source.column("customer").is_null() & ~missing
+    bad: nw.Expr = nw.lit(False)
+    for mark in excluded.values():
+        bad = bad | mark
+    infinite = ~bad & ~number.is_finite()
+    counts = {**excluded, "infinite": infinite}
+    cells = collect(
+        source.frame.select(*(row.fill_null(False).cast(nw.Int64).sum().alias(n) for n, row in counts.items()))
+    )
+    found = {name: int(values[0] or 0) for name, values in cells.items()}
+    if found.pop("infinite"):
+        raise InputError(f"amount={amount!r} is finite.", argument="amount", column=amount)
+    keys = (source.column("customer").alias("customer"),) if customer else ()
+    rows = source.frame.filter(~bad).select(*keys, number.alias("amount"))
+    if customer:
+        rows = aggregate(rows, ("customer",), {"amount": (nw.col("amount"), "sum")})
+    counted = collect(aggregate(rows, ("amount",), {"customers": (nw.col("amount") * 0 + 1, "sum")}))
+    pairs = np.array(sorted(zip(counted["amount"], counted["customers"], strict=True)), dtype=np.float64).reshape(-1, 2)
+    return AmountTally(pairs[:, 0], pairs[:, 1], source.backend, {name: n for name, n in found.items() if n})

@@ -1,0 +1,576 @@
+"""Subscriptions, amounts and invoices to monthly recurring revenue and what moves it, in the user's engine.
+
+Money is counted in whole units of 1/360,000 of the currency, held as floats: all sums of whole numbers below 2^53
+are exact, whatever their order, so a bridge closes exactly. (SQL sums integers in 128 bits, several times slower.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from retention_metrics._engine.activity import KEYS
+from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
+from retention_metrics._engine.audit import Fold, aggregate, with_plain_dates
+from retention_metrics._engine.clock import Clock, clock, with_local_times
+from retention_metrics._engine.join import join_listed
+from retention_metrics._engine.subscriptions import comparable_clocks
+from retention_metrics.errors import ColumnError, InputError
+from retention_metrics.periods import DAYS, Moment, Period
+
+UNITS = 360_000
+# Columns beside the caller's: nobody else has any that begin like this.
+_OWN = "_retention_metrics"
+MOST = 2**53
+MONTHS: Mapping[str, float] = {
+    "day": 12 / 365.25,
+    "week": 12 / 52,
+    "month": 1,
+    "quarter": 3,
+    "half_year": 6,
+    "year": 12,
+    "two_years": 24,
+    "three_years": 36,
+    "five_years": 60,
+}
+"""Months of service that one price of each billing period pays for."""
+
+REASONS = (
+    "missing_customer",
+    "missing_start",
+    "missing_group",
+    "missing_amount",
+    "missing_currency",
+    "one_off",
+    "empty_interval",
+    "after_as_of",
+)
+MOVEMENTS = ("new", "reactivation", "expansion", "contraction", "churn")
+_MONEY_ROLES = ("amount", "tax", "discount")
+_WORDS = (nw.String, nw.Categorical, nw.Enum, nw.Boolean, nw.Date, nw.Datetime, nw.Duration)
+
+
+@dataclass(frozen=True)
+class Pricing:
+    """How the money of a row becomes units a month."""
+
+    every: str | float = "month"
+    rates: Mapping[str, float] | None = None
+    grace_days: int = 0
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Audited revenue: ``customer, lo, hi, units`` (and ``by``), the periods whose end each row covers."""
+
+    source: Source
+    rows: nw.LazyFrame[Any]
+    period: Period
+    as_of: Moment
+    first_day: int
+    first_index: int
+    last_index: int
+    excluded: Mapping[str, int]
+    cut: bool
+    grouped: bool
+
+    @property
+    def backend(self) -> str:
+        """The library whose eager frames ``Result.to_frame`` gives."""
+        return self.source.backend
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What names a customer: within a group where there are groups."""
+        return KEYS if self.grouped else KEYS[1:]
+
+
+def read_subscriptions(
+    data: NativeFrame, roles: Mapping[str, str | None], *, pricing: Pricing, period: Period, as_of: object
+) -> Ledger:
+    """Audit priced intervals; ``roles`` names ``customer, start, end, amount`` and any of the optional columns."""
+    source, opens, closes = _open(data, roles, period)
+    return _ledger(source, opens, closes, _monthly_units(source, pricing), pricing, period, as_of)
+
+
+def read_invoices(
+    data: NativeFrame, roles: Mapping[str, str | None], *, pricing: Pricing, period: Period, as_of: object
+) -> Ledger:
+    """Audit invoices: each spreads over the months of its service, and one without an end is a one-off charge."""
+    source, opens, closes = _open(data, roles, period)
+    source, months = _with_months(source, opens, closes)
+    units = _net(source) * _rate(source, pricing) * UNITS / months
+    return _ledger(source, opens, closes, units, pricing, period, as_of, invoiced=True)
+
+
+def read_amounts(
+    data: NativeFrame, roles: Mapping[str, str | None], *, pricing: Pricing, period: Period, as_of: object
+) -> Ledger:
+    """Audit amounts by customer and period: each row holds for its own period alone."""
+    plain = with_plain_dates(data, roles["start"], role="time")
+    source = with_local_times(adopt(plain, roles), "start", tz=period.tz)
+    _refuse_words(source)
+    opens = clock(source, role="start", tz=period.tz)
+    units = _net(source) * _rate(source, pricing) * UNITS
+    return _ledger(source, opens, None, units, pricing, period, as_of)
+
+
+def _open(data: NativeFrame, roles: Mapping[str, str | None], period: Period) -> tuple[Source, Clock, Clock]:
+    for role in ("start", "end", "past_due"):
+        data = with_plain_dates(data, roles.get(role), role=role)
+    source = with_local_times(adopt(data, roles), "start", "end", tz=period.tz)
+    _refuse_words(source)
+    return source, *comparable_clocks(source, period)
+
+
+def _refuse_words(source: Source) -> None:
+    for role in _MONEY_ROLES:
+        if source.has(role) and source.dtype(role) in _WORDS:
+            raise ColumnError(
+                f"{role}={source.roles[role]!r} is a column of numbers; it holds {source.dtype(role)}.",
+                argument=role,
+                column=source.roles[role],
+            )
+
+
+# ---------------------------------------------------------------- the price of a row
+
+
+def _number(source: Source, role: str) -> nw.Expr:
+    return source.column(role).cast(nw.Float64)
+
+
+def _net(source: Source) -> nw.Expr:
+    """The amount without its tax and after its discount; of these a missing one is none."""
+    net = _number(source, "amount")
+    for role in ("tax", "discount"):
+        if source.has(role):
+            part = _number(source, role)
+            net = net - nw.when(part.is_null() | part.is_nan()).then(nw.lit(0.0)).otherwise(part)
+    return net
+
+
+def _monthly_units(source: Source, pricing: Pricing) -> nw.Expr:
+    priced = _net(source) * _rate(source, pricing)
+    if not source.has("billing"):
+        months = pricing.every if isinstance(pricing.every, float) else MONTHS[pricing.every]
+        return priced * (UNITS / months)
+    if source.dtype("billing").is_numeric():
+        return priced * UNITS / _number(source, "billing")
+    factors = {name: UNITS / months for name, months in MONTHS.items()}
+    return priced * _chosen(source.column("billing"), factors)
+
+
+def _rate(source: Source, pricing: Pricing) -> nw.Expr:
+    if source.has("currency") and pricing.rates is not None:
+        return _chosen(source.column("currency"), pricing.rates)
+    return nw.lit(1.0)
+
+
+def _chosen(column: nw.Expr, values: Mapping[str, float]) -> nw.Expr:
+    """The number that belongs to each word; 0 where none does, which the audit refuses."""
+    number: nw.Expr = nw.lit(0.0)
+    for word, value in values.items():
+        number = nw.when(column == word).then(nw.lit(float(value))).otherwise(number)
+    return number
+
+
+def _with_months(source: Source, opens: Clock, closes: Clock) -> tuple[Source, nw.Expr]:
+    """Months of service: whole calendar months, and days beyond them at 365.25/12 to the month.
+
+    From the 31st to the last day of a shorter month is a whole month. The steps are columns of their own, for engines
+    write a nested expression out in full.
+    """
+    cells = {"_day": (opens.day, closes.day), "_year": (opens.year, closes.year), "_month": (opens.month, closes.month)}
+    steps = {f"{name}{side}": pair[side] for name, pair in cells.items() for side in (0, 1)}
+    frame = source.frame.with_columns(*(step.alias(_OWN + name) for name, step in steps.items()))
+    day, year, month = ([nw.col(f"{_OWN}{name}{side}") for side in (0, 1)] for name in cells)
+    unit = Period("month")
+    starts = [replace(opens, year=year[side], month=month[side]).first_day(unit) for side in (0, 1)]
+    starts.append(replace(opens, year=year[1], month=month[1] + 1).first_day(unit))
+    frame = frame.with_columns(*(start.alias(f"{_OWN}_start{place}") for place, start in enumerate(starts)))
+    first, last = (day[side] - nw.col(f"{_OWN}_start{side}") for side in (0, 1))
+    clamped = (last < first) & (day[1] + 1 == nw.col(f"{_OWN}_start2"))
+    days = nw.when(clamped).then(nw.lit(0)).otherwise(last - first)
+    whole = (year[1] - year[0]) * 12 + month[1] - month[0]
+    months = whole.cast(nw.Float64) + days.cast(nw.Float64) / DAYS["month"]
+    frame = frame.with_columns(months.alias(f"{_OWN}_months"))
+    served = nw.col(f"{_OWN}_months")
+    return source.with_frame(frame), nw.when(served > 0).then(served).otherwise(nw.lit(1.0))
+
+
+def _with_stops(source: Source, period: Period, grace_days: int) -> tuple[Source, Clock | None]:
+    """The day on which an unpaid subscription stops: year and month from its number (Hinnant's civil_from_days)."""
+    if not source.has("past_due"):
+        return source, None
+    due = clock(source, role="past_due", tz=period.tz)
+    names = ("stop", "shifted", "era", "of_era", "century", "of_year", "part")
+    stop, shifted, era, of_era, year, of_year, part = (nw.col(f"{_OWN}_{name}") for name in names)
+    steps = (
+        due.day + grace_days,
+        stop + 719468,
+        shifted // 146097,
+        shifted - era * 146097,
+        (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365,
+        of_era - (365 * year + year // 4 - year // 100),
+        (5 * of_year + 2) // 153,
+    )
+    frame = source.frame
+    for name, step in zip(names, steps, strict=True):
+        frame = frame.with_columns(step.alias(f"{_OWN}_{name}"))
+    early, civil = part < 10, year + era * 400
+    month = nw.when(early).then(part + 3).otherwise(part - 9)
+    stops = replace(due, day=stop, month=month, year=nw.when(early).then(civil).otherwise(civil + 1))
+    return source.with_frame(frame), stops
+
+
+# ---------------------------------------------------------------- one audit, and the rows that count
+
+
+def _ledger(
+    source: Source,
+    opens: Clock,
+    closes: Clock | None,
+    units: nw.Expr,
+    pricing: Pricing,
+    period: Period,
+    as_of: object,
+    *,
+    invoiced: bool = False,
+) -> Ledger:
+    until = None if as_of is None else opens.end_of_observation(as_of, tz=period.tz)
+    marks = _marks(source, opens, closes, until, invoiced=invoiced)
+    found = _audit(source, opens, closes, marks, units, pricing)
+    if closes is not None:
+        _refuse_twins(source, opens, closes, marks)
+    last, cut = _end_of_log(found, until)
+    last_index = int(period.index_of(np.array([last.day]))[0])
+    source, stops = _with_stops(source, period, pricing.grace_days)
+    rows = source.frame.filter(~_any(marks)).select(
+        *((source.column("by").alias("by"),) if source.has("by") else ()),
+        source.column("customer").alias("customer"),
+        opens.index(period).alias("lo"),
+        _last_covered(opens, closes, stops, last, last_index, period, cut=cut).alias("hi"),
+        units.round(0).alias("units"),
+    )
+    return Ledger(
+        source=source,
+        rows=rows.filter(nw.col("lo") <= nw.col("hi")),
+        period=period,
+        as_of=last,
+        first_day=found["first_start"],
+        first_index=int(period.index_of(np.array([found["first_start"]]))[0]),
+        last_index=last_index,
+        excluded={name: found[name] for name in REASONS if found.get(name)},
+        cut=cut,
+        grouped=source.has("by"),
+    )
+
+
+def _any(marks: Mapping[str, nw.Expr]) -> nw.Expr:
+    bad: nw.Expr | None = None
+    for mark in marks.values():
+        bad = mark if bad is None else bad | mark
+    return nw.lit(False) if bad is None else bad
+
+
+def _marks(
+    source: Source, opens: Clock, closes: Clock | None, until: Moment | None, *, invoiced: bool
+) -> dict[str, nw.Expr]:
+    """Why a row does not count, by reason; the first that holds is the one that is counted."""
+    amount = _number(source, "amount")
+    marks = {"missing_customer": source.column("customer").is_null(), "missing_start": opens.time.is_null()}
+    if source.has("by"):
+        marks["missing_group"] = source.column("by").is_null()
+    marks["missing_amount"] = amount.is_null() | amount.is_nan()
+    if source.has("currency"):
+        marks["missing_currency"] = source.column("currency").is_null()
+    if source.has("recurring"):
+        marks["one_off"] = ~source.column("recurring").cast(nw.Boolean).fill_null(True)
+    elif invoiced and closes is not None:
+        marks["one_off"] = closes.time.is_null()
+    if closes is not None:
+        marks["empty_interval"] = (closes.time == opens.time).fill_null(False)
+    if until is not None:
+        marks["after_as_of"] = opens.after(until).fill_null(False)
+    return marks
+
+
+def _audit(
+    source: Source,
+    opens: Clock,
+    closes: Clock | None,
+    marks: Mapping[str, nw.Expr],
+    units: nw.Expr,
+    pricing: Pricing,
+) -> dict[str, int]:
+    good = ~_any(marks)
+    net = _net(source)
+    sums = {"rows": source.column("customer").is_null() | ~source.column("customer").is_null(), "kept": good}
+    earlier: nw.Expr = nw.lit(False)
+    for reason, mark in marks.items():
+        sums[reason] = mark & ~earlier
+        earlier = earlier | mark
+    sums["infinite"] = good & ~net.is_finite()
+    sums["negative"] = good & (net < 0)
+    sums |= _unknown_words(source, pricing, good)
+    clocks = {"start": opens} if closes is None else {"start": opens, "end": closes}
+    for role, times in clocks.items():
+        if times.readable is not None:
+            sums[f"unreadable_{role}"] = ~times.readable & ~times.time.is_null()
+    if closes is not None:
+        sums["reversed"] = (good & (closes.time < opens.time)).fill_null(False)
+    parts = {name: row.fill_null(False).cast(nw.Int64).sum() for name, row in sums.items()}
+    parts["first_start"] = nw.when(good).then(opens.day).min()
+    parts["last_start"] = nw.when(good).then(opens.day).max()
+    parts["largest"] = nw.when(good & net.is_finite()).then(units).sum()
+    if source.has("currency") and pricing.rates is None:
+        parts["first_currency"] = nw.when(good).then(source.column("currency")).min()
+        parts["last_currency"] = nw.when(good).then(source.column("currency")).max()
+    if closes is not None:
+        parts["last_end"] = nw.when(good & ~closes.time.is_null()).then(closes.day).max()
+    cells = collect(source.frame.select(*(part.alias(name) for name, part in parts.items())))
+    words: dict[str, Any] = {n: cells.pop(n)[0] for n in ("first_currency", "last_currency") if n in cells}
+    found = {name: int(values[0] or 0) for name, values in cells.items()}
+    found["ends"] = int(closes is not None and cells["last_end"][0] is not None)
+    _refuse(source, found, words)
+    return found
+
+
+def _unknown_words(source: Source, pricing: Pricing, good: nw.Expr) -> dict[str, nw.Expr]:
+    """Billing periods and currencies that nothing is known about."""
+    unknown = {}
+    if source.has("billing"):
+        column = source.column("billing")
+        if source.dtype("billing").is_numeric():
+            months = column.cast(nw.Float64)
+            fine = (months > 0) & months.is_finite()
+        else:
+            fine = column.is_in(list(MONTHS))
+        unknown["billing"] = good & ~fine.fill_null(False)
+    if source.has("currency") and pricing.rates is not None:
+        unknown["currency"] = good & ~source.column("currency").is_in(list(pricing.rates)).fill_null(False)
+    return unknown
+
+
+def _refuse(source: Source, found: Mapping[str, int], words: Mapping[str, Any]) -> None:
+    if found["rows"] == 0:
+        raise InputError("data has no rows.", argument="data", count=0)
+    rules = {
+        "unreadable_start": ("start", "holds dates", "Text dates are ISO-8601, such as '2024-01-31'."),
+        "unreadable_end": ("end", "holds dates", "Text dates are ISO-8601, such as '2024-01-31'."),
+        "reversed": ("end", f"is at or after start={source.roles.get('start')!r}", None),
+        "infinite": ("amount", "is finite", None),
+        "negative": ("amount", "is at least 0 after tax and discount", "Credits belong to the invoice they correct."),
+        "billing": ("billing", f"is a number of months above 0 or one of {', '.join(MONTHS)}", None),
+        "currency": ("currency", "has a rate in rates=", None),
+    }
+    for name, (role, rule, fix) in rules.items():
+        if found.get(name):
+            column = source.roles[role]
+            raise InputError(
+                f"{role}={column!r} {rule}; {found[name]} of {found['rows']} rows are not so.",
+                argument=role,
+                column=column,
+                count=found[name],
+                fix=fix,
+            )
+    if found["kept"] == 0:
+        reasons = ", ".join(f"{reason} {found[reason]}" for reason in REASONS if found.get(reason))
+        raise InputError(f"data has no row left to count: {found['rows']} rows, {reasons}.", argument="data")
+    if found["largest"] > MOST:
+        raise InputError("amount adds up to at most 2.5 * 10^10 a month.", argument="amount", fix="Count in thousands.")
+    if words and words["first_currency"] != words["last_currency"]:
+        raise InputError(
+            f"currency={source.roles['currency']!r} mixes {words['first_currency']!r} and {words['last_currency']!r}.",
+            argument="currency",
+            column=source.roles["currency"],
+            fix="Give rates= with the worth of one unit of each in the currency of the answer.",
+        )
+
+
+def _refuse_twins(source: Source, opens: Clock, closes: Clock, marks: Mapping[str, nw.Expr]) -> None:
+    """Refuse rows that are the same in all that was named, and rows of one subscription that overlap."""
+    kept = source.frame.filter(~_any(marks))
+    roles = tuple(source.roles)
+    named = kept.select(*(source.column(role).alias(role) for role in roles), nw.lit(1).alias("one"))
+    counts = named.group_by(*roles).agg(nw.col("one").sum().alias("rows"))
+    twice = int(collect(counts.select((nw.col("rows") - 1).sum().alias("n")))["n"][0] or 0)
+    if twice:
+        raise InputError(
+            f"data holds {twice} rows that repeat another one in full.",
+            argument="data",
+            count=twice,
+            fix="Drop them, or name the column that tells the subscriptions apart with subscription=.",
+        )
+    if source.has("subscription"):
+        _refuse_overlaps(source, opens, closes, kept)
+
+
+def _refuse_overlaps(source: Source, opens: Clock, closes: Clock, kept: nw.LazyFrame[Any]) -> None:
+    never = 10**9
+    ends = nw.when(closes.time.is_null()).then(nw.lit(never)).otherwise(closes.day)
+    spans = kept.select(
+        source.column("subscription").alias("subscription"), opens.day.alias("first"), ends.alias("after")
+    )
+    spans = _windowed(spans.filter(~nw.col("subscription").is_null()))
+    before = nw.col("after").shift(1).over("subscription", order_by=("first", "after"))
+    overlapping = spans.with_columns(before.alias("before")).select(
+        (nw.col("first") < nw.col("before")).fill_null(False).cast(nw.Int64).sum().alias("n")
+    )
+    count = int(collect(overlapping)["n"][0] or 0)
+    if count:
+        raise InputError(
+            f"subscription={source.roles['subscription']!r} runs once at a time; {count} of its rows begin before the "
+            "one before them ends.",
+            argument="subscription",
+            column=source.roles["subscription"],
+            count=count,
+        )
+
+
+def _end_of_log(found: Mapping[str, int], until: Moment | None) -> tuple[Moment, bool]:
+    """The end of observation, and whether the log was cut there.
+
+    A log that ends with ends alone was cut at that date: what runs to its edge has not ended.
+    """
+    if until is not None:
+        return until, False
+    cut = bool(found["ends"]) and found["last_end"] > found["last_start"]
+    return Moment(found["last_end"] if cut else found["last_start"]), cut
+
+
+def _last_covered(
+    opens: Clock, closes: Clock | None, stops: Clock | None, last: Moment, last_index: int, period: Period, *, cut: bool
+) -> nw.Expr:
+    """Running number of the last period whose end a row covers."""
+    if closes is None:
+        return opens.index(period)
+    # An end after as_of has not happened yet, and a null end runs on.
+    runs_on = closes.time.is_null() | closes.after(last)
+    if cut:
+        runs_on = runs_on | (closes.day >= last.day)
+    covered: nw.Expr = nw.when(runs_on).then(nw.lit(last_index)).otherwise(closes.index(period) - 1)
+    if stops is None:
+        return covered
+    unpaid = ~stops.time.is_null() & (stops.day <= last.day) & (stops.index(period) - 1 < covered)
+    return nw.when(unpaid).then(stops.index(period) - 1).otherwise(covered)
+
+
+# ---------------------------------------------------------------- movements
+
+
+def movement_sums(ledger: Ledger, *, free: str, window: int | None) -> dict[str, list[Any]]:
+    """Units and customers of every movement, by group and period: the only rows that leave the engine."""
+    moved = movement_rows(ledger, free=free, window=window)
+    keys = ("by", "period", "movement") if ledger.grouped else ("period", "movement")
+    folds: dict[str, tuple[nw.Expr, Fold]] = {
+        "delta": (nw.col("delta"), "sum"),
+        "customers": (nw.col("period") * 0 + 1, "sum"),
+    }
+    return collect(aggregate(moved, keys, folds))
+
+
+def movement_rows(ledger: Ledger, *, free: str, window: int | None) -> nw.LazyFrame[Any]:
+    """One row per customer and period in which its revenue moved: ``delta, after, movement``."""
+    keys = ledger.keys
+    folds: dict[str, tuple[nw.Expr, Fold]] = {"delta": (nw.col("units"), "sum")}
+    if free == "active":
+        folds["step"] = (nw.col("step"), "sum")
+    changes = _windowed(aggregate(_changes(ledger, steps=free == "active"), (*keys, "period"), folds))
+    if free == "active":
+        step = nw.col("step").cast(nw.Int64)
+        changes = changes.with_columns(step.cum_sum().over(*keys, order_by="period").cast(nw.Int64).alias("plans"))
+        changes = changes.with_columns((nw.col("plans") - step).alias("plans_before"))
+    moved = changes.filter(nw.col("delta") != 0)
+    over: dict[str, nw.Expr] = {
+        "after": nw.col("delta").cum_sum().over(*keys, order_by="period"),
+        "previous": nw.col("period").shift(1).over(*keys, order_by="period"),
+    }
+    if free == "active":
+        over["plans_then"] = nw.col("plans").shift(1).over(*keys, order_by="period")
+    moved = moved.with_columns(*(expression.alias(name) for name, expression in over.items()))
+    return moved.with_columns(_movement(free=free, window=window).alias("movement"))
+
+
+def _changes(ledger: Ledger, *, steps: bool) -> nw.LazyFrame[Any]:
+    """What each row adds in its first period, and takes away in the one after its last."""
+    ends = ledger.rows.filter(nw.col("hi") < ledger.last_index)
+    units = nw.col("units")
+
+    def side(frame: nw.LazyFrame[Any], period: nw.Expr, change: nw.Expr, step: int) -> nw.LazyFrame[Any]:
+        counted = (nw.lit(step).cast(nw.Int64).alias("step"),) if steps else ()
+        return frame.select(*ledger.keys, period.alias("period"), change.alias("units"), *counted)
+
+    both = [side(ledger.rows, nw.col("lo"), units, 1), side(ends, nw.col("hi") + 1, -units, -1)]
+    changes: nw.LazyFrame[Any] = nw.concat(both, how="vertical")
+    return changes
+
+
+def _windowed(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """The same rows where running sums within a customer can be taken: PyArrow has none, pandas does."""
+    if frame.implementation is not nw.Implementation.PYARROW:
+        return frame
+    windowed: nw.LazyFrame[Any] = nw.from_native(frame.collect().to_pandas()).lazy()
+    return windowed
+
+
+def _movement(*, free: str, window: int | None) -> nw.Expr:
+    """The place in ``MOVEMENTS`` of a change of revenue."""
+    delta, after, previous = nw.col("delta"), nw.col("after"), nw.col("previous")
+    entered, left, first = after == delta, after == 0, previous.is_null()
+    if window is not None:
+        first = first | (nw.col("period") - previous > window).fill_null(False)
+    growth: nw.Expr = nw.when(delta > 0).then(nw.lit(2)).otherwise(nw.lit(3))
+    if free == "active":
+        stayed = (nw.col("plans_then") > 0).fill_null(False) & (nw.col("plans_before") > 0)
+        entered, left = entered & ~stayed, left & (nw.col("plans") == 0)
+    came: nw.Expr = nw.when(first).then(nw.lit(0)).otherwise(nw.lit(1))
+    return nw.when(entered).then(came).otherwise(nw.when(left).then(nw.lit(4)).otherwise(growth))
+
+
+def customers_in_several_groups(ledger: Ledger) -> int:
+    """Customers with rows in more than one group."""
+    pairs = aggregate(ledger.rows, KEYS, {"rows": (nw.col("units") * 0 + 1, "sum")})
+    people = aggregate(pairs, ("customer",), {"groups": (nw.col("rows") * 0 + 1, "sum")})
+    return int(collect(people.select((nw.col("groups") > 1).cast(nw.Int64).sum().alias("n")))["n"][0] or 0)
+
+
+def movement_table(ledger: Ledger, *, free: str, window: int | None) -> NativeFrame:
+    """Every movement as a row of the caller's kind, in order where the frame has one."""
+    moved = movement_rows(ledger, free=free, window=window)
+    name = ledger.source.roles["customer"]
+    named: nw.Expr = nw.lit(MOVEMENTS[-1])
+    for place, movement in enumerate(MOVEMENTS[:-1]):
+        named = nw.when(nw.col("movement") == place).then(nw.lit(movement)).otherwise(named)
+    first = ledger.period.first_day(np.arange(ledger.first_index, ledger.last_index + 1))
+    dated = join_listed(
+        moved, "period", np.arange(ledger.first_index, ledger.last_index + 1), "_period", first.astype("datetime64[D]")
+    )
+    table = dated.sort("customer", "period").select(
+        nw.col("customer").alias(name),
+        nw.col("_period").alias("period"),
+        named.alias("movement"),
+        ((nw.col("after") - nw.col("delta")) / UNITS).alias("start_mrr"),
+        (nw.col("delta") / UNITS).alias("change"),
+        (nw.col("after") / UNITS).alias("end_mrr"),
+    )
+    if ledger.source.lazy:
+        return table.to_native()
+    eager = table.collect()
+    return eager.to_arrow() if ledger.source.frame.implementation is nw.Implementation.PYARROW else eager.to_native()
+
+
+def cohort_sums(ledger: Ledger) -> dict[str, list[Any]]:
+    """Changes of revenue by the period of a customer's first payment and by period, and who began to pay then."""
+    moved = movement_rows(ledger, free="churn", window=None)
+    firsts = aggregate(moved, ledger.keys, {"cohort": (nw.col("period"), "min")})
+    both = moved.join(firsts, on=list(ledger.keys), how="left")
+    fresh = (nw.col("period") == nw.col("cohort")).cast(nw.Int64)
+    return collect(
+        aggregate(both, ("cohort", "period"), {"delta": (nw.col("delta"), "sum"), "customers": (fresh, "sum")})
+    )

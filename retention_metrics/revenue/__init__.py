@@ -1,0 +1,52 @@
+"""Revenue: what moves it, who stays with it, in how few hands it lies, and what a customer earns."""
+
+from __future__ import annotations
+
+from retention_metrics.revenue.cohorts import RevenueCohorts, by_cohort
+from retention_metrics.revenue.economics import BudgetSplit, UnitEconomics, budget_split, unit_economics
+from retention_metrics.revenue.movements import (
+    MovementTable,
+    customer_movements,
+    movements,
+    movements_from_amounts,
+    movements_from_invoices,
+)
+from retention_metrics.revenue.retained import RevenueRetention, gross_retention, logo_retention, net_retention
+from retention_metrics.revenue.shares import (
+    QuickRatio,
+    RevenueShare,
+    arpa,
+    existing_share,
+    predictable_share,
+    quick_ratio,
+    returning_share,
+)
+from retention_metrics.revenue.spread import Concentration, Spread, concentration
+
+__all__ = [
+    "BudgetSplit",
+    "Concentration",
+    "MovementTable",
+    "QuickRatio",
+    "RevenueCohorts",
+    "RevenueRetention",
+    "RevenueShare",
+    "Spread",
+    "UnitEconomics",
+    "arpa",
+    "budget_split",
+    "by_cohort",
+    "concentration",
+    "customer_movements",
+    "existing_share",
+    "gross_retention",
+    "logo_retention",
+    "movements",
+    "movements_from_amounts",
+    "movements_from_invoices",
+    "net_retention",
+    "predictable_share",
+    "quick_ratio",
+    "returning_share",
+    "unit_economics",
+]

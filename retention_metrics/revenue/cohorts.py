@@ -1,0 +1,170 @@
+"""Recurring revenue by the period in which customers began to pay."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from retention_metrics._engine import money
+from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics.explanation import Explanation, Step
+from retention_metrics.periods import Period, PeriodUnit, date_of
+from retention_metrics.results import Columns, ColumnType, TableResult, result
+from retention_metrics.revenue.movements import CUT, pricing_of, read_ledger
+
+_TYPES: dict[str, ColumnType] = {
+    "cohort": "date",
+    "period": "date",
+    "age": "integer",
+    "customers": "integer",
+    "opening": "number",
+    "mrr": "number",
+    "net_retention": "number",
+    "status": "string",
+}
+
+
+@result
+class RevenueCohorts(TableResult):
+    """Recurring revenue of every cohort in every period.
+
+    Attributes
+    ----------
+    columns : Columns
+        ``cohort, period, age, customers, opening, mrr, net_retention, status``: customers and their revenue at age 0,
+        the revenue now, and its share of the opening.
+    period : str
+        Unit of the periods.
+    as_of : date
+        End of observation.
+    """
+
+    kind: ClassVar[str] = "revenue.by_cohort"
+
+    period: str
+    as_of: dt.date
+
+    def explain(self) -> Explanation:
+        """The net retention of the last complete cell."""
+        complete = [row for row in self.rows() if row["status"] == "ok"]
+        values: dict[str, Any] = {name: complete[-1][name] if complete else None for name in ("mrr", "opening")}
+        return Explanation(
+            formula="net retention = revenue of the cohort now / at age 0; here the last complete cell",
+            values=values,
+            steps=(Step(name="net_retention", expression="mrr / opening"),),
+            source="Net revenue retention of a cohort of customers.",
+        )
+
+
+def by_cohort(
+    subscriptions: NativeFrame,
+    *,
+    customer: str,
+    start: str,
+    end: str,
+    amount: str,
+    every: str | float = "month",
+    billing: str | None = None,
+    period: PeriodUnit | Period = "month",
+    as_of: str | dt.date | None = None,
+    currency: str | None = None,
+    rates: Mapping[str, float] | None = None,
+) -> RevenueCohorts:
+    """Recurring revenue and net retention by cohort of first payment.
+
+    Parameters
+    ----------
+    subscriptions : dataframe
+        A row per subscription, as for ``movements``.
+    customer, start, end, amount : str
+        Columns of the customer, of the half-open interval [start, end) and of the price.
+    every : str or float, default "month"
+        What one price pays for.
+    billing : str, optional
+        Column of the same, where it differs from row to row.
+    period : {"day", "week", "month", "quarter", "year"} or Period, default "month"
+        Calendar periods of cohorts and ages.
+    as_of : date, optional
+        End of observation, as for ``movements``.
+    currency : str, optional
+        Column of the currency. More than one needs ``rates``.
+    rates : mapping of str to float, optional
+        What one unit of each currency is worth in the currency of the answer.
+
+    Returns
+    -------
+    RevenueCohorts
+        A row per cohort and period from its first; a customer who comes back is in the first cohort still, so the
+        cohorts of one period add up to the bridge's ``end_mrr``.
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing, plays two roles, or is of the wrong type.
+    InputError
+        As ``movements`` does.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> plans = rm.datasets.simulate_subscriptions(customers=400, months=6, rng=2005)
+    >>> table = rm.revenue.by_cohort(
+    ...     plans, customer="customer_id", start="start", end="end", amount="amount", as_of="2022-06-30"
+    ... )
+    >>> first = [row for row in table.rows() if row["age"] == 5]
+    >>> first[0]["customers"], round(first[0]["net_retention"], 3)
+    (200, 0.931)
+    """
+    roles = {
+        "customer": customer,
+        "start": start,
+        "end": end,
+        "amount": amount,
+        "billing": billing,
+        "currency": currency,
+    }
+    ledger = read_ledger(subscriptions, roles, pricing=pricing_of(every, rates), period=period, as_of=as_of)
+    columns = _columns(money.cohort_sums(ledger), ledger)
+    return RevenueCohorts(
+        columns=Columns(columns, _TYPES),
+        unit="money per month",
+        definition="revenue.by_cohort/first-payment",
+        excluded=ledger.excluded,
+        notes=(CUT.format(date=ledger.as_of.date),) if ledger.cut else (),
+        period=ledger.period.unit,
+        as_of=ledger.as_of.date,
+        backend=ledger.backend,
+    )
+
+
+def _columns(sums: Mapping[str, Sequence[Any]], ledger: money.Ledger) -> dict[str, list[Any]]:
+    cells = {
+        (cohort, index): (int(delta), int(customers))
+        for cohort, index, delta, customers in zip(
+            *(sums[name] for name in ("cohort", "period", "delta", "customers")), strict=True
+        )
+    }
+    rows = []
+    for cohort in sorted({cohort for cohort, _ in cells}):
+        opening, customers = cells[cohort, cohort]
+        units = 0
+        for index in range(cohort, ledger.last_index + 1):
+            units += cells.get((cohort, index), (0, 0))[0]
+            day, first, after = ledger.period.first_day(np.array([cohort, index, index + 1])).tolist()
+            status = "incomplete" if after > ledger.as_of.observed_until else "ok"
+            rows.append(
+                (
+                    date_of(day),
+                    date_of(first),
+                    index - cohort,
+                    customers,
+                    opening / money.UNITS,
+                    units / money.UNITS,
+                    units / opening,
+                    status,
+                )
+            )
+    return {name: [row[place] for row in rows] for place, name in enumerate(_TYPES)}

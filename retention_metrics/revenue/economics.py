@@ -1,0 +1,291 @@
+"""What a customer costs and earns, and how a budget is best split."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+from scipy import optimize
+
+from retention_metrics import _checks
+from retention_metrics.errors import InputError
+from retention_metrics.explanation import Explanation, Step
+from retention_metrics.results import Columns, ColumnType, Interval, Result, TableResult, result
+
+_SOURCE = "Skok, D. (2010). SaaS metrics 2.0. For Entrepreneurs; a lifetime of 1/churn assumes constant churn."
+
+
+@result
+class UnitEconomics(Result):
+    """Lifetime value over acquisition cost, and what it is made of.
+
+    Attributes
+    ----------
+    acquisition_cost, new_customers : float
+        Money spent to win customers, and customers won by it.
+    monthly_revenue, margin, monthly_churn : float
+        Revenue per account and month, gross margin as a share of it, and churn a month.
+    cac : float
+        Acquisition cost per customer.
+    ltv : float or None
+        Margin over the lifetime; None without churn.
+    payback_months : float or None
+        Months of margin that repay the acquisition cost, without churn on the way; None without margin.
+    cost_per_retained : float or None
+        Retention cost per customer kept.
+    acquisition_to_retention : float or None
+        Cost per customer won over cost per customer kept.
+    """
+
+    kind: ClassVar[str] = "revenue.unit_economics"
+
+    acquisition_cost: float
+    new_customers: float
+    monthly_revenue: float
+    margin: float
+    monthly_churn: float
+    cac: float
+    ltv: float | None
+    payback_months: float | None
+    cost_per_retained: float | None
+    acquisition_to_retention: float | None
+
+    def explain(self) -> Explanation:
+        """From costs and churn to the ratio."""
+        names = ("acquisition_cost", "new_customers", "monthly_revenue", "margin", "monthly_churn")
+        return Explanation(
+            formula="LTV / CAC = (monthly revenue * margin / churn) / (acquisition cost / new customers)",
+            values={name: getattr(self, name) for name in names},
+            steps=(
+                Step(name="cac", expression="acquisition_cost / new_customers"),
+                Step(name="ltv", expression="monthly_revenue * margin / monthly_churn"),
+                Step(name="ltv_to_cac", expression="ltv / cac"),
+            ),
+            source=_SOURCE,
+        )
+
+
+def unit_economics(
+    *,
+    acquisition_cost: float,
+    new_customers: float,
+    monthly_revenue: float | Result,
+    monthly_churn: float | Result,
+    margin: float = 1.0,
+    retention_cost: float | None = None,
+    retained_customers: float | None = None,
+) -> UnitEconomics:
+    """Acquisition cost, lifetime value, their ratio, and payback.
+
+    Parameters
+    ----------
+    acquisition_cost : float
+        Money spent to win customers in a period.
+    new_customers : float
+        Customers won by it.
+    monthly_revenue : float or Result
+        Revenue per account and month, for instance from ``arpa``.
+    monthly_churn : float or Result
+        Share of customers lost a month, for instance from ``churn.rate``; in [0, 1].
+    margin : float, default 1.0
+        Gross margin as a share of revenue, in [0, 1].
+    retention_cost : float, optional
+        Money spent to keep customers in the same period.
+    retained_customers : float, optional
+        Customers kept by it.
+
+    Returns
+    -------
+    UnitEconomics
+        ``estimate`` is LTV / CAC. Its interval comes from those of ``monthly_revenue`` and ``monthly_churn`` where
+        they are results with one; costs and customers won are counted, not estimated.
+
+    Raises
+    ------
+    InputError
+        If a number is outside its range, or one of ``retention_cost`` and ``retained_customers`` is missing.
+
+    Notes
+    -----
+    CAC = cost / customers won; LTV = monthly revenue * margin / churn; payback = CAC / (monthly revenue * margin).
+    Two intervals combine on the log scale, their distances from the estimates in quadrature (MOVER) [2]_.
+
+    References
+    ----------
+    .. [1] Skok, D. (2010). SaaS metrics 2.0. *For Entrepreneurs*.
+    .. [2] Zou, G. Y. and Donner, A. (2008). Construction of confidence limits about effect measures: a general
+       approach. *Statistics in Medicine* 27, 1693-1702.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> economics = rm.revenue.unit_economics(
+    ...     acquisition_cost=30_000,
+    ...     new_customers=100,
+    ...     monthly_revenue=50.0,
+    ...     margin=0.8,
+    ...     monthly_churn=rm.churn.rate(start=1000, lost=40),
+    ...     retention_cost=9_600,
+    ...     retained_customers=960,
+    ... )
+    >>> economics.cac, economics.ltv, round(economics.estimate, 3), economics.payback_months
+    (300.0, 1000.0, 3.333, 7.5)
+    >>> round(economics.interval.low, 2), round(economics.interval.high, 2), economics.acquisition_to_retention
+    (2.47, 4.52, 30.0)
+    """
+    cost = _checks.positive(acquisition_cost, name="acquisition_cost")
+    won = _checks.positive(new_customers, name="new_customers")
+    revenue = _checks.non_negative(_number(monthly_revenue), name="monthly_revenue")
+    churn = _checks.share(_number(monthly_churn), name="monthly_churn")
+    share = _checks.share(margin, name="margin")
+    if (retention_cost is None) != (retained_customers is None):
+        raise InputError("retention_cost= and retained_customers= come together.", argument="retention_cost")
+
+    cac, monthly_margin = cost / won, revenue * share
+    ltv = monthly_margin / churn if churn else None
+    kept = None
+    if retention_cost is not None:
+        kept = _checks.non_negative(retention_cost, name="retention_cost") / _checks.positive(
+            retained_customers, name="retained_customers"
+        )
+    estimate = None if ltv is None else ltv / cac
+    return UnitEconomics(
+        estimate=estimate,
+        interval=None if not estimate else _combined(estimate, monthly_revenue, monthly_churn),
+        unit="ratio",
+        definition="revenue.unit_economics/constant-churn",
+        notes=() if ltv is not None else ("At a churn of 0 nobody ever leaves, so the lifetime value is undefined.",),
+        status="ok" if ltv is not None else "no_churn",
+        acquisition_cost=cost,
+        new_customers=won,
+        monthly_revenue=revenue,
+        margin=share,
+        monthly_churn=churn,
+        cac=cac,
+        ltv=ltv,
+        payback_months=cac / monthly_margin if monthly_margin else None,
+        cost_per_retained=kept,
+        acquisition_to_retention=cac / kept if kept else None,
+    )
+
+
+def _number(value: float | Result) -> float:
+    return float(value)
+
+
+def _combined(estimate: float, revenue: float | Result, churn: float | Result) -> Interval | None:
+    """The interval of revenue / churn from theirs, on the log scale."""
+    down = up = 0.0
+    level = None
+    for part, sign in ((revenue, 1), (churn, -1)):
+        interval = part.interval if isinstance(part, Result) else None
+        if interval is None:
+            continue
+        if level is not None and interval.level != level:
+            raise InputError("both intervals have one level.", argument="monthly_churn")
+        level, centre = interval.level, math.log(float(part))
+        ends = [math.log(end) - centre if end > 0 else -math.inf for end in (interval.low, interval.high)]
+        low, high = ends if sign == 1 else (-ends[1], -ends[0])
+        down, up = math.hypot(down, low), math.hypot(up, high)
+    if level is None:
+        return None
+    return Interval(low=estimate * math.exp(-down), high=estimate * math.exp(up), level=level, method="mover")
+
+
+@result
+class BudgetSplit(TableResult):
+    """The split of a budget that earns most, a row per use.
+
+    Attributes
+    ----------
+    columns : Columns
+        ``use, spend, earned, marginal``: what the next unit of money would earn there.
+    budget : float
+        Money to spend.
+    """
+
+    kind: ClassVar[str] = "revenue.budget_split"
+
+    budget: float
+
+    def explain(self) -> Explanation:
+        """What the uses earn together."""
+        values = {f"earned_{place}": float(str(row["earned"])) for place, row in enumerate(self.rows())}
+        return Explanation(
+            formula="earned = sum of most * (1 - exp(-spend / scale)); all marginal returns are equal",
+            values=values,
+            steps=(Step(name="earned", expression=" + ".join(values)),),
+            source="Lagrange's condition for a concave sum under a budget.",
+        )
+
+
+def budget_split(budget: float, responses: Mapping[str, tuple[float, float]]) -> BudgetSplit:
+    """Best split of a budget between uses whose returns diminish.
+
+    Parameters
+    ----------
+    budget : float
+        Money to spend, at least 0.
+    responses : mapping of str to (float, float)
+        By use, such as acquisition and retention: what it earns at most, and the spend that reaches 63 % of that.
+
+    Returns
+    -------
+    BudgetSplit
+        ``estimate`` is what the split earns; a row per use.
+
+    Raises
+    ------
+    InputError
+        If there is no use, or a number is outside its range.
+
+    Notes
+    -----
+    A use earns most * (1 - exp(-spend / scale)). The best split spends where the next unit earns most, until the
+    marginal returns are equal; a use whose first unit earns less gets nothing.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> split = rm.revenue.budget_split(100.0, {"acquisition": (300.0, 100.0), "retention": (200.0, 50.0)})
+    >>> [(row["use"], round(row["spend"], 1), round(row["marginal"], 3)) for row in split.rows()]
+    [('acquisition', 57.1, 1.695), ('retention', 42.9, 1.695)]
+    """
+    money = _checks.non_negative(budget, name="budget")
+    if not responses:
+        raise InputError("responses name at least one use.", argument="responses")
+    curves = {
+        use: (_checks.positive(most, name="responses"), _checks.positive(scale, name="responses"))
+        for use, (most, scale) in responses.items()
+    }
+
+    spends = _best(money, curves)
+
+    rows = [(use, spends[use], *_earned(spends[use], *curves[use])) for use in curves]
+    types: dict[str, ColumnType] = {"use": "string", "spend": "number", "earned": "number", "marginal": "number"}
+    return BudgetSplit(
+        estimate=sum(row[2] for row in rows),
+        columns=Columns({name: [row[place] for row in rows] for place, name in enumerate(types)}, types),
+        unit="money",
+        definition="revenue.budget_split/equal-marginal-returns",
+        budget=money,
+    )
+
+
+def _earned(spend: float, most: float, scale: float) -> tuple[float, float]:
+    return -most * math.expm1(-spend / scale), most / scale * math.exp(-spend / scale)
+
+
+def _best(budget: float, curves: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+    """Spends at which all uses in use earn the same at the margin, and add up to the budget."""
+
+    def spends(log_marginal: float) -> dict[str, float]:
+        return {use: max(0.0, scale * (math.log(most / scale) - log_marginal)) for use, (most, scale) in curves.items()}
+
+    top = max(math.log(most / scale) for most, scale in curves.values())
+    bottom = top - budget / min(scale for _, scale in curves.values()) - 1.0
+    if budget == 0:
+        return dict.fromkeys(curves, 0.0)
+    root = float(optimize.brentq(lambda at: sum(spends(at).values()) - budget, bottom, top, xtol=1e-14, rtol=1e-14))
+    return spends(root)

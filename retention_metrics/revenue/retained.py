@@ -1,0 +1,421 @@
+"""Revenue and customers that stay: net, gross and logo retention."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from retention_metrics import _checks
+from retention_metrics._engine import accounts
+from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._stats import proportions, ratios
+from retention_metrics.errors import InputError
+from retention_metrics.explanation import Explanation, Step
+from retention_metrics.periods import moment
+from retention_metrics.results import Interval, Proportion, Result, result
+from retention_metrics.revenue.movements import pricing_of, read_ledger
+
+Method = Literal["ratio", "bca"]
+Basis = Literal["endpoint", "events"]
+METHODS: tuple[Method, ...] = ("ratio", "bca")
+BASES: tuple[Basis, ...] = ("endpoint", "events")
+FEW = 20
+
+FEW_HANDS = (
+    "Revenue sits in few hands: its {n} customers weigh as much as {effective:.1f} equal ones, so single customers "
+    "move this number and its interval is rough."
+)
+ENDPOINT = (
+    "Endpoint basis: who left and came back by the end stayed. The event basis counts every lapse on the way, so it is "
+    "never higher."
+)
+EVENTS = (
+    "Event basis: every loss on the way counts, made good later or not. The endpoint basis looks at both ends alone, "
+    "so it is never lower."
+)
+Rng = np.random.Generator | int | None
+
+
+@result
+class RevenueRetention(Result):
+    """Share of the revenue at the start that is there at the end.
+
+    Attributes
+    ----------
+    opening, closing : float
+        Revenue at the start, and what counts of it at the end, of the customers at the start.
+    customers : int
+        Customers at the start.
+    effective_customers : float or None
+        Customers of equal size that would be as many: (sum of x)^2 / sum of x^2.
+    standard_error : float or None
+        Of the ratio estimator, with n/(n - 1); None below two customers.
+    """
+
+    kind: ClassVar[str] = "revenue.retention"
+
+    opening: float
+    closing: float
+    customers: int
+    effective_customers: float | None
+    standard_error: float | None
+
+    def explain(self) -> Explanation:
+        """What is left over what there was."""
+        return Explanation(
+            formula="revenue retention = revenue of the customers at the start, at the end / at the start",
+            values={"opening": self.opening, "closing": self.closing},
+            steps=(Step(name="retention", expression="closing / opening"),),
+            source="Cochran, W. G. (1977). Sampling Techniques, section 6.4: the ratio estimator.",
+        )
+
+
+def net_retention(
+    customers: NativeFrame,
+    *,
+    opening: str | None = None,
+    closing: str | None = None,
+    customer: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    amount: str | None = None,
+    at: tuple[str | dt.date, str | dt.date] | None = None,
+    every: str | float = "month",
+    billing: str | None = None,
+    currency: str | None = None,
+    rates: Mapping[str, float] | None = None,
+    level: float | None = 0.95,
+    method: Method = "ratio",
+    resamples: int = 9999,
+    rng: Rng = None,
+) -> RevenueRetention:
+    """Net revenue retention: what the customers at the start pay at the end.
+
+    Parameters
+    ----------
+    customers : dataframe
+        A row per customer with two amounts (``opening``, ``closing``), or a row per subscription.
+    opening, closing : str, optional
+        Columns of the amounts at the start and at the end, at least 0.
+    customer, start, end, amount : str, optional
+        Of subscriptions: columns as for ``movements``.
+    at : pair of dates, optional
+        Of subscriptions: the two days, each read at its end.
+    every : str or float, default "month"
+        Of subscriptions: what one price pays for.
+    billing : str, optional
+        Of subscriptions: column of the same.
+    currency : str, optional
+        Of subscriptions: column of the currency.
+    rates : mapping of str to float, optional
+        What one unit of each currency is worth in the currency of the answer.
+    level : float or None, default 0.95
+        Probability content of the interval; None computes none.
+    method : {"ratio", "bca"}, default "ratio"
+        Student's interval of the ratio estimator on the log scale, which needs a few sums, or the bias-corrected
+        and accelerated bootstrap by customer, which needs both amounts of every customer in memory.
+    resamples : int, default 9999
+        Resamples of ``"bca"``.
+    rng : Generator, int or None
+        Randomness of ``"bca"``.
+
+    Returns
+    -------
+    RevenueRetention
+        ``estimate`` as a share, above 1 where the customers grew by more than was lost. New customers do not count;
+        who lapsed and is back at the end does.
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing or of the wrong type.
+    InputError
+        If an amount is negative, nobody pays at the start, or the arguments of both forms are mixed.
+
+    Notes
+    -----
+    R = sum y / sum x, with variance n/(n - 1) * sum (y - R x)^2 / (sum x)^2 [1]_. Customers are what varies: one
+    large customer counts once, however much it pays. Below 20 effective customers a note says so.
+
+    References
+    ----------
+    .. [1] Cochran, W. G. (1977). *Sampling Techniques*, 3rd ed., section 6.4. Wiley.
+    .. [2] Efron, B. (1987). Better bootstrap confidence intervals. *Journal of the American Statistical
+       Association* 82(397), 171-185.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_metrics as rm
+    >>> paid = pd.DataFrame({"january": [100, 200, 50, 1000, 300], "june": [100, 150, 0, 1100, 300]})
+    >>> net = rm.revenue.net_retention(paid, opening="january", closing="june")
+    >>> net.estimate, net.customers, round(net.standard_error, 4)
+    (1.0, 5, 0.083)
+    """
+    level = _checks.level(level)
+    method = _checks.choice(method, METHODS, name="method")
+    people = _accounts(
+        customers, opening, closing, (customer, start, end, amount, billing, currency), at, every, rates, capped=False
+    )
+    return _retention(people, "revenue.net_retention/endpoint", np.inf, level, method, resamples, rng)
+
+
+def gross_retention(
+    customers: NativeFrame,
+    *,
+    opening: str | None = None,
+    closing: str | None = None,
+    customer: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    amount: str | None = None,
+    at: tuple[str | dt.date, str | dt.date] | None = None,
+    every: str | float = "month",
+    billing: str | None = None,
+    currency: str | None = None,
+    rates: Mapping[str, float] | None = None,
+    basis: Basis = "endpoint",
+    level: float | None = 0.95,
+    method: Method = "ratio",
+    resamples: int = 9999,
+    rng: Rng = None,
+) -> RevenueRetention:
+    """Gross revenue retention: the same without growth, so never above 1.
+
+    Parameters
+    ----------
+    customers : dataframe
+        A row per customer with two amounts, or a row per subscription, as for ``net_retention``.
+    opening, closing : str, optional
+        Columns of the amounts at the start and at the end, at least 0.
+    customer, start, end, amount : str, optional
+        Of subscriptions: columns as for ``movements``.
+    at : pair of dates, optional
+        Of subscriptions: the two days, each read at its end.
+    every : str or float, default "month"
+        Of subscriptions: what one price pays for.
+    billing : str, optional
+        Of subscriptions: column of the same.
+    currency : str, optional
+        Of subscriptions: column of the currency.
+    rates : mapping of str to float, optional
+        What one unit of each currency is worth in the currency of the answer.
+    basis : {"endpoint", "events"}, default "endpoint"
+        Each customer's amount at the end, at most that at the start; or the amount at the start less every
+        loss on the way (of subscriptions alone), at least 0.
+    level : float or None, default 0.95
+        Probability content of the interval; None computes none.
+    method : {"ratio", "bca"}, default "ratio"
+        Student's interval of the ratio estimator on the logit scale, or the bootstrap by customer.
+    resamples : int, default 9999
+        Resamples of ``"bca"``.
+    rng : Generator, int or None
+        Randomness of ``"bca"``.
+
+    Returns
+    -------
+    RevenueRetention
+        ``estimate`` as a share from 0 to 1, and an interval inside it.
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing or of the wrong type.
+    InputError
+        As ``net_retention`` does, and if ``basis="events"`` is asked of two amounts.
+
+    Notes
+    -----
+    R = sum min(x, y) / sum x. The two bases differ for who went down and up again: the end does not see it. Where
+    everything or nothing was kept, the interval is Wilson's at the effective number of customers.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_metrics as rm
+    >>> paid = pd.DataFrame({"january": [100, 200, 50, 1000, 300], "june": [100, 150, 0, 1100, 300]})
+    >>> gross = rm.revenue.gross_retention(paid, opening="january", closing="june")
+    >>> round(gross.estimate, 4), round(gross.interval.low, 4), round(gross.interval.high, 4)
+    (0.9394, 0.4613, 0.9964)
+    """
+    level = _checks.level(level)
+    method = _checks.choice(method, METHODS, name="method")
+    people = _accounts(
+        customers,
+        opening,
+        closing,
+        (customer, start, end, amount, billing, currency),
+        at,
+        every,
+        rates,
+        capped=True,
+        basis=_checks.choice(basis, BASES, name="basis"),
+    )
+    return _retention(people, f"revenue.gross_retention/{basis}", 1.0, level, method, resamples, rng)
+
+
+def logo_retention(
+    customers: NativeFrame,
+    *,
+    opening: str | None = None,
+    closing: str | None = None,
+    customer: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    amount: str | None = None,
+    at: tuple[str | dt.date, str | dt.date] | None = None,
+    basis: Basis = "endpoint",
+    level: float | None = 0.95,
+    method: proportions.ProportionMethod = "wilson",
+) -> Proportion:
+    """Share of the paying customers at the start who pay at the end.
+
+    Parameters
+    ----------
+    customers : dataframe
+        A row per customer with two amounts, or a row per subscription, as for ``net_retention``.
+    opening, closing : str, optional
+        Columns of the amounts at the start and at the end, at least 0.
+    customer, start, end, amount : str, optional
+        Of subscriptions: columns as for ``movements``.
+    at : pair of dates, optional
+        Of subscriptions: the two days, each read at its end.
+    basis : {"endpoint", "events"}, default "endpoint"
+        Who pays at the end, back or never gone; or who never lapsed for a day (of subscriptions alone).
+    level : float or None, default 0.95
+        Probability content of the interval; None computes none.
+    method : {"wilson", "clopper_pearson", "jeffreys"}, default "wilson"
+        Interval for a proportion.
+
+    Returns
+    -------
+    Proportion
+        ``estimate`` as a share from 0 to 1; ``notes`` say how the two bases differ.
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing or of the wrong type.
+    InputError
+        As ``net_retention`` does, and if ``basis="events"`` is asked of two amounts.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_metrics as rm
+    >>> paid = pd.DataFrame({"january": [100, 200, 50, 1000], "june": [100, 150, 0, 1100]})
+    >>> rm.revenue.logo_retention(paid, opening="january", closing="june").estimate
+    0.75
+    """
+    level = _checks.level(level)
+    method = _checks.choice(method, proportions.PROPORTION_METHODS, name="method")
+    basis = _checks.choice(basis, BASES, name="basis")
+    columns = (customer, start, end, amount, None, None)
+    people = _accounts(customers, opening, closing, columns, at, "month", None, capped=True, basis=basis)
+    sums, kept = people.sums()
+    _somebody(sums)
+    low, high = proportions.share_interval(kept, sums.n, level=level or 0.95, method=method)
+    return Proportion(
+        estimate=kept / sums.n,
+        interval=Interval(low=float(low), high=float(high), level=level, method=method) if level else None,
+        unit="share",
+        definition=f"revenue.logo_retention/{basis}",
+        excluded=people.excluded,
+        notes=(EVENTS if basis == "events" else ENDPOINT,),
+        numerator=kept,
+        denominator=sums.n,
+        backend=people.backend,
+    )
+
+
+def _accounts(
+    data: NativeFrame,
+    opening: str | None,
+    closing: str | None,
+    columns: tuple[str | None, ...],
+    at: tuple[str | dt.date, str | dt.date] | None,
+    every: str | float,
+    rates: Mapping[str, float] | None,
+    *,
+    capped: bool,
+    basis: Basis = "endpoint",
+) -> accounts.Accounts:
+    """The customers at the start, from either form of the data."""
+    if opening is not None and closing is not None and at is None and not any(columns):
+        if basis == "events":
+            raise InputError("basis='events' needs subscriptions: two amounts hold no events.", argument="basis")
+        return accounts.two_amounts(data, opening=opening, closing=closing, capped=capped)
+    roles = dict(zip(("customer", "start", "end", "amount", "billing", "currency"), columns, strict=True))
+    if at is None or opening or closing or any(roles[name] is None for name in ("customer", "start", "end", "amount")):
+        raise InputError(
+            "give either opening= and closing=, or customer=, start=, end=, amount= and at=(from, to).",
+            argument="at" if at is None else "opening",
+        )
+    first, last = (moment(day, name="at").day for day in at)
+    if last <= first:
+        raise InputError(f"at runs from an earlier to a later day; got {at[0]} and {at[1]}.", argument="at")
+    ledger = read_ledger(data, roles, pricing=pricing_of(every, rates), period="day", as_of=at[1])
+    return accounts.two_dates(ledger, first=first, last=last, capped=capped, events=basis == "events")
+
+
+def _somebody(sums: ratios.PairSums) -> None:
+    if not sums.x > 0:
+        raise InputError("nobody pays at the start, so there is nothing to retain.", argument="opening", count=0)
+
+
+def _retention(
+    people: accounts.Accounts,
+    definition: str,
+    most: float,
+    level: float | None,
+    method: Method,
+    resamples: int,
+    rng: Rng,
+) -> RevenueRetention:
+    sums, _ = people.sums()
+    _somebody(sums)
+    interval, notes = share_of_money(people, sums, most=most, level=level, method=method, resamples=resamples, rng=rng)
+    return RevenueRetention(
+        estimate=min(sums.ratio, most),
+        interval=interval,
+        unit="share",
+        definition=definition,
+        excluded=people.excluded,
+        notes=notes,
+        opening=sums.x,
+        closing=sums.y,
+        customers=sums.n,
+        effective_customers=sums.effective,
+        standard_error=sums.standard_error,
+        backend=people.backend,
+    )
+
+
+def share_of_money(
+    people: accounts.Accounts,
+    sums: ratios.PairSums,
+    *,
+    most: float,
+    level: float | None,
+    method: Method = "ratio",
+    resamples: int = 9999,
+    rng: Rng = None,
+) -> tuple[Interval | None, tuple[str, ...]]:
+    """The interval of a ratio of money, and what a reader should know about it."""
+    notes = (FEW_HANDS.format(n=sums.n, effective=sums.effective),) if sums.effective < FEW else ()
+    if level is None:
+        return None, notes
+    if method == "bca":
+        draws = _checks.count(resamples, name="resamples", low=100)
+        x, y = people.arrays()
+        ends = ratios.bca_interval(x, y, level=level, resamples=draws, rng=np.random.default_rng(rng))
+    else:
+        ends = ratios.ratio_interval(sums, level=level, most=most)
+    if ends is None:
+        return None, (*notes, "There is no interval: the customers do not vary, or there is one alone.")
+    estimate = min(sums.ratio, most)
+    low, high = min(max(ends[0], 0.0), estimate), max(min(ends[1], most), estimate)
+    return Interval(low=low, high=high, level=level, method=method), notes

@@ -1,0 +1,362 @@
+"""What revenue stays, in how few hands it lies, what it costs; and simulated logs that know the answer."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+import retention_metrics as rm
+from retention_metrics import revenue
+from retention_metrics.errors import ColumnError, InputError
+
+START = np.array([100, 200, 50, 1000, 300, 80, 120, 400.0])
+END = np.array([100, 150, 0, 1100, 300, 120, 0, 400.0])
+PAID = pd.DataFrame({"before": START, "after": END})
+BOTH = {"opening": "before", "closing": "after"}
+ROLES = {"customer": "customer_id", "start": "start", "end": "end", "amount": "amount"}
+LAST = "2023-12-31"
+few = settings(max_examples=20)
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    return rm.datasets.simulate_subscriptions(customers=4000, months=24, rng=2005)
+
+
+# ---------------------------------------------------------------- what stays
+
+
+def test_the_published_case(frame):
+    net, gross = revenue.net_retention(frame(PAID), **BOTH), revenue.gross_retention(frame(PAID), **BOTH)
+    assert (round(net.estimate, 6), round(net.standard_error, 6)) == (0.964444, 0.092740)
+    assert (round(gross.estimate, 6), round(gross.standard_error, 6)) == (0.902222, 0.077769)
+    assert revenue.logo_retention(frame(PAID), **BOTH).estimate == 0.75
+    assert net.effective_customers == pytest.approx(3.826, abs=5e-4)
+    assert "3.8 equal ones" in net.notes[0]
+
+
+amounts = st.lists(st.tuples(st.floats(1, 1e6), st.floats(0, 1e6)), min_size=2, max_size=30)
+
+
+@few
+@given(pairs=amounts, method=st.sampled_from(["ratio", "bca"]))
+def test_gross_retention_and_its_interval_stay_between_0_and_1(pairs, method):
+    paid = pd.DataFrame(pairs, columns=["before", "after"])
+    gross = revenue.gross_retention(paid, **BOTH, method=method, resamples=100, rng=1)
+    assert 0 <= gross.estimate <= 1
+    if gross.interval is not None:
+        assert 0 <= gross.interval.low <= gross.estimate <= gross.interval.high <= 1
+    assert gross.estimate <= revenue.net_retention(paid, **BOTH).estimate + 1e-12
+
+
+def test_the_standard_error_is_that_of_the_residuals():
+    ratio = END.sum() / START.sum()
+    by_hand = math.sqrt(8 / 7 * ((END - ratio * START) ** 2).sum()) / START.sum()
+    assert revenue.net_retention(PAID, **BOTH).standard_error == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_bca_is_scipy_s():
+    rng = np.random.default_rng(1987)
+    x = rng.gamma(2.0, 50.0, 60)
+    paid = pd.DataFrame({"before": x, "after": x * rng.choice([0, 0.8, 1, 1.3], 60)})
+    ours = revenue.net_retention(paid, **BOTH, method="bca", resamples=20_000, rng=1).interval
+
+    def ratio(before, after, axis=-1):
+        return after.sum(axis=axis) / before.sum(axis=axis)
+
+    theirs = stats.bootstrap(
+        (paid["before"], paid["after"]), ratio, paired=True, method="BCa", n_resamples=20_000, rng=2
+    ).confidence_interval
+    # two runs of 20,000 resamples differ by about 0.001 at the ends
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.004)
+
+
+def test_the_interval_of_the_ratio_covers_the_truth():
+    rng, hits, runs = np.random.default_rng(1977), 0, 100
+    for _ in range(runs):
+        x = rng.gamma(2.0, 50.0, 80)
+        paid = pd.DataFrame({"before": x, "after": x * rng.choice([0.0, 0.7, 1.0], 80, p=[0.1, 0.2, 0.7])})
+        hits += 0.84 in revenue.gross_retention(paid, **BOTH).interval
+    # 95 % of 100 is 95, with a standard deviation of 2.2
+    assert hits >= 86
+
+
+def test_where_everything_was_kept_there_is_an_interval_still():
+    kept = pd.DataFrame({"before": [10.0] * 40, "after": [10.0] * 40})
+    gross = revenue.gross_retention(kept, **BOTH)
+    assert (gross.estimate, gross.interval.high) == (1.0, 1.0)
+    assert 0.85 < gross.interval.low < 0.95
+    net = revenue.net_retention(kept, **BOTH)
+    assert net.interval is None
+    assert "no interval" in net.notes[-1]
+
+
+def test_two_dates_of_subscriptions_are_two_amounts(frame, simulated):
+    few = simulated[simulated["customer_id"] % 20 == 0]
+    at = ("2022-06-15", "2023-06-15")
+
+    def paying(day):
+        day = pd.Timestamp(day)
+        there = few[(few["start"] <= day) & (few["end"].isna() | (few["end"] > day))]
+        return there.groupby("customer_id")["amount"].sum()
+
+    pairs = pd.concat([paying(at[0]).rename("before"), paying(at[1]).rename("after")], axis=1)
+    pairs = pairs[pairs["before"].notna()].fillna(0.0)
+    for measure in (revenue.net_retention, revenue.gross_retention):
+        by_hand, found = measure(pairs, **BOTH), measure(frame(few), **ROLES, at=at)
+        assert found.estimate == pytest.approx(by_hand.estimate, rel=1e-12)
+        assert found.standard_error == pytest.approx(by_hand.standard_error, rel=1e-9)
+    logos = revenue.logo_retention(frame(few), **ROLES, at=at)
+    assert (logos.numerator, logos.denominator) == ((pairs["after"] > 0).sum(), len(pairs))
+
+
+def test_the_bases_differ_for_who_left_and_came_back(frame):
+    plans = pd.DataFrame(
+        {
+            "who": ["a", "a", "b", "b", "c"],
+            "from": pd.to_datetime(["2024-01-01", "2024-04-01", "2024-01-01", "2024-03-01", "2024-01-01"]),
+            "until": pd.to_datetime(["2024-03-01", None, "2024-03-01", None, None]),
+            "price": [100.0, 100.0, 100.0, 60.0, 50.0],
+        }
+    )
+    options = {
+        "customer": "who",
+        "start": "from",
+        "end": "until",
+        "amount": "price",
+        "at": ("2024-02-01", "2024-06-01"),
+    }
+    logos = [revenue.logo_retention(frame(plans), **options, basis=basis) for basis in ("endpoint", "events")]
+    assert [(each.numerator, each.denominator) for each in logos] == [(3, 3), (2, 3)]
+    gross = [revenue.gross_retention(frame(plans), **options, basis=basis) for basis in ("endpoint", "events")]
+    assert [each.closing for each in gross] == [210.0, 110.0]
+    assert "never higher" in logos[0].notes[0]
+    assert "never lower" in logos[1].notes[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"opening": "before"}, "give either"),
+        ({**BOTH, "at": ("2024-01-01", "2024-02-01")}, "give either"),
+        ({**BOTH, "method": "guess"}, "method is one of"),
+        (
+            dict.fromkeys(("customer", "start", "end", "amount"), "before")
+            | {"at": ("2024-01-01", "2024-02-01"), "every": "fortnight"},
+            "every is one of",
+        ),
+    ],
+)
+def test_bad_calls_of_retention_are_refused(options, words):
+    with pytest.raises(InputError, match=words):
+        revenue.net_retention(PAID, **options)
+
+
+def test_what_has_no_events_has_no_event_basis():
+    with pytest.raises(InputError, match="needs subscriptions"):
+        revenue.gross_retention(PAID, **BOTH, basis="events")
+
+
+def test_bad_amounts_are_refused_or_counted():
+    odd = pd.DataFrame({"before": [10.0, None, 0.0, 5.0], "after": [5.0, 1.0, 2.0, None]})
+    assert dict(revenue.net_retention(odd, **BOTH).excluded) == {
+        "missing_opening": 1,
+        "missing_closing": 1,
+        "not_at_start": 1,
+    }
+    with pytest.raises(InputError, match="after"):
+        revenue.net_retention(odd.assign(after=-1.0), **BOTH)
+    with pytest.raises(InputError, match="nobody pays"):
+        revenue.net_retention(odd.assign(before=0.0), **BOTH)
+    with pytest.raises(ColumnError, match="numbers"):
+        revenue.net_retention(odd.assign(after="x"), **BOTH)
+
+
+# ---------------------------------------------------------------- in how few hands
+
+
+def test_concentration_by_its_definitions(frame):
+    spread = revenue.concentration(frame(PAID), amount="before", rng=1)
+    differences = np.abs(START[:, None] - START[None, :]).mean()
+    assert float(spread.gini) == pytest.approx(differences / (2 * START.mean()), rel=1e-12)
+    assert float(spread.hhi) == pytest.approx(((START / START.sum()) ** 2).sum(), rel=1e-12)
+    assert (round(float(spread.gini), 6), round(float(spread.hhi), 6)) == (0.496111, 0.261393)
+    assert float(spread.effective_customers) == pytest.approx(3.826, abs=5e-4)
+    assert float(spread.top_share(1 / 8)) == pytest.approx(1000 / START.sum(), rel=1e-12)
+    assert float(spread.share_needed(1000 / START.sum())) == pytest.approx(1 / 8, rel=1e-9)
+
+
+@few
+@given(
+    values=st.lists(st.integers(0, 10_000), min_size=2, max_size=40).filter(sum),
+    q=st.floats(0, 1),
+    factor=st.floats(0.01, 100),
+)
+def test_laws_of_concentration(values, q, factor):
+    spread = revenue.concentration(values, level=None)
+    assert -1e-12 <= float(spread.gini) <= 1 - 1 / len(values) + 1e-12
+    assert 1 / len(values) - 1e-12 <= float(spread.hhi) <= 1 + 1e-12
+    assert float(spread.top_share(q)) >= q - 1e-9
+    assert float(spread.share_needed(q)) <= q + 1e-9
+    scaled = revenue.concentration(np.array(values) * factor, level=None)
+    assert float(scaled.gini) == pytest.approx(float(spread.gini), abs=1e-9)
+
+
+def test_every_statistic_of_concentration_has_its_interval():
+    spread = revenue.concentration(np.random.default_rng(1912).lognormal(3, 1, 500), rng=1)
+    for each in (spread.gini, spread.hhi, spread.effective_customers, spread.top_share(0.1), spread.share_needed(0.8)):
+        assert each.interval.low < each.estimate < each.interval.high
+    # the Gini of a lognormal with sigma 1 is 2 Phi(1 / sqrt 2) - 1
+    assert 0.5205 in spread.gini.interval
+
+
+def test_rows_of_one_customer_are_added():
+    rows = pd.DataFrame({"who": ["a", "a", "b", None], "paid": [10.0, 20.0, 30.0, 5.0]})
+    spread = revenue.concentration(rows, amount="paid", customer="who", level=None)
+    assert (spread.customers, float(spread.gini), dict(spread.excluded)) == (2, 0.0, {"missing_customer": 1})
+
+
+@pytest.mark.parametrize(
+    ("values", "words"), [([1.0, -1.0, 5.0], "at least 0"), ([0.0, 0.0], "nothing"), ([], "nothing")]
+)
+def test_what_cannot_be_spread_is_refused(values, words):
+    with pytest.raises(InputError, match=words):
+        revenue.concentration(values)
+
+
+# ---------------------------------------------------------------- whose it is
+
+
+ORDERS = pd.DataFrame(
+    {
+        "who": ["a", "a", "b", "b", "c", "d"],
+        "day": pd.to_datetime(["2023-12-05", "2024-01-07", "2024-01-10", "2024-01-20", "2024-01-31", "2024-02-01"]),
+        "paid": [10.0, 20.0, 30.0, 50.0, 100.0, 999.0],
+        "plan": [False, False, False, False, True, False],
+    }
+)
+JANUARY = {"customer": "who", "time": "day", "value": "paid", "window": ("2024-01-01", "2024-02-01")}
+
+
+def test_returning_existing_and_predictable_are_three_shares(frame):
+    orders = frame(ORDERS)
+    assert revenue.returning_share(orders, **JANUARY).estimate == pytest.approx(70 / 200)
+    assert revenue.existing_share(orders, **JANUARY).estimate == pytest.approx(20 / 200)
+    assert revenue.predictable_share(orders, **JANUARY, recurring="plan").estimate == pytest.approx(170 / 200)
+    assert revenue.predictable_share(orders, **JANUARY).estimate == pytest.approx(70 / 200)
+
+
+def test_bad_windows_and_values_are_refused():
+    for window in (("2024-02-01", "2024-01-01"), ("2020-01-01", "2020-02-01")):
+        with pytest.raises(InputError):
+            revenue.returning_share(ORDERS, **{**JANUARY, "window": window})
+    with pytest.raises(InputError, match="at least 0"):
+        revenue.returning_share(ORDERS.assign(paid=-1.0), **JANUARY)
+
+
+def test_arpa_is_a_mean_with_an_interval_above_zero(frame):
+    result = revenue.arpa(frame(PAID), amount="after")
+    paying = END[END > 0]
+    assert result.estimate == pytest.approx(paying.mean())
+    assert 0 < result.interval.low < result.estimate < result.interval.high
+    with pytest.raises(InputError, match="nobody pays"):
+        revenue.arpa(PAID.assign(after=0.0), amount="after")
+
+
+def test_the_quick_ratio_leaves_returns_out_unless_told():
+    plans = pd.DataFrame(
+        {
+            "who": ["a", "a", "b"],
+            "from": pd.to_datetime(["2024-01-01", "2024-03-01", "2024-01-01"]),
+            "until": pd.to_datetime(["2024-02-01", None, None]),
+            "price": [50.0, 50.0, 150.0],
+        }
+    )
+    roles = {"customer": "who", "start": "from", "end": "until", "amount": "price"}
+    bridge = revenue.movements(plans, **roles, as_of="2024-03-31")
+    assert revenue.quick_ratio(bridge).estimate == 4.0
+    assert revenue.quick_ratio(bridge, reactivation=True).estimate == 5.0
+    lossless = revenue.quick_ratio(revenue.movements(plans[2:], **roles, as_of="2024-03-31"))
+    assert (lossless.estimate, lossless.status) == (None, "no_losses")
+
+
+# ---------------------------------------------------------------- what it costs
+
+
+def test_unit_economics_by_hand():
+    found = revenue.unit_economics(
+        acquisition_cost=1000, new_customers=10, monthly_revenue=20, margin=0.5, monthly_churn=0.05
+    )
+    assert (found.cac, found.ltv, found.estimate, found.payback_months) == (100.0, 200.0, 2.0, 10.0)
+    assert (found.interval, found.acquisition_to_retention) == (None, None)
+    endless = revenue.unit_economics(acquisition_cost=1000, new_customers=10, monthly_revenue=20, monthly_churn=0)
+    assert (endless.estimate, endless.status) == (None, "no_churn")
+
+
+def test_the_interval_of_churn_goes_through_and_revenue_widens_it():
+    churn = rm.churn.rate(start=1000, lost=40)
+    options = {"acquisition_cost": 300.0, "new_customers": 1, "monthly_churn": churn}
+    one = revenue.unit_economics(**options, monthly_revenue=60.0).interval
+    assert (one.low, one.high) == pytest.approx((0.2 / churn.interval.high, 0.2 / churn.interval.low))
+    accounts = pd.DataFrame({"mrr": [40.0, 60.0, 80.0] * 10})
+    both = revenue.unit_economics(**options, monthly_revenue=revenue.arpa(accounts, amount="mrr")).interval
+    assert both.low < one.low
+    assert both.high > one.high
+
+
+@few
+@given(
+    budget=st.floats(1, 1e5),
+    curves=st.lists(st.tuples(st.floats(1, 1e4), st.floats(1, 1e4)), min_size=1, max_size=4),
+    seed=st.integers(0, 99),
+)
+def test_no_other_split_of_a_budget_earns_more(budget, curves, seed):
+    responses = {f"use{place}": curve for place, curve in enumerate(curves)}
+    split = revenue.budget_split(budget, responses)
+    assert sum(row["spend"] for row in split.rows()) == pytest.approx(budget, rel=1e-6)
+    for shares in np.random.default_rng(seed).dirichlet([1.0] * len(curves), size=20):
+        earned = sum(m * -math.expm1(-budget * w / s) for (m, s), w in zip(curves, shares, strict=True))
+        assert earned <= split.estimate * (1 + 1e-6)
+
+
+# ---------------------------------------------------------------- a log whose truth is known
+
+
+def test_the_simulated_churn_is_recovered(simulated):
+    bridge = revenue.movements(simulated, **ROLES, as_of=LAST)
+    counts = [row["churned_customers"] for row in bridge.rows()[1:]]
+    months = simulated.assign(stop=simulated["end"].fillna(pd.Timestamp("2024-01-01")))
+    exposed = ((months["stop"] - months["start"]).dt.days / 30.4375).round().sum() - simulated["end"].isna().sum()
+    rate = rm.churn.rate(start=int(exposed), lost=int(sum(counts)))
+    assert 0.04 in rate.interval
+    assert float(rate) == pytest.approx(0.04, abs=0.002)
+
+
+def test_cohorts_add_up_to_the_bridge(frame, simulated):
+    few = simulated[simulated["customer_id"] % 20 == 0]
+    table = revenue.by_cohort(frame(few), **ROLES, as_of=LAST).to_frame(backend="pandas")
+    bridge = revenue.movements(few, **ROLES, as_of=LAST).to_frame()
+    assert table.groupby("period")["mrr"].sum().tolist() == pytest.approx(bridge["end_mrr"].tolist())
+    assert (table.loc[table["age"] == 0, "net_retention"] == 1).all()
+
+
+def test_a_simulation_is_its_seed_s():
+    first, again = (rm.datasets.simulate_subscriptions(customers=50, rng=3) for _ in range(2))
+    pd.testing.assert_frame_equal(first, again)
+    polars = rm.datasets.simulate_subscriptions(customers=50, rng=3, backend="polars")
+    assert polars.height == len(first)
+    with pytest.raises(InputError, match="monthly_churn"):
+        rm.datasets.simulate_subscriptions(monthly_churn=0.9, monthly_upgrade=0.2)
+
+
+def test_nobody_leaves_without_churn():
+    plans = rm.datasets.simulate_subscriptions(customers=200, months=12, monthly_churn=0, rng=1)
+    bridge = revenue.movements(plans, **ROLES, as_of="2022-12-31")
+    assert not any(row["churned_customers"] for row in bridge.rows())
+    assert sum(row["new_customers"] for row in bridge.rows()) == 200

@@ -1,0 +1,548 @@
+"""What moves recurring revenue: the bridge, its twin in plain dictionaries, and what it refuses."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from fractions import Fraction
+
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import retention_metrics as rm
+from frames import CONVERT, as_rows, as_sorted_rows
+from retention_metrics import revenue
+from retention_metrics.errors import ColumnError, InputError
+
+few = settings(max_examples=25)  # each draws a whole log
+ROLES = {"customer": "who", "start": "from", "end": "until", "amount": "price"}
+MOVES = ("new", "reactivation", "expansion", "contraction", "churn")
+COUNTS = ("new", "reactivated", "expanded", "contracted", "churned")
+PEOPLE = tuple(f"{name}_customers" for name in COUNTS)
+FIRST, DAYS = dt.date(2023, 11, 1), 500
+MONTHS = {"day": Fraction(1200, 36525), "week": Fraction(12, 52), "month": 1, "quarter": 3, "year": 12}
+
+
+def plans(rows, columns=("who", "from", "until", "price")):
+    frame = pd.DataFrame(rows, columns=list(columns))
+    for name in ("from", "until"):
+        frame[name] = pd.to_datetime(frame[name])
+    return frame
+
+
+def drawn(rows):
+    """A drawn log in Polars, whose plans are the quickest to run."""
+    return pl.from_pandas(plans(rows, NAMES))
+
+
+def bridge(frame, **options):
+    return revenue.movements(frame, **{**ROLES, **options})
+
+
+# ---------------------------------------------------------------- a twin by dictionaries
+
+
+def month_ends(first, last):
+    """First days of the months from the one that holds ``first`` to the one that holds ``last``."""
+    day = first.replace(day=1)
+    while day <= last:
+        yield day
+        day = (day + dt.timedelta(days=32)).replace(day=1)
+
+
+def twin(rows, as_of, *, free="churn", window=None):
+    """The bridge of (who, start, end, price, billing) rows, month by month and customer by customer."""
+    known = [row for row in rows if row[1] <= as_of]
+    months = list(month_ends(min(row[1] for row in known), as_of))
+    state = {who: {"mrr": Fraction(0), "paid": False, "left": None, "plans": 0} for who, *_ in known}
+    table = []
+    for place, month in enumerate(months):
+        after = (month + dt.timedelta(days=32)).replace(day=1)
+        now, running = defaultdict(Fraction), defaultdict(int)
+        for who, start, end, price, billing in known:
+            if start < after and (end is None or end > as_of or end >= after):
+                now[who] += Fraction(price) / MONTHS[billing]
+                running[who] += 1
+        row = dict.fromkeys(MOVES, Fraction(0)) | dict.fromkeys(PEOPLE, 0)
+        row |= {"month": month, "start": sum(each["mrr"] for each in state.values())}
+        for who, each in state.items():
+            move = movement(each, now[who], running[who], place, free, window)
+            if move:
+                row[move] += now[who] - each["mrr"]
+                row[PEOPLE[MOVES.index(move)]] += 1
+            if each["mrr"] > 0 and now[who] == 0:
+                each |= {"left": place}
+                each |= {"on_free": running[who] > 0}
+            each |= {"mrr": now[who], "paid": each["paid"] or now[who] > 0, "plans": running[who]}
+        table.append(row | {"end": sum(each["mrr"] for each in state.values())})
+    return table
+
+
+def movement(each, mrr, running, place, free, window):
+    if mrr == each["mrr"]:
+        return None
+    if each["mrr"] == 0:
+        if not each["paid"]:
+            return "new"
+        if free == "active" and each["on_free"] and each["plans"] > 0:
+            return "expansion"
+        return "new" if window is not None and place - each["left"] > window else "reactivation"
+    if mrr == 0 and not (free == "active" and running > 0):
+        return "churn"
+    return "expansion" if mrr > each["mrr"] else "contraction"
+
+
+def same(result, expected):
+    found = result.rows()
+    assert [row["period"] for row in found] == [row["month"] for row in expected]
+    for row, want in zip(found, expected, strict=True):
+        assert row["start_mrr"] == pytest.approx(float(want["start"]), abs=1e-4)
+        assert row["end_mrr"] == pytest.approx(float(want["end"]), abs=1e-4)
+        for name in MOVES:
+            assert row[name] == pytest.approx(float(want[name]), abs=1e-4), name
+        assert [row[name] for name in PEOPLE] == [want[name] for name in PEOPLE]
+
+
+@st.composite
+def histories(draw, *, billings=("month", "quarter", "year", "week")):
+    """Random intervals of a few customers: overlaps, gaps, changes, free months, brief ones and open ends."""
+    days = st.integers(0, DAYS)
+    rows = []
+    for _ in range(draw(st.integers(1, 14))):
+        start = FIRST + dt.timedelta(days=draw(days))
+        length = draw(st.none() | st.integers(1, 300))
+        end = None if length is None else start + dt.timedelta(days=length)
+        price = draw(st.integers(0, 3).map(lambda k: k * 25) | st.integers(0, 99_999).map(lambda c: c / 100))
+        rows.append((draw(st.sampled_from("abcd")), start, end, price, draw(st.sampled_from(billings))))
+    return list(dict.fromkeys(rows))
+
+
+AS_OF = FIRST + dt.timedelta(days=DAYS)
+NAMES = ("who", "from", "until", "price", "plan")
+
+
+def as_text(price):
+    return Fraction(str(price))
+
+
+@few
+@given(rows=histories(), free=st.sampled_from(["churn", "active"]), window=st.none() | st.integers(1, 6))
+def test_the_bridge_is_that_of_plain_dictionaries(rows, free, window):
+    exact = [(who, start, end, as_text(price), plan) for who, start, end, price, plan in rows]
+    result = bridge(drawn(rows), billing="plan", as_of=AS_OF, free=free, reactivation_window=window)
+    same(result, twin(exact, AS_OF, free=free, window=window))
+
+
+@few
+@given(rows=histories(billings=("month", "quarter", "year", "week", "day")), period=st.sampled_from(["month", "week"]))
+def test_it_closes_to_the_cent(rows, period):
+    before = 0.0
+    for row in bridge(drawn(rows), billing="plan", as_of=AS_OF, period=period).rows():
+        assert row["start_mrr"] == before
+        assert row["start_mrr"] + sum(row[name] for name in MOVES) == pytest.approx(row["end_mrr"], abs=1e-6)
+        assert row["contraction"] <= 0
+        assert row["churn"] <= 0
+        assert min(row[name] for name in ("new", "reactivation", "expansion", "end_mrr")) >= 0
+        before = row["end_mrr"]
+
+
+@few
+@given(rows=histories(), order=st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(rows, order):
+    shuffled = order.sample(rows, len(rows))
+    options = {"billing": "plan", "as_of": AS_OF}
+    assert bridge(drawn(rows), **options) == bridge(drawn(shuffled), **options)
+
+
+@few
+@given(rows=histories(), at=st.integers(1, 299))
+def test_a_subscription_split_in_two_is_the_same_subscription(rows, at):
+    (who, start, end, price, plan), *others = rows
+    middle = start + dt.timedelta(days=at)
+    if middle >= (end or dt.date.max):
+        return
+    split = list(dict.fromkeys([(who, start, middle, price, plan), (who, middle, end, price, plan), *others]))
+    if len(split) != len(rows) + 1:
+        return
+    options = {"billing": "plan", "as_of": AS_OF}
+    assert bridge(drawn(rows), **options).rows() == bridge(drawn(split), **options).rows()
+
+
+@few
+@given(rows=histories(), by_month=st.booleans())
+def test_customers_movements_add_up_to_the_bridge(rows, by_month):
+    period = "month" if by_month else "quarter"
+    options = {"billing": "plan", "as_of": AS_OF, "period": period}
+    table = bridge(drawn(rows), **options).to_frame(backend="pandas").set_index("period")
+    each = revenue.customer_movements(drawn(rows), **ROLES, **options).to_frame().to_pandas()
+    if each.empty:
+        assert (table["end_mrr"] == 0).all()
+        return
+    added = each.groupby(["period", "movement"])["change"].agg(["sum", "size"])
+    for (month, name), (total, customers) in added.iterrows():
+        assert table.loc[month, name] == pytest.approx(total, abs=1e-6)
+        assert table.loc[month, f"{COUNTS[MOVES.index(name)]}_customers"] == customers
+    assert added["sum"].sum() == pytest.approx(table["end_mrr"].iloc[-1], abs=1e-6)
+
+
+# ---------------------------------------------------------------- every kind of frame
+
+
+HISTORY = [
+    ("a", "2024-01-01", "2024-02-10", 100.0, "x"),
+    ("a", "2024-02-10", "2024-05-01", 150.0, "x"),
+    ("a", "2024-07-04", None, 90.0, "x"),
+    ("b", "2024-01-15", "2024-03-01", 80.0, "y"),
+    ("b", "2024-01-20", None, 33.33, "y"),
+    ("c", "2024-02-05", "2024-02-20", 40.0, "x"),
+    ("d", "2024-03-31", "2024-06-30", 0.0, "y"),
+    ("d", "2024-06-30", "2024-07-31", 20.0, "y"),
+    (None, "2024-03-31", "2024-06-30", 5.0, "y"),
+    ("e", "2024-09-15", None, 5.0, "y"),
+    ("f", "2024-05-05", "2024-05-05", 5.0, "y"),
+]
+
+
+@pytest.mark.parametrize("options", [{}, {"by": "side"}, {"free": "active"}, {"period": "week"}], ids=str)
+def test_every_kind_of_frame_gives_one_answer(frame, options):
+    rows = plans(HISTORY, ("who", "from", "until", "price", "side"))
+    expected = bridge(rows, as_of="2024-08-31", **options)
+    result = bridge(frame(rows), as_of="2024-08-31", **options)
+    assert result == expected
+    assert dict(result.excluded) == {"missing_customer": 1, "empty_interval": 1, "after_as_of": 1}
+
+
+def test_customers_movements_come_in_the_kind_of_the_caller(frame):
+    rows = frame(plans(HISTORY[:8], ("who", "from", "until", "price", "side")))
+    table = revenue.customer_movements(rows, **ROLES, as_of="2024-08-31")
+    assert isinstance(table.to_frame(), type(rows))
+    found = [row for row in as_rows(table.to_frame()) if row["who"] == "a"]
+    assert [(row["period"].month, row["movement"], row["change"]) for row in found] == [
+        (1, "new", 100.0),
+        (2, "expansion", 50.0),
+        (5, "churn", -150.0),
+        (7, "reactivation", 90.0),
+    ]
+
+
+@pytest.mark.parametrize("kind", CONVERT)
+def test_amounts_and_invoices_in_every_kind(kind):
+    booked = pd.DataFrame(
+        {
+            "who": [1, 2, 1, 1, 2],
+            "when": pd.to_datetime(["2024-01-01"] * 2 + ["2024-02-01"] + ["2024-03-01"] * 2),
+            "mrr": [50, 20, 60, 60, 25],
+        }
+    )
+    amounts = {"customer": "who", "time": "when", "amount": "mrr", "as_of": "2024-03-31"}
+    assert revenue.movements_from_amounts(CONVERT[kind](booked), **amounts) == revenue.movements_from_amounts(
+        booked, **amounts
+    )
+    lines = plans(HISTORY[:8], ("who", "from", "until", "price", "side"))
+    assert revenue.movements_from_invoices(CONVERT[kind](lines), **ROLES) == revenue.movements_from_invoices(
+        lines, **ROLES
+    )
+
+
+def test_dates_as_text_read_as_dates():
+    text = pl.DataFrame(
+        {"who": ["a", "b"], "from": ["2024-01-01", "2024-01-05"], "until": ["2024-02-01", None], "price": [10, 20]}
+    )
+    dated = text.with_columns(pl.col("from", "until").str.to_date())
+    assert as_sorted_rows(bridge(text, as_of="2024-03-01")) == as_sorted_rows(bridge(dated, as_of="2024-03-01"))
+
+
+# ---------------------------------------------------------------- the published log
+
+
+def test_the_playbook_s_bridge(shared_data):
+    import json
+
+    log = pd.read_csv(shared_data / "mrr_subscription_periods.csv", parse_dates=["start_date", "end_date"])
+    computed = json.loads((shared_data / "published_results.json").read_text())["computed"]["mrr_playbook_computed"]
+    names = {"customer": "customer_id", "start": "start_date", "end": "end_date", "amount": "monthly_amount"}
+    table = {f"{row['period']:%Y-%m}": row for row in revenue.movements(log, **names, as_of="2020-02-29").rows()}
+    for month, total in computed["mrr_by_month"].items():
+        assert table[month]["end_mrr"] == total
+    theirs = {
+        "new": "new",
+        "reactivation": "reactivation",
+        "expansion": "upgrade",
+        "contraction": "downgrade",
+        "churn": "churn",
+    }
+    for month, row in table.items():
+        for ours, name in theirs.items():
+            assert row[ours] == computed["waterfall"].get(month, {}).get(name, 0.0), (month, ours)
+    people = {
+        name: sum(row[f"{count}_customers"] for row in table.values())
+        for name, count in zip(MOVES, COUNTS, strict=True)
+    }
+    assert people == {ours: computed["counts"][name] for ours, name in theirs.items()}
+
+
+def test_a_log_cut_at_its_last_date_is_no_churn(shared_data):
+    log = pd.read_csv(shared_data / "mrr_subscription_periods.csv", parse_dates=["start_date", "end_date"])
+    names = {"customer": "customer_id", "start": "start_date", "end": "end_date", "amount": "monthly_amount"}
+    cut = revenue.movements(log, **names)
+    last = cut.rows()[-1]
+    assert (cut.as_of, last["end_mrr"], last["churn"], last["status"]) == (
+        dt.date(2020, 2, 1),
+        175.0,
+        0.0,
+        "incomplete",
+    )
+    assert "was cut there" in cut.notes[0]
+
+
+def test_ends_beside_starts_on_the_last_date_are_real():
+    changed = plans(
+        [
+            ("a", "2024-01-01", "2024-03-01", 10.0),
+            ("a", "2024-03-01", None, 15.0),
+            ("b", "2024-01-01", "2024-03-01", 7.0),
+        ]
+    )
+    last = bridge(changed).rows()[-1]
+    assert (last["expansion"], last["churn"], last["end_mrr"]) == (5.0, -7.0, 15.0)
+
+
+# ---------------------------------------------------------------- prices
+
+
+def test_prices_are_brought_to_a_month():
+    frame = plans(
+        [
+            (n, "2024-01-01", None, p, b)
+            for n, (p, b) in enumerate(
+                [
+                    (1200.0, "year"),
+                    (300.0, "quarter"),
+                    (12.0, "week"),
+                    (2400.0, "two_years"),
+                    (3600.0, "three_years"),
+                    (365.25, "day"),
+                ]
+            )
+        ],
+        NAMES,
+    )
+    assert bridge(frame, billing="plan", as_of="2024-01-31").rows()[0]["end_mrr"] == pytest.approx(
+        400 + 52 + 365.25 * 365.25 / 12
+    )
+
+
+@pytest.mark.parametrize(("every", "mrr"), [("month", 600.0), ("year", 50.0), (24, 25.0), (1.5, 400.0)])
+def test_one_billing_period_for_all(every, mrr):
+    assert (
+        bridge(plans([("a", "2024-01-01", None, 600.0)]), every=every, as_of="2024-01-31").rows()[0]["end_mrr"] == mrr
+    )
+
+
+def test_a_billing_column_may_hold_months():
+    frame = plans([("a", "2024-01-01", None, 600.0, 12), ("b", "2024-01-01", None, 600.0, 24)], NAMES)
+    assert bridge(frame, billing="plan", as_of="2024-01-31").rows()[0]["end_mrr"] == 75.0
+
+
+def test_tax_discount_and_one_off_charges_are_no_recurring_revenue():
+    frame = plans(
+        [("a", "2024-01-01", None, 119.0, 19.0, 10.0, True), ("a", "2024-01-01", None, 500.0, 0.0, None, False)],
+        ("who", "from", "until", "price", "vat", "off", "again"),
+    )
+    result = bridge(frame, tax="vat", discount="off", recurring="again", as_of="2024-01-31")
+    assert result.rows()[0]["end_mrr"] == 90.0
+    assert dict(result.excluded) == {"one_off": 1}
+
+
+@pytest.mark.parametrize(("grace", "month"), [(0, 2), (30, 3), (59, 4), (400, None)])
+def test_an_unpaid_subscription_ends_when_its_grace_does(frame, grace, month):
+    rows = plans(
+        [("a", "2024-01-01", None, 10.0, "2024-02-10"), ("b", "2024-01-01", None, 5.0, None)],
+        ("who", "from", "until", "price", "unpaid"),
+    )
+    rows["unpaid"] = pd.to_datetime(rows["unpaid"])
+    result = bridge(frame(rows), past_due="unpaid", grace_days=grace, as_of="2024-12-31")
+    churned = [row["period"].month for row in result.rows() if row["churn"]]
+    assert churned == ([month] if month else [])
+
+
+def test_a_free_month_is_churn_or_a_contraction():
+    rows = [
+        ("a", "2024-01-01", "2024-02-01", 10.0),
+        ("a", "2024-02-01", "2024-03-01", 0.0),
+        ("a", "2024-03-01", None, 10.0),
+    ]
+    moves = {
+        free: [[row[name] for name in MOVES] for row in bridge(plans(rows), free=free, as_of="2024-03-31").rows()]
+        for free in ("churn", "active")
+    }
+    assert moves["churn"] == [[10, 0, 0, 0, 0], [0, 0, 0, 0, -10], [0, 10, 0, 0, 0]]
+    assert moves["active"] == [[10, 0, 0, 0, 0], [0, 0, 0, -10, 0], [0, 0, 10, 0, 0]]
+
+
+@pytest.mark.parametrize("free", ["churn", "active"])
+def test_a_trial_makes_nobody_new_before_it_is_paid(free):
+    rows = plans([("a", "2024-01-01", "2024-02-01", 0.0), ("a", "2024-02-01", None, 10.0)])
+    assert [row["new_customers"] for row in bridge(rows, free=free, as_of="2024-03-31").rows()] == [0, 1, 0]
+
+
+def test_who_comes_back_late_is_new_again():
+    rows = plans([("a", "2024-01-01", "2024-02-01", 10.0), ("a", "2024-05-01", None, 10.0)])
+    back = {window: bridge(rows, as_of="2024-05-31", reactivation_window=window).rows()[-1] for window in (None, 2, 3)}
+    assert [(row["new"], row["reactivation"]) for row in back.values()] == [(0, 10), (10, 0), (0, 10)]
+
+
+def test_currencies_need_rates():
+    rows = plans(
+        [("a", "2024-01-01", None, 10.0, "EUR"), ("b", "2024-01-01", None, 10.0, "USD")],
+        ("who", "from", "until", "price", "cur"),
+    )
+    with pytest.raises(InputError, match="mixes 'EUR' and 'USD'") as caught:
+        bridge(rows, currency="cur")
+    assert caught.value.argument == "currency"
+    assert bridge(rows, currency="cur", rates={"EUR": 1.1, "USD": 1}, as_of="2024-01-31").rows()[0]["end_mrr"] == 21.0
+    with pytest.raises(InputError, match="has a rate in rates=; 1 of 2"):
+        bridge(rows, currency="cur", rates={"EUR": 1.1})
+    assert bridge(rows[:1], currency="cur", as_of="2024-01-31").rows()[0]["end_mrr"] == 10.0
+    with pytest.raises(InputError, match="currency= names none"):
+        bridge(rows, rates={"EUR": 1.1})
+
+
+def test_a_customer_in_two_segments_is_counted_in_each_and_said():
+    rows = plans(
+        [
+            ("a", "2024-01-01", "2024-02-01", 10.0, "x"),
+            ("a", "2024-02-01", None, 15.0, "y"),
+            ("b", "2024-01-01", None, 5.0, "x"),
+        ],
+        ("who", "from", "until", "price", "side"),
+    )
+    result = bridge(rows, by="side", as_of="2024-02-29")
+    assert [(row["group"], row["new"], row["churn"], row["end_mrr"]) for row in result.rows()] == [
+        ("x", 15.0, 0.0, 15.0),
+        ("x", 0.0, -10.0, 5.0),
+        ("y", 0.0, 0.0, 0.0),
+        ("y", 15.0, 0.0, 15.0),
+    ]
+    assert result.notes == ("1 customers are in more than one segment; each segment counts them on its own rows.",)
+    assert bridge(rows[1:], by="side", as_of="2024-02-29").notes == ()
+
+
+# ---------------------------------------------------------------- invoices and amounts
+
+
+def test_an_invoice_spreads_over_the_months_that_it_serves():
+    lines = plans(
+        [
+            ("a", "2024-01-31", "2024-02-29", 30.0),
+            ("a", "2024-02-29", "2024-03-31", 30.0),
+            ("b", "2024-01-01", "2025-01-01", 120.0),
+            ("c", "2024-02-01", "2024-03-01", 7.0),
+        ]
+    )
+    table = revenue.movements_from_invoices(lines, **ROLES, as_of="2024-02-29").rows()
+    assert table[0]["end_mrr"] == 40.0
+    assert table[1]["new"] == 7.0
+    # from the 29th to the 31st: a month and two days
+    assert table[1]["end_mrr"] == pytest.approx(10 + 7 + 30 / (1 + 2 / (365.25 / 12)), abs=1e-5)
+
+
+def test_the_first_month_of_amounts_is_not_known_to_be_new():
+    booked = pd.DataFrame({"who": ["a", "a"], "when": pd.to_datetime(["2024-01-01", "2024-02-01"]), "mrr": [50, 60]})
+    roles = {"customer": "who", "time": "when", "amount": "mrr"}
+    first, second = revenue.movements_from_amounts(booked, **roles, as_of="2024-02-29").rows()
+    assert (first["status"], first["new"], first["end_mrr"]) == ("log_start", None, 50.0)
+    assert (second["status"], second["expansion"]) == ("ok", 10.0)
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+GOOD = [("a", "2024-01-01", None, 10.0), ("b", "2024-01-01", "2024-02-01", 10.0)]
+
+
+@pytest.mark.parametrize(
+    ("row", "argument", "words"),
+    [
+        (("c", "2024-02-01", "2024-01-01", 1.0), "end", "1 of 3 rows"),
+        (("c", "2024-02-01", None, -1.0), "amount", "at least 0"),
+        (("c", "2024-02-01", None, float("inf")), "amount", "finite"),
+        (GOOD[1], "data", "1 rows that repeat another one in full"),
+    ],
+)
+def test_bad_rows_are_refused(frame, row, argument, words):
+    with pytest.raises(InputError, match=words) as caught:
+        bridge(frame(plans([*GOOD, row])))
+    assert (caught.value.argument, caught.value.count) == (argument, 1)
+
+
+def test_rows_of_one_subscription_do_not_overlap(frame):
+    rows = [
+        ("a", "2024-01-01", "2024-03-01", 10.0, 1),
+        ("a", "2024-02-01", None, 15.0, 1),
+        ("a", "2024-01-01", "2024-03-01", 10.0, 2),
+    ]
+    names = ("who", "from", "until", "price", "id")
+    with pytest.raises(InputError, match="runs once at a time; 1 of its rows"):
+        bridge(frame(plans(rows, names)), subscription="id")
+    assert bridge(frame(plans(rows[1:], names)), subscription="id", as_of="2024-02-29").rows()[-1]["end_mrr"] == 25.0
+
+
+def test_rows_that_do_not_count_are_counted():
+    rows = [
+        *GOOD,
+        (None, "2024-01-01", None, 1.0),
+        ("c", None, None, 1.0),
+        ("d", "2024-01-01", None, None),
+        ("e", "2024-04-01", None, 1.0),
+        ("f", "2024-01-01", "2024-01-01", 1.0),
+    ]
+    result = bridge(plans(rows), as_of="2024-03-31")
+    assert dict(result.excluded) == {
+        "missing_customer": 1,
+        "missing_start": 1,
+        "missing_amount": 1,
+        "empty_interval": 1,
+        "after_as_of": 1,
+    }
+    with pytest.raises(InputError, match="no row left"):
+        bridge(plans(rows[2:]), as_of="2024-03-31")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"every": "fortnight"}, "every is one of"),
+        ({"every": 0}, "every is above 0"),
+        ({"free": "maybe"}, "free is one of"),
+        ({"reactivation_window": -1}, "reactivation_window"),
+        ({"billing": "who"}, "both name the column"),
+        ({"period": "fortnight"}, "period is one of"),
+    ],
+)
+def test_bad_options_are_refused(options, words):
+    with pytest.raises(InputError, match=words):
+        bridge(plans(GOOD), **options)
+
+
+def test_an_unknown_billing_period_is_refused():
+    with pytest.raises(InputError, match="1 of 2 rows") as caught:
+        bridge(
+            plans([("a", "2024-01-01", None, 1.0, "month"), ("b", "2024-01-01", None, 1.0, "monthly")], NAMES),
+            billing="plan",
+        )
+    assert caught.value.argument == "billing"
+
+
+def test_words_are_no_amounts():
+    with pytest.raises(ColumnError, match="amount='price' is a column of numbers"):
+        bridge(plans([("a", "2024-01-01", None, "ten")]))
+
+
+def test_the_working_is_the_last_bridge():
+    result = bridge(plans(GOOD), as_of="2024-02-29")
+    assert result.explain().evaluate() == {"end_mrr": 10.0}
+    assert rm.from_dict(result.to_dict()) == result
