@@ -106,6 +106,7 @@ PLOTS |= {
     "expected_purchases_matrix": lambda ax=None: plotting.expected_purchases_matrix(MODEL, ax, T=39.0, horizon=39.0),
     "heterogeneity": lambda ax=None: plotting.heterogeneity(MODEL, ax),
     "answer_shares": lambda ax=None: plotting.answer_shares(EXAMPLES["nps.by_group"][0](), ax),
+    "net_retention_by_cohort": lambda ax=None: plotting.net_retention_by_cohort(EXAMPLES["revenue.by_cohort"][0](), ax),
     "score_funnel": lambda ax=None: plotting.score_funnel(EXAMPLES["nps.by_group"][0](), ax),
 }
 
