@@ -261,5 +261,5 @@ rm.plotting.probability_alive_matrix(model, T=T).figure
 #
 # 1. Let the coin be tossed after the first purchase too. Which line of the simulation changes, and what becomes of
 #    the probability of being alive at frequency 0? Check with `rm.clv.MBGNBD`.
-# 2. Give all customers the same coin, $\theta = 0.15$, in part one, for a few seeds. What does `fit_survivors` say then,
-#    and what do $\alpha$ and $\beta$ do where it finds a maximum?
+# 2. Give all customers the same coin, $\theta = 0.15$, in part one, for a few seeds. What does `fit_survivors` say
+#    then, and what do $\alpha$ and $\beta$ do where it finds a maximum?
