@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from retention_metrics import periods
-from retention_metrics.clv.purchase_model import ONE_TIME_NOTE
+from retention_metrics.clv.dropout_model import ONE_TIME_NOTE
 from retention_metrics.report import markup, pictures, summary
 from retention_metrics.report import wording as write
 from retention_metrics.report.markup import Html
