@@ -28,4 +28,4 @@ def difference(frame: pd.DataFrame, fit: clv.Fit[clv.BGNBD], fitter: BetaGeoFitt
 
 
 if __name__ == "__main__":
-    main(Job("BG/NBD fit", simulated_customers, ours, theirs, difference, tolerance=2e-3, target=60))
+    main(Job("BG/NBD fit", simulated_customers, ours, theirs, difference, tolerance=2e-3, target=75))

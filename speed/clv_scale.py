@@ -41,4 +41,6 @@ if __name__ == "__main__":
         customers = simulated_customers(size)[COLUMNS]
         measured[size] = seconds(customers)
         print(f"{size:>11,} {measured[size]:>8.3f} {memory(customers):>35.2f}")
-    print(f"ten million take {measured[10_000_000] / measured[1_000_000]:.1f} times as long; to reach: 15, and 0.5 inputs")
+    print(
+        f"ten million take {measured[10_000_000] / measured[1_000_000]:.1f} times as long; to reach: 15, and 0.5 inputs"
+    )

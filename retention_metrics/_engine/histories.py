@@ -40,18 +40,19 @@ class HistorySource:
         """The library whose eager frames ``Result.to_frame`` gives."""
         return self.source.backend
 
-    def arrays(self, *roles: str, counts: bool = False) -> dict[str, Array]:
+    def arrays(self, *roles: str, counts: bool = False, as_they_are: Sequence[str] = ()) -> dict[str, Array]:
         """The role columns as arrays of floats, NaN where missing, in row order; of text where a covariate is text.
 
         A lazy table gives its distinct rows, with the rows behind each under ``"counts"`` when asked for; where the
-        table has counts of its own, those are multiplied by the rows.
+        table has counts of its own, those are multiplied by the rows. Whole numbers stay what they are, and the
+        table's own memory, in the columns ``as_they_are`` of an eager table.
         """
         asked = [role for role in roles if self.source.has(role)]
         self._refuse_text(asked)
-        frame = self.source.frame.select(*(self._value(role).alias(role) for role in asked))
         if not self.source.lazy:
-            eager = frame.collect()
-            return {role: (_labels if self._is_text(role) else _floats)(eager[role]) for role in asked}
+            eager = self.source.frame.select(*(self.source.column(role).alias(role) for role in asked)).collect()
+            return {role: self._cells(eager[role], role, whole=role in as_they_are) for role in asked}
+        frame = self.source.frame.select(*(self._value(role).alias(role) for role in asked))
         grouped = self._grouped(frame, asked)
         found = collect(grouped)
         self._refuse_money(int(sum(found.get("_bad_money", ()))))
@@ -71,6 +72,15 @@ class HistorySource:
             )
             parts["_bad_money"] = nw.col("_bad").sum()
         return frame.group_by(*asked).agg(*(part.alias(name) for name, part in parts.items()))
+
+    def _cells(self, column: nw.Series[Any], role: str, *, whole: bool) -> Any:
+        if self._is_text(role):
+            return _array(column.cast(nw.String).to_list())
+        if whole and column.dtype.is_integer() and column.null_count() == 0:
+            cells = column.to_numpy()
+            if cells.dtype.kind in "iu":
+                return cells
+        return np.asarray(column.cast(nw.Float64).to_numpy(), dtype=np.float64)
 
     def _is_text(self, role: str) -> bool:
         """Whether a covariate is a label, not a number."""
@@ -203,11 +213,3 @@ def _array(cells: Sequence[Any]) -> Any:
     if any(isinstance(cell, str) for cell in cells):
         return np.array([cell if isinstance(cell, str) else None for cell in cells], dtype=object)
     return np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
-
-
-def _labels(column: nw.Series[Any]) -> Any:
-    return _array(column.to_list())
-
-
-def _floats(column: nw.Series[Any]) -> Array:
-    return np.asarray(column.to_numpy(), dtype=np.float64)

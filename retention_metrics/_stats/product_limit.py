@@ -225,6 +225,22 @@ def person_time(table: RiskTable, to: Floats) -> Floats:
     return np.asarray(np.interp(to, knots, watched), dtype=np.float64)
 
 
+class RiskSets(NamedTuple):
+    """Times of loss, and at each the customers of every group at risk and lost, both of shape (groups, times)."""
+
+    time: Floats
+    at_risk: Floats
+    lost: Floats
+
+
+def risk_sets(tables: Sequence[RiskTable]) -> RiskSets:
+    """The groups beside one another at the times at which any of them loses a customer."""
+    times = np.unique(np.concatenate([table.time[table.churned > 0] for table in tables]))
+    at_risk = np.stack([_at_risk(table, times) for table in tables])
+    lost = np.stack([_on(times, table.time[table.churned > 0], table.churned[table.churned > 0]) for table in tables])
+    return RiskSets(times, at_risk, lost)
+
+
 class LogRankSums(NamedTuple):
     """Losses by group, their expectation where the groups do not differ, and the covariance of the difference."""
 
@@ -239,9 +255,7 @@ def log_rank_sums(tables: Sequence[RiskTable]) -> LogRankSums:
     At each time the losses of the groups are hypergeometric given the numbers at risk: with n at risk and d lost,
     group j expects d n_j / n, and the covariance is d (n - d) / (n - 1) times (n_j/n) (delta_jk - n_k/n).
     """
-    times = np.unique(np.concatenate([table.time[table.churned > 0] for table in tables]))
-    at_risk = np.stack([_at_risk(table, times) for table in tables])
-    lost = np.stack([_on(times, table.time[table.churned > 0], table.churned[table.churned > 0]) for table in tables])
+    _, at_risk, lost = risk_sets(tables)
     n, d = at_risk.sum(axis=0), lost.sum(axis=0)
     shares = at_risk / n
     scale = d * (n - d) / np.maximum(n - 1, 1.0)

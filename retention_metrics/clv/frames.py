@@ -59,9 +59,9 @@ class HistoryTable:
 
     def histories(self) -> Histories:
         """The histories, checked; of a lazy table the distinct ones with their counts."""
-        columns = self.source.arrays(*_TIMES, "counts", counts=True)
-        found = self._checked(*(columns[role] for role in _TIMES))
-        return Histories(*found, _counts(columns))
+        columns = self.source.arrays(*_TIMES, "counts", counts=True, as_they_are=("frequency",))
+        x, t_x, age = self._in_own_words(histories.take, *(columns[role] for role in _TIMES))
+        return Histories(x, t_x, age, _counts(columns))
 
     def histories_by(self) -> tuple[Histories, dict[str, Any]]:
         """The histories, and the covariates of each by column; of a lazy table the distinct ones with their counts."""
@@ -164,10 +164,14 @@ class HistoryTable:
         return self.source.with_answers(("frequency",), compute, definition=definition, formula=formula)
 
     def _checked(self, frequency: Floats, recency: Floats, T: Floats) -> tuple[Floats, Floats, Floats]:
+        found: tuple[Floats, Floats, Floats] = self._in_own_words(histories.check, frequency, recency, T)
+        return found
+
+    def _in_own_words(self, check: Callable[..., Any], frequency: Floats, recency: Floats, T: Floats) -> Any:
         if T.size == 0:
             raise InputError("the history has no rows.", argument="history", count=0)
         try:
-            return histories.check(frequency, recency, T)
+            return check(frequency, recency, T)
         except InputError as error:
             raise self._in_columns(error) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,7 @@ from retention_metrics import _checks
 from retention_metrics.errors import InputError
 
 Floats = NDArray[np.float64]
+_BLOCK = 65_536
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,8 +22,8 @@ class Histories:
 
     Parameters
     ----------
-    frequency : ndarray of float, shape (n_rows,)
-        Repeat purchases.
+    purchases : ndarray of float or int, shape (n_rows,)
+        Repeat purchases, as the table holds them: a large one is not copied.
     recency : ndarray of float, shape (n_rows,)
         Time of the last purchase, counted from the first.
     T : ndarray of float, shape (n_rows,)
@@ -30,10 +32,15 @@ class Histories:
         Customers with this history; one each by default.
     """
 
-    frequency: Floats
+    purchases: Floats | NDArray[np.integer[Any]]
     recency: Floats
     T: Floats
     counts: Floats | None = None
+
+    @property
+    def frequency(self) -> Floats:
+        """Repeat purchases as floats."""
+        return self.purchases.astype(np.float64, copy=False)
 
     @property
     def customers(self) -> int:
@@ -44,7 +51,7 @@ class Histories:
         """Every ``step``-th row: a sample that is the same each time."""
         rows = slice(None, None, step)
         counts = None if self.counts is None else self.counts[rows]
-        return Histories(self.frequency[rows], self.recency[rows], self.T[rows], counts)
+        return Histories(self.purchases[rows], self.recency[rows], self.T[rows], counts)
 
 
 def check(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Floats, Floats, Floats]:
@@ -59,6 +66,19 @@ def check(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Float
         raise InputError(f"frequency, recency and T broadcast to one shape; got {shapes}.", argument="T") from None
     check_pairs(frequencies, recencies, ages)
     return frequencies, recencies, ages
+
+
+def take(
+    frequency: NDArray[Any], recency: Floats, T: Floats
+) -> tuple[Floats | NDArray[np.integer[Any]], Floats, Floats]:
+    """``check`` for the columns of a table: no copy, and no working array of the table's length."""
+    for start in range(0, T.size, _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        x, t_x, age = frequency[rows], recency[rows], T[rows]
+        impossible = ~(t_x <= age) | (t_x < 0) | np.isinf(age) | (x < 0) | (x != np.floor(x)) | ((x == 0) & (t_x > 0))
+        if impossible.any():
+            check(frequency, recency, T)
+    return frequency, recency, T
 
 
 def check_pairs(frequency: Floats, recency: Floats, T: Floats) -> None:

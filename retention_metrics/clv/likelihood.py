@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from retention_metrics.clv.parts import BetaDropout, Terms
 
 Floats = NDArray[np.float64]
 _TABLE_SIZE = 65_536
+_ONCE, _REPEAT = 3, 22  # sums over one-time and over repeat buyers
 
 
 class PurchaseSums:
@@ -25,29 +27,37 @@ class PurchaseSums:
     """
 
     def __init__(self, histories: Histories, *, early: int = 0, threads: int | None = None) -> None:
-        decided = histories.frequency + early > 0
-        once, repeat = np.flatnonzero(~decided), np.flatnonzero(decided)
-        self._early = early
-        self._threads = threads
-        self._age_once = histories.T[once]
-        self._count_once = None if histories.counts is None else histories.counts[once]
-        frequency = histories.frequency[repeat]
-        # Decisions less one, for b + (x - 1) is exact for the smallest b and (b + x) - 1 is not.
-        self._later = frequency + (early - 1)
-        self._recency, self._age = histories.recency[repeat], histories.T[repeat]
-        self._count = None if histories.counts is None else histories.counts[repeat]
-        self.levels, at_level = levels_of(frequency, self._count, least=1.0 - early)
-        self._at_level = at_level
+        self._data, self._early, self._threads = histories, early, threads
+        levels, customers = levels_of(histories.purchases, histories.counts, least=0.0)
+        self.levels, self._at_level = np.maximum(levels, 1.0 - early), np.where(levels + early > 0, customers, 0.0)
 
     def evaluate(self, theta: Floats) -> tuple[float, Floats, Floats]:
         """Value, gradient and Hessian in r, alpha, a and b."""
         gradient, hessian = np.zeros(4), np.zeros((4, 4))
         value = self._add_levels(theta, gradient, hessian)
-        value += self._add_one_time(float(theta[0]), float(theta[1]), gradient, hessian)
-        parts = newton.over_chunks(self._age.size, lambda rows: self._repeat_chunk(rows, theta), threads=self._threads)
-        if parts:
-            value += self._add_repeat(np.sum(parts, axis=0), theta, gradient, hessian)
+        chunks = newton.over_chunks(self._data.T.size, lambda rows: self._chunk(rows, theta), threads=self._threads)
+        sums = np.sum(chunks, axis=0)
+        value += self._add_one_time(sums[:_ONCE], float(theta[0]), float(theta[1]), gradient, hessian)
+        value += self._add_repeat(sums[_ONCE:], theta, gradient, hessian)
         return value, gradient, np.tril(hessian) + np.tril(hessian, -1).T
+
+    def _chunk(self, rows: slice, theta: Floats) -> Floats:
+        """Sums over one-time buyers, then over repeat buyers."""
+        x, t_x, age = self._data.purchases[rows], self._data.recency[rows], self._data.T[rows]
+        counts = None if self._data.counts is None else self._data.counts[rows]
+        # Decisions less one, for b + (x - 1) is exact for the smallest b and (b + x) - 1 is not.
+        later = x.astype(np.float64) + (self._early - 1)
+        sums = np.zeros(_ONCE + _REPEAT)
+        if self._early:
+            sums[_ONCE:] = self._repeat_sums(later, t_x, age, counts, theta)
+            return sums
+        decided = x > 0
+        once, repeat = np.flatnonzero(~decided), np.flatnonzero(decided)
+        some, others = (None, None) if counts is None else (counts[once], counts[repeat])
+        sums[:_ONCE] = _one_time_sums(age[once], some, float(theta[1]))
+        if repeat.size:
+            sums[_ONCE:] = self._repeat_sums(later[repeat], t_x[repeat], age[repeat], others, theta)
+        return sums
 
     def _add_levels(self, theta: Floats, gradient: Floats, hessian: Floats) -> float:
         """What repeat buyers contribute through their frequency alone, had each dropped out at the last purchase."""
@@ -64,27 +74,16 @@ class PurchaseSums:
         hessian[2:, 2:] += leave.curvatures @ customers
         return float(customers @ (gammas + leave.value) + total * r * np.log(alpha))
 
-    def _add_one_time(self, r: float, alpha: float, gradient: Floats, hessian: Floats) -> float:
+    def _add_one_time(self, sums: Floats, r: float, alpha: float, gradient: Floats, hessian: Floats) -> float:
         """Customers without repeat purchase: ``(alpha / (alpha + T))**r``."""
-
-        def chunk(rows: slice) -> Floats:
-            ratio = self._age_once[rows] / alpha
-            grown = 1 + ratio
-            share = ratio / grown
-            counts = None if self._count_once is None else self._count_once[rows]
-            weighted = share if counts is None else share * counts
-            logs = _sum_of_logs(grown, counts)
-            return np.array([logs, weighted.sum(), (weighted / grown).sum()])
-
-        parts = newton.over_chunks(self._age_once.size, chunk, threads=self._threads)
-        logs, shares, falls = sum(parts, np.zeros(3))
+        logs, shares, falls = sums
         gradient[0] -= logs
         gradient[1] += r * shares / alpha
         hessian[1, 0] += shares / alpha
         hessian[1, 1] -= r * (shares + falls) / alpha**2
         return float(-r * logs)
 
-    def _repeat_chunk(self, rows: slice, theta: Floats) -> Floats:
+    def _repeat_sums(self, later: Floats, recency: Floats, age: Floats, counts: Floats | None, theta: Floats) -> Floats:
         """The sums that repeat buyers' recency and T enter, of one chunk.
 
         Dropout at the last purchase has odds exp(d) against none, d = log(a / (b + x - 1)) + (r + x) log(gap) with
@@ -92,9 +91,8 @@ class PurchaseSums:
         dropout plus log(1 + exp(-d)).
         """
         r, alpha, a, b = map(float, theta)
-        counts = None if self._count is None else self._count[rows]
-        power, later = self._later[rows] + (r + (1 - self._early)), self._later[rows] + b
-        to_recency, to_age = self._recency[rows] + alpha, self._age[rows] + alpha
+        power, later = later + (r + (1 - self._early)), later + b
+        to_recency, to_age = recency + alpha, age + alpha
         inverse, shrink, slope_b = 1 / to_recency, 1 / to_age, 1 / later
         log_gap, log_recency = np.log(to_age * inverse), np.log(to_recency)
         odds_alive = np.exp(-(power * log_gap))
@@ -194,6 +192,15 @@ class HistoryTerms:
         return self.arrivals(rates, x, age)
 
 
+def _one_time_sums(age: Floats, counts: Floats | None, alpha: float) -> Floats:
+    """The sums that the T of customers without a chance to drop out enters."""
+    ratio = age / alpha
+    grown = 1 + ratio
+    share = ratio / grown
+    weighted = share if counts is None else share * counts
+    return np.array([_sum_of_logs(grown, counts), weighted.sum(), (weighted / grown).sum()])
+
+
 class PartsObjective:
     """The log-likelihood of any model of rates and dropout, from the terms of its parts."""
 
@@ -235,10 +242,11 @@ def _sum_of_logs(values: Floats, counts: Floats | None) -> float:
     return float(np.log(products).sum() + np.log(values[whole:]).sum())
 
 
-def levels_of(frequency: Floats, counts: Floats | None, *, least: float = 1.0) -> tuple[Floats, Floats]:
+def levels_of(frequency: NDArray[Any], counts: Floats | None, *, least: float = 1.0) -> tuple[Floats, Floats]:
     """The distinct frequencies (a few nobody is at among them) and the customers at each."""
-    if float(frequency.max(initial=1.0)) < _TABLE_SIZE:
-        customers = np.bincount(frequency.astype(np.intp), weights=counts, minlength=2).astype(float)
+    if frequency.max(initial=1) < _TABLE_SIZE:
+        whole = frequency.astype(np.intp, copy=False)
+        customers = np.bincount(whole, weights=counts, minlength=2).astype(float)
         return np.maximum(np.arange(float(customers.size)), least), customers
     levels, which = np.unique(frequency, return_inverse=True)
-    return levels, np.bincount(which, weights=counts).astype(float)
+    return levels.astype(np.float64), np.bincount(which, weights=counts).astype(float)

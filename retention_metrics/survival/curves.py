@@ -682,16 +682,24 @@ def kaplan_meier(
     chosen = _checks.choice(method, SURVIVAL_METHODS, name="method")
     found = rows.read(durations, churned, duration=duration, entry=entry, counts=counts, by=by)
 
-    parts = [(None, found)] if by is None else list(found.split("by"))
-    curves = [(name, _estimated(part.risk_table(), level, chosen)) for name, part in parts]
-    notes = [note for name, curve in curves for note in _notes(curve, "" if by is None else f"{name}: ")]
+    return estimated(found, level=level, method=chosen)
+
+
+def estimated(
+    found: rows.Durations, *, level: float | None, method: SurvivalMethod = "log-log", more: Sequence[str] = ()
+) -> SurvivalCurve:
+    """The curve of customers, or one per group in the order of their labels; ``more`` are notes besides its own."""
+    grouped = "by" in found.labels
+    parts = list(found.split("by")) if grouped else [(None, found)]
+    curves = [(name, _estimated(part.risk_table(), level, method)) for name, part in parts]
+    notes = [note for name, curve in curves for note in _notes(curve, f"{name}: " if grouped else "")]
 
     return _curve(
         curves,
         level=level,
-        method=chosen,
+        method=method,
         excluded=found.excluded,
-        notes=(_INDEPENDENT, *notes),
+        notes=(_INDEPENDENT, *notes, *more),
         backend=found.backend,
     )
 
