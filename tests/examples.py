@@ -90,6 +90,15 @@ def term_estimates(**options: object) -> rm.contracts.TermEstimates:
     return rm.contracts.estimate(clients, term="plan", duration="spend", churned="churned", months=lengths, **options)
 
 
+def least_spend(**options: object) -> rm.contracts.MinimumSpend:
+    costs = {"acquisition_cost": 2_000, "monthly_service_cost": 100}
+    return rm.contracts.minimum_spend(fee_rate=0.10, horizon_months=24, **costs, **options)
+
+
+def offer(**options: object) -> rm.contracts.RetentionOffer:
+    return rm.contracts.save_offer(monthly_fee=100, monthly_churn=0.1, free_months=2, horizon_months=24, **options)
+
+
 def uncertain_comparison() -> rm.contracts.TermComparison:
     """Churns from counts, from an interval and from a curve; a bond that can be broken, and tiers of fees."""
     tiers = rm.contracts.FeeTiers([(0, 0.10), (20_000, 0.05)], minimum=900)
@@ -188,6 +197,11 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "contracts.fee_flat": (lambda: rm.contracts.FeeFlat(1_500),),
     "contracts.fee_share": (lambda: rm.contracts.FeeShare(0.10, minimum=500, unit=0.01),),
     "contracts.fee_tiers": (lambda: rm.contracts.FeeTiers([(0, 0.10), (20_000, 0.08)], basis="whole"),),
+    "contracts.minimum_spend": (
+        lambda: least_spend(monthly_churn=0.10),
+        lambda: least_spend(monthly_churn=rm.churn.rate(start=200, lost=20)),
+        lambda: least_spend(survival=retention_curve(by=None), rng=2019),
+    ),
     "contracts.monthly_churn": (
         lambda: term_estimates().churn("<i>monthly</i>"),
         lambda: term_estimates(by="size").churn("yearly", group="small"),
@@ -199,6 +213,18 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "contracts.probability_better": (
         lambda: comparison().probability_better("yearly", "<u>monthly</u>"),
         lambda: uncertain_comparison().probability_better("counted", "rate", of="single_client", rng=2019),
+    ),
+    "contracts.qualify": (
+        lambda: (
+            rm.contracts.qualify(
+                customers(), spend="spend", minimum_spend=20, criteria={"plan": ("==", "<i>monthly</i>")}
+            ).counts
+        ),
+    ),
+    "contracts.retention_offer": (
+        lambda: offer(acceptance=0.3),
+        lambda: offer(acceptance=rm.retention.rate(start=40, end=12), churn_risk=0.5, rng=2019),
+        lambda: offer(acceptance=0.3, contact_cost=5_000),
     ),
     "contracts.sensitivity": (
         lambda: comparison().sensitivity("yearly"),

@@ -8,7 +8,9 @@ from retention_metrics.contracts.chances import ProbabilityBetter
 from retention_metrics.contracts.comparison import TermComparison, compare
 from retention_metrics.contracts.estimates import ChurnRateRatio, MonthlyChurn, TermEstimates, estimate
 from retention_metrics.contracts.fees import FeeFlat, FeeShare, FeeTiers
+from retention_metrics.contracts.offers import MinimumSpend, RetentionOffer, minimum_spend, save_offer, win_back
 from retention_metrics.contracts.portfolio import DroppedTerm, Portfolio
+from retention_metrics.contracts.prospects import ProspectCounts, QualifiedProspects, qualify
 from retention_metrics.contracts.sensitivity import SensitivityGrid, TermSensitivity
 from retention_metrics.contracts.terms import Term
 
@@ -22,9 +24,13 @@ __all__ = [
     "FeeFlat",
     "FeeShare",
     "FeeTiers",
+    "MinimumSpend",
     "MonthlyChurn",
     "Portfolio",
     "ProbabilityBetter",
+    "ProspectCounts",
+    "QualifiedProspects",
+    "RetentionOffer",
     "SensitivityGrid",
     "Term",
     "TermComparison",
@@ -32,4 +38,8 @@ __all__ = [
     "TermSensitivity",
     "compare",
     "estimate",
+    "minimum_spend",
+    "qualify",
+    "save_offer",
+    "win_back",
 ]
