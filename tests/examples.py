@@ -99,6 +99,16 @@ def offer(**options: object) -> rm.contracts.RetentionOffer:
     return rm.contracts.save_offer(monthly_fee=100, monthly_churn=0.1, free_months=2, horizon_months=24, **options)
 
 
+def bonus(**options: object) -> rm.contracts.LongevityBonus:
+    given = {"every_months": 6, "amount": 100, "increase": 20, "monthly_churn": 1 / 12}
+    return rm.contracts.longevity_bonus(**{**given, **options})
+
+
+def club(**options: object) -> rm.contracts.LoyaltyProgramme:
+    given = {"order_value": 50, "margin": 0.4, "earn_rate": 0.05, "redemption_rate": 0.8, "points_issued": 500}
+    return rm.contracts.loyalty_programme(**{**given, **options})
+
+
 def uncertain_comparison() -> rm.contracts.TermComparison:
     """Churns from counts, from an interval and from a curve; a bond that can be broken, and tiers of fees."""
     tiers = rm.contracts.FeeTiers([(0, 0.10), (20_000, 0.05)], minimum=900)
@@ -169,6 +179,12 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "clv.fit": (fit_of_purchases, fit_of_spend),
     "clv.gamma_gamma": (lambda: rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44),),
     "clv.simple_value": (lambda: rm.clv.simple_value(margin=100.0, retention_rate=0.8, discount_rate=0.1),),
+    "contracts.bonus_payouts": (
+        lambda: bonus().payouts(customers(), rep="plan", duration="spend"),
+        lambda: bonus().payouts(
+            customers(), rep="plan", duration="spend", monthly_salary={"<i>monthly</i>": 10}, cap_share=0.2
+        ),
+    ),
     "contracts.break_even": (
         lambda: comparison().break_even_acceptance("yearly", "<u>monthly</u>"),
         lambda: comparison().break_even_spend("yearly", "<u>monthly</u>"),
@@ -197,6 +213,19 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "contracts.fee_flat": (lambda: rm.contracts.FeeFlat(1_500),),
     "contracts.fee_share": (lambda: rm.contracts.FeeShare(0.10, minimum=500, unit=0.01),),
     "contracts.fee_tiers": (lambda: rm.contracts.FeeTiers([(0, 0.10), (20_000, 0.08)], basis="whole"),),
+    "contracts.longevity_bonus": (
+        bonus,
+        lambda: bonus(horizon_months=24),
+        lambda: bonus(survival=[1, 0.9, 0.7], tail="constant_hazard", monthly_churn=None),
+        lambda: rm.contracts.longevity_bonus(
+            milestones={6: 100, 12: 250}, monthly_churn=rm.churn.rate(start=200, lost=20)
+        ),
+    ),
+    "contracts.loyalty_programme": (
+        lambda: club(repeat_rate=0.6),
+        lambda: club(repeat_rate=rm.retention.rate(start=50, end=30), member_repeat_rate=0.7, rng=2019),
+        lambda: club(repeat_rate=0.6, margin=0.01),
+    ),
     "contracts.minimum_spend": (
         lambda: least_spend(monthly_churn=0.10),
         lambda: least_spend(monthly_churn=rm.churn.rate(start=200, lost=20)),
