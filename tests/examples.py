@@ -109,6 +109,25 @@ def club(**options: object) -> rm.contracts.LoyaltyProgramme:
     return rm.contracts.loyalty_programme(**{**given, **options})
 
 
+def expectation_gap(**options: object) -> rm.growth.ExpectationGaps:
+    clients = customers().assign(promised=30)
+    return rm.growth.expectation_gap(clients, promised="promised", delivered="spend", churned="churned", **options)
+
+
+def hire(**options: object) -> rm.growth.Hire:
+    return rm.growth.hire(monthly_cost=8_000, monthly_fee=10_000, new_clients_per_month=1 / 6, **options)
+
+
+def rep_ranking(*, clients: pd.DataFrame | None = None, **options: object) -> rm.growth.RepRanking:
+    given = customers() if clients is None else clients
+    return rm.growth.reps(given, rep="plan", duration="spend", churned="churned", monthly_fee=500, **options)
+
+
+def upmarket(*, lifetime_months: object) -> rm.growth.Upmarket:
+    now = {"new_clients_per_month": 10, "monthly_fee": 500, "lifetime_months": lifetime_months}
+    return rm.growth.upmarket(**now, larger_fee=1_000, longer_lifetime=16)
+
+
 def uncertain_comparison() -> rm.contracts.TermComparison:
     """Churns from counts, from an interval and from a curve; a bond that can be broken, and tiers of fees."""
     tiers = rm.contracts.FeeTiers([(0, 0.10), (20_000, 0.05)], minimum=900)
@@ -274,9 +293,42 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: uncertain_comparison().terms[2],
     ),
     "customers.totals": (lambda: rm.clv.history(history(), unit="week").totals(),),
+    "growth.expectation_gap": (
+        lambda: expectation_gap(),
+        lambda: expectation_gap(rep="plan", tolerance=5),
+        lambda: expectation_gap(edges=[-10, 100], level=None),
+    ),
+    "growth.hire": (
+        lambda: hire(lifetime_months=12),
+        lambda: hire(monthly_churn=rm.churn.rate(start=240, lost=20), rng=2019),
+        lambda: hire(lifetime_months=12, margin=0.2, commission_rate=0.3),
+    ),
+    "growth.levers": (
+        lambda: rm.growth.plateau(new_clients_per_month=2, monthly_fee=500, monthly_churn=0.05).levers(),
+        lambda: rm.growth.plateau(new_clients_per_month=2, monthly_fee=500, survival=[1, 0.5, 0]).levers(),
+    ),
     "growth.plateau": (
+        lambda: rm.growth.plateau(
+            new_clients_per_month=2, monthly_fee=500, monthly_churn=rm.churn.rate(start=240, lost=20)
+        ),
+        lambda: rm.growth.plateau(
+            new_clients_per_month=2,
+            monthly_fee=500,
+            monthly_churn=0.1,
+            start_clients=30,
+            seasonality=[1, 1, 2, 2, 1, 1, 0, 0, 1, 1, 1, 1],
+        ),
         lambda: rm.growth.plateau(new_clients_per_month=1 / 6, monthly_fee=10_000, lifetime_months=12),
         lambda: rm.growth.plateau(new_clients_per_month=1 / 6, monthly_fee=10_000, monthly_churn=0.05),
+    ),
+    "growth.reps": (
+        lambda: rep_ranking(),
+        lambda: rep_ranking(level=None),
+        lambda: rep_ranking(clients=customers()[:30]),
+    ),
+    "growth.upmarket": (
+        lambda: upmarket(lifetime_months=8),
+        lambda: upmarket(lifetime_months=rm.churn.lifetime(rm.churn.rate(start=200, lost=20))),
     ),
     "nps.difference": (lambda: rm.nps.difference(score(), rm.nps.from_counts(detractors=9, passives=9, promoters=9)),),
     "nps.promoter_score": (
