@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import narwhals as nw
 
 from retention_metrics._engine.adopt import NativeFrame, adopt, collect
-from retention_metrics._engine.offers import number
+from retention_metrics._engine.offers import mark, number
 from retention_metrics.errors import InputError
 
 
@@ -24,7 +24,6 @@ def gap_counts(data: NativeFrame, roles: Mapping[str, str | None], edges: Sequen
     """Count by gap = delivered - promised; an edge is passed from it on where its mark is true, else above it."""
     source = adopt(data, roles)
     gap = number(source, "delivered") - number(source, "promised")
-    churned = source.column("churned").cast(nw.Float64)
     place = nw.lit(0)
     for edge, closed in edges:
         past = gap >= edge if closed else gap > edge
@@ -32,7 +31,7 @@ def gap_counts(data: NativeFrame, roles: Mapping[str, str | None], edges: Sequen
     frame = source.frame.select(
         (source.column("rep") if source.has("rep") else nw.lit(0)).alias("rep"),
         nw.when(gap.is_null()).then(nw.lit(-1)).otherwise(place).alias("place"),
-        nw.when(~churned.is_nan()).then(churned).alias("churned"),
+        mark(source, "churned").alias("churned"),
     )
     found = collect(frame.group_by("rep", "place", "churned").agg(nw.len().alias("clients")))
     excluded = dict.fromkeys(("missing_rep", "missing_gap", "missing_churned"), 0)

@@ -37,6 +37,20 @@ def number(source: Source, role: str) -> nw.Expr:
     return nw.when(value.is_finite()).then(value)
 
 
+def mark(source: Source, role: str) -> nw.Expr:
+    """A column of outcomes as floats, missing where it is missing; outcomes in words are refused."""
+    dtype, column = source.dtype(role), source.roles[role]
+    if not (dtype.is_numeric() or dtype in (nw.Boolean, nw.Object)):
+        raise ColumnError(
+            f"{role}={column!r} is a column of True and False, or 1 and 0; it holds {dtype}.",
+            argument=role,
+            column=column,
+            fix=f"Compare it first, as in frame[{column!r}] == 'Yes'.",
+        )
+    value = source.column(role).cast(nw.Float64)
+    return nw.when(~value.is_nan()).then(value)
+
+
 def native(source: Source, frame: nw.LazyFrame[Any]) -> NativeFrame:
     """A plan in the caller's kind of frame: lazy where that is lazy."""
     return frame.to_native() if source.lazy else frame.collect(source.frame.implementation).to_native()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
 from retention_metrics._engine.audit import with_plain_dates
 from retention_metrics._engine.clock import clock, with_local_times
+from retention_metrics._engine.offers import mark
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import DAYS
 
@@ -55,22 +56,13 @@ def read(data: NativeFrame, roles: Mapping[str, str | None], *, monthly_fee: flo
 
 
 def _of_durations(source: Source) -> dict[str, nw.Expr]:
-    churned = source.column("churned")
-    if not (source.dtype("churned").is_numeric() or source.dtype("churned") in (nw.Boolean, nw.Object)):
-        column = source.roles["churned"]
-        raise ColumnError(
-            f"churned={column!r} is a column of True and False, or 1 and 0; it holds {source.dtype('churned')}.",
-            argument="churned",
-            column=column,
-            fix=f"Compare it first, as in frame[{column!r}] == 'Yes'.",
-        )
-    duration, mark = _number(source, "duration"), churned.cast(nw.Float64)
+    duration, gone = _number(source, "duration"), mark(source, "churned")
     reason = (
         nw.when(duration.is_null())
         .then(nw.lit(2))
-        .otherwise(nw.when(mark.is_null() | mark.is_nan()).then(nw.lit(3)).otherwise(nw.lit(0)))
+        .otherwise(nw.when(gone.is_null()).then(nw.lit(3)).otherwise(nw.lit(0)))
     )
-    return {"length": duration, "gone": mark, "reason": reason}
+    return {"length": duration, "gone": gone, "reason": reason}
 
 
 def _of_dates(source: Source, as_of: object) -> dict[str, nw.Expr]:

@@ -160,7 +160,7 @@ class RevenuePlateau(TableResult):
         """
         wanted = _checks.number(share, name="share", low=0.0, high=1.0, open_low=True)
         hazard = self.churn.monthly_churn if isinstance(self.churn, ConstantChurn) else self.churn.tail_hazard
-        steady = self.arrivals == "spread" and not self.seasonality and self.start_clients < self.clients
+        steady = self.arrivals == "spread" and not self.seasonality and self.start_clients < self.clients * (1 - 1e-12)
         if wanted == 1 and steady and hazard != 1:
             return None
         return self._months(self.churn, self.new_clients_per_month, wanted * self.clients)
