@@ -13,6 +13,16 @@ from typing import TYPE_CHECKING
 
 from retention_metrics.errors import InputError
 from retention_metrics.plotting.groups import churn_by_group, estimate_with_interval, promoter_score
+from retention_metrics.plotting.growth import (
+    bonus_costs,
+    bonus_payouts,
+    expectation_rates,
+    hire_path,
+    lever_bars,
+    offer_gain,
+    prospect_counts,
+    rep_lifetimes,
+)
 from retention_metrics.plotting.money import (
     cash_flow,
     churn_by_term,
@@ -32,6 +42,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "bonus_costs",
+    "bonus_payouts",
     "cash_flow",
     "churn_by_group",
     "churn_by_term",
@@ -40,13 +52,19 @@ __all__ = [
     "draw",
     "dropped_term",
     "estimate_with_interval",
+    "expectation_rates",
     "expected_against_actual",
     "hazard_rates",
+    "hire_path",
     "iso_value_map",
+    "lever_bars",
+    "offer_gain",
     "plateau_path",
     "portfolio_shares",
     "probability_alive_matrix",
     "promoter_score",
+    "prospect_counts",
+    "rep_lifetimes",
     "retention_curve",
     "survival_curve",
     "tornado",
@@ -55,17 +73,28 @@ __all__ = [
 _BY_KIND: Mapping[str, str] = MappingProxyType(
     {
         "churn.by_group": "groups:churn_by_group",
+        "contracts.bonus_payouts": "growth:bonus_payouts",
         "contracts.cash_flow": "money:cash_flow",
         "contracts.churn_rate_ratio": "groups:estimate_with_interval",
         "contracts.compare": "money:contract_comparison",
         "contracts.dropped_term": "money:dropped_term",
         "contracts.estimate": "money:churn_by_term",
+        "contracts.longevity_bonus": "growth:bonus_costs",
+        "contracts.loyalty_programme": "groups:estimate_with_interval",
+        "contracts.minimum_spend": "groups:estimate_with_interval",
         "contracts.monthly_churn": "groups:estimate_with_interval",
         "contracts.portfolio": "money:portfolio_shares",
         "contracts.probability_better": "groups:estimate_with_interval",
+        "contracts.qualify": "growth:prospect_counts",
+        "contracts.retention_offer": "growth:offer_gain",
         "contracts.sensitivity": "money:tornado",
         "contracts.sensitivity_grid": "money:iso_value_map",
+        "growth.expectation_gap": "growth:expectation_rates",
+        "growth.hire": "growth:hire_path",
+        "growth.levers": "growth:lever_bars",
         "growth.plateau": "money:plateau_path",
+        "growth.reps": "growth:rep_lifetimes",
+        "growth.upmarket": "groups:estimate_with_interval",
         "nps.difference": "groups:estimate_with_interval",
         "nps.promoter_score": "groups:promoter_score",
         "proportion": "groups:estimate_with_interval",
