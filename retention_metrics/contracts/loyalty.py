@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 @result
 class LoyaltyProgramme(Result):
-    """What a loyalty programme owes and costs, and from which repeat rate of its members on it pays.
+    """What a loyalty programme owes and costs, and the lift at which it pays.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ def loyalty_programme(
     draws: int = 10_000,
     rng: np.random.Generator | int | None = None,
 ) -> LoyaltyProgramme:
-    """What a loyalty programme owes and costs, and the lift at which it pays for itself.
+    """What a loyalty programme owes and costs, and the lift from which on it pays.
 
     Parameters
     ----------

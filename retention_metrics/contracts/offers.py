@@ -40,7 +40,7 @@ Floats = NDArray[np.float64]
 
 @result
 class MinimumSpend(Result):
-    """The least monthly spend at which a client pays back its acquisition and service cost.
+    """The least monthly spend at which a client pays back what it costs.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ def minimum_spend(
     draws: int = 10_000,
     rng: np.random.Generator | int | None = None,
 ) -> MinimumSpend:
-    """The least monthly spend at which a client pays back what it costs.
+    """The least monthly spend at which a client covers its own cost.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def notes_of(term: Term) -> tuple[str, ...]:
 
 @result
 class RetentionOffer(Result):
-    """What an offer to a client who would leave, or has left, brings against no offer.
+    """What an offer to clients who would leave, or have left, brings.
 
     Attributes
     ----------

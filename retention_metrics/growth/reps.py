@@ -27,9 +27,9 @@ _LEAST = 1e-300
 
 @result
 class RepRanking(TableResult):
-    """How long the clients of each rep stay and what they are worth, longest lifetime first.
+    """How long the clients of each rep stay and what they are worth, in order.
 
-    The columns: ``rep``; ``clients`` signed; ``churned`` of them; ``months_of_service``; ``lifetime_months`` with
+    The columns, longest lifetime first: ``rep``; ``clients`` signed; ``churned`` of them; ``months_of_service``; ``lifetime_months`` with
     ``low`` and ``high``, shrunk towards what the reps have in common; ``observed_lifetime``, months of service over
     clients lost, null where none was; ``probability_longest``; ``monthly_fee``, the mean; ``value_per_client``, net of
     acquisition and service cost over the lifetime, with ``value_low`` and ``value_high``; ``probability_most_valuable``

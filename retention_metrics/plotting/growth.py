@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def hire_path(hire: TableResult, ax: Axes | None = None) -> Axes:
-    """What another rep has brought in all, less what the rep has cost, month by month.
+    """What another rep has brought less what the rep has cost, month by month.
 
     Parameters
     ----------
