@@ -10,7 +10,8 @@ Floats = NDArray[np.float64]
 
 # Shapes beyond these tell no more: rates that have nothing in common, or are all the same.
 _SHAPES = (1e-2, 1e6)
-_NODES = 400
+_EDGES = 4_000
+_NEGLIGIBLE = 1e-10
 
 
 def fit(events: Floats, exposure: Floats) -> tuple[float, float] | None:
@@ -49,18 +50,19 @@ def fit(events: Floats, exposure: Floats) -> tuple[float, float] | None:
 def probability_lowest(shape: Floats, rate: Floats, scale: Floats) -> Floats:
     """For each of independent rates Gamma(shape, rate), the chance that rate / scale is the lowest.
 
-    The chance is the mean, over the distribution of one, of the product of the others' survival functions, by
-    Gauss-Legendre quadrature over its quantiles. Entries whose scale is not above 0 are never the lowest.
+    The chance is the integral of the product of the others' survival functions over the distribution of one, by the
+    trapezoidal rule on one grid for all. Entries whose scale is not above 0 are never the lowest.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    quantiles = (nodes + 1) / 2
-    running = np.flatnonzero(scale > 0)
     found = np.zeros(shape.size)
-    for own in running:
-        draws = stats.gamma.ppf(quantiles, shape[own], scale=1 / rate[own])
-        others = running[running != own]
-        beaten = stats.gamma.sf(
-            draws[:, np.newaxis] * scale[others] / scale[own], shape[others], scale=1 / rate[others]
-        )
-        found[own] = float(np.sum(weights / 2 * beaten.prod(axis=1)))
-    return found / found.sum() if found.sum() > 0 else found
+    running = np.flatnonzero(scale > 0)
+    if running.size == 0:
+        return found
+    laws = stats.gamma(shape[running, np.newaxis], scale=1 / (rate * scale)[running, np.newaxis])
+    # Past the least of the upper ends another one is the lowest, all but surely.
+    ends = float(np.min(laws.ppf(_NEGLIGIBLE))), float(np.min(laws.isf(_NEGLIGIBLE)))
+    edges = np.concatenate([[0.0], np.linspace(*ends, _EDGES)])
+    mass = np.diff(laws.cdf(edges), axis=1)
+    kept = np.log(np.maximum(laws.sf(edges), 1e-300))
+    others = np.exp(kept.sum(axis=0) - kept)
+    found[running] = (mass * (others[:, 1:] + others[:, :-1]) / 2).sum(axis=1)
+    return np.asarray(found / found.sum())

@@ -29,11 +29,12 @@ _LEAST = 1e-300
 class RepRanking(TableResult):
     """How long the clients of each rep stay and what they are worth, in order.
 
-    The columns, longest lifetime first: ``rep``; ``clients`` signed; ``churned`` of them; ``months_of_service``; ``lifetime_months`` with
-    ``low`` and ``high``, shrunk towards what the reps have in common; ``observed_lifetime``, months of service over
-    clients lost, null where none was; ``probability_longest``; ``monthly_fee``, the mean; ``value_per_client``, net of
-    acquisition and service cost over the lifetime, with ``value_low`` and ``value_high``; ``probability_most_valuable``
-    per client; ``total_value`` of all clients signed; ``net_to_date``, what they have paid less what they have cost.
+    The columns, longest lifetime first: ``rep``; ``clients`` signed; ``churned`` of them; ``months_of_service``;
+    ``lifetime_months`` with ``low`` and ``high``, shrunk towards what the reps have in common; ``observed_lifetime``,
+    months of service over clients lost, null where none was; ``probability_longest``; ``monthly_fee``, the mean;
+    ``value_per_client``, net of acquisition and service cost over the lifetime, with ``value_low`` and ``value_high``;
+    ``probability_most_valuable`` per client; ``total_value`` of all clients signed; ``net_to_date``, what they have
+    paid less what they have cost.
 
     Attributes
     ----------
@@ -288,8 +289,8 @@ def _longest(table: dict[str, list[Cell]], row: int) -> float:
 def _notes(prior: tuple[float, float] | None, size: int, acquisition: float, service: float) -> tuple[str, ...]:
     notes = []
     if prior is None:
-        why = "no client was lost" if size > 1 else "there is one rep"
-        notes.append(f"Nothing is shrunk: {why}.")
+        why = "that takes two of them with months of service, and a client lost" if size > 1 else "there is one rep"
+        notes.append(f"Nothing is shrunk towards other reps: {why}.")
     elif size < 4:
         notes.append(f"What {size} reps have in common is known only roughly, and so is how far each is shrunk.")
     if acquisition == 0 and service == 0:
