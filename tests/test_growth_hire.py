@@ -108,6 +108,13 @@ def test_a_rep_on_commission_as_clients_pay_pays_by_itself_and_up_front_only_fro
     assert hire(lifetime_months=12, margin=0.2, commission_rate=0.2).break_even_lifetime is None
 
 
+def test_the_working_gives_every_break_even():
+    rep = hire(lifetime_months=12, margin=0.6, commission_rate=0.1, signing_commission=2_000)
+    worked = rep.explain().evaluate()
+    assert worked["break_even_attainment"] == approx(rep.break_even_attainment)
+    assert worked["break_even_lifetime"] == approx(rep.break_even_lifetime)
+
+
 def test_a_rep_who_never_pays_is_never_covered():
     rep = hire(monthly_cost=25_000, lifetime_months=12)
     assert (rep.months_to_cover, rep.months_to_recover, rep.pays) == (None, None, False)

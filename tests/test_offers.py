@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -174,6 +175,16 @@ def test_an_uncertain_least_spend_marks_the_borderline(frame):
     assert [row["borderline"] for row in as_rows(table.frame)] == [False, True, False, False, False, True]
     assert table.counts.borderline == 2
     assert "2 of 6" in table.notes[0]
+
+
+def test_the_list_is_a_customer_table_that_can_be_pickled_and_summed():
+    table = contracts.qualify(LEADS, spend="budget", minimum_spend=3_000)
+    again = pickle.loads(pickle.dumps(table))
+    assert again.counts == table.counts
+    assert as_sorted_rows(again.frame) == as_sorted_rows(table.frame)
+    totals = {row["column"]: row["total"] for row in table.totals().rows()}
+    assert totals["budget_shortfall"] == 1_500
+    assert "budget_shortfall" in table._repr_html_()
 
 
 def test_a_lazy_list_stays_lazy():

@@ -100,6 +100,12 @@ class Hire(TableResult):
                 ),
             )
         )
+        lived = (
+            Step(
+                name="break_even_lifetime",
+                expression="(monthly_cost / signed + signing_commission) / (monthly_fee * (margin - commission_rate))",
+            ),
+        )
         return Explanation(
             formula="the rep pays where monthly cost < new clients × attainment × (fee × (margin − commission) × "
             "lifetime − commission up front); the short form asks for monthly cost < one fee",
@@ -120,6 +126,7 @@ class Hire(TableResult):
                 ),
                 *solved,
                 Step(name="signed", expression="new_clients_per_month * attainment"),
+                *(lived if self.break_even_lifetime is not None else ()),
                 Step(name="brought", expression="signed * kept_per_client - monthly_cost"),
             ),
             source="Little (1961), Operations Research 9(3), 383-387: L = λW.",
