@@ -131,6 +131,44 @@ def term_estimates(**options: object) -> rm.contracts.TermEstimates:
     return rm.contracts.estimate(clients, term="plan", duration="spend", churned="churned", months=lengths, **options)
 
 
+def least_spend(**options: object) -> rm.contracts.MinimumSpend:
+    costs = {"acquisition_cost": 2_000, "monthly_service_cost": 100}
+    return rm.contracts.minimum_spend(fee_rate=0.10, horizon_months=24, **costs, **options)
+
+
+def offer(**options: object) -> rm.contracts.RetentionOffer:
+    return rm.contracts.save_offer(monthly_fee=100, monthly_churn=0.1, free_months=2, horizon_months=24, **options)
+
+
+def bonus(**options: object) -> rm.contracts.LongevityBonus:
+    given = {"every_months": 6, "amount": 100, "increase": 20, "monthly_churn": 1 / 12}
+    return rm.contracts.longevity_bonus(**{**given, **options})
+
+
+def club(**options: object) -> rm.contracts.LoyaltyProgramme:
+    given = {"order_value": 50, "margin": 0.4, "earn_rate": 0.05, "redemption_rate": 0.8, "points_issued": 500}
+    return rm.contracts.loyalty_programme(**{**given, **options})
+
+
+def expectation_gap(**options: object) -> rm.growth.ExpectationGaps:
+    clients = customers().assign(promised=30)
+    return rm.growth.expectation_gap(clients, promised="promised", delivered="spend", churned="churned", **options)
+
+
+def hire(**options: object) -> rm.growth.Hire:
+    return rm.growth.hire(monthly_cost=8_000, monthly_fee=10_000, new_clients_per_month=1 / 6, **options)
+
+
+def rep_ranking(*, clients: pd.DataFrame | None = None, **options: object) -> rm.growth.RepRanking:
+    given = customers() if clients is None else clients
+    return rm.growth.reps(given, rep="plan", duration="spend", churned="churned", monthly_fee=500, **options)
+
+
+def upmarket(*, lifetime_months: object) -> rm.growth.Upmarket:
+    now = {"new_clients_per_month": 10, "monthly_fee": 500, "lifetime_months": lifetime_months}
+    return rm.growth.upmarket(**now, larger_fee=1_000, longer_lifetime=16)
+
+
 def uncertain_comparison() -> rm.contracts.TermComparison:
     """Churns from counts, from an interval and from a curve; a bond that can be broken, and tiers of fees."""
     tiers = rm.contracts.FeeTiers([(0, 0.10), (20_000, 0.05)], minimum=900)
@@ -263,6 +301,11 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "clv.simple_value": (lambda: rm.clv.simple_value(margin=100.0, retention_rate=0.8, discount_rate=0.1),),
     "clv.tracking": (
         lambda: rm.clv.tracking([fit_of_purchases(), fit_of_nbd()], activity(), customer="who", time="when"),
+    "contracts.bonus_payouts": (
+        lambda: bonus().payouts(customers(), rep="plan", duration="spend"),
+        lambda: bonus().payouts(
+            customers(), rep="plan", duration="spend", monthly_salary={"<i>monthly</i>": 10}, cap_share=0.2
+        ),
     ),
     "contracts.break_even": (
         lambda: comparison().break_even_acceptance("yearly", "<u>monthly</u>"),
@@ -292,6 +335,24 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "contracts.fee_flat": (lambda: rm.contracts.FeeFlat(1_500),),
     "contracts.fee_share": (lambda: rm.contracts.FeeShare(0.10, minimum=500, unit=0.01),),
     "contracts.fee_tiers": (lambda: rm.contracts.FeeTiers([(0, 0.10), (20_000, 0.08)], basis="whole"),),
+    "contracts.longevity_bonus": (
+        bonus,
+        lambda: bonus(horizon_months=24),
+        lambda: bonus(survival=[1, 0.9, 0.7], tail="constant_hazard", monthly_churn=None),
+        lambda: rm.contracts.longevity_bonus(
+            milestones={6: 100, 12: 250}, monthly_churn=rm.churn.rate(start=200, lost=20)
+        ),
+    ),
+    "contracts.loyalty_programme": (
+        lambda: club(repeat_rate=0.6),
+        lambda: club(repeat_rate=rm.retention.rate(start=50, end=30), member_repeat_rate=0.7, rng=2019),
+        lambda: club(repeat_rate=0.6, margin=0.01),
+    ),
+    "contracts.minimum_spend": (
+        lambda: least_spend(monthly_churn=0.10),
+        lambda: least_spend(monthly_churn=rm.churn.rate(start=200, lost=20)),
+        lambda: least_spend(survival=retention_curve(by=None), rng=2019),
+    ),
     "contracts.monthly_churn": (
         lambda: term_estimates().churn("<i>monthly</i>"),
         lambda: term_estimates(by="size").churn("yearly", group="small"),
@@ -303,6 +364,18 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "contracts.probability_better": (
         lambda: comparison().probability_better("yearly", "<u>monthly</u>"),
         lambda: uncertain_comparison().probability_better("counted", "rate", of="single_client", rng=2019),
+    ),
+    "contracts.qualify": (
+        lambda: (
+            rm.contracts.qualify(
+                customers(), spend="spend", minimum_spend=20, criteria={"plan": ("==", "<i>monthly</i>")}
+            ).counts
+        ),
+    ),
+    "contracts.retention_offer": (
+        lambda: offer(acceptance=0.3),
+        lambda: offer(acceptance=rm.retention.rate(start=40, end=12), churn_risk=0.5, rng=2019),
+        lambda: offer(acceptance=0.3, contact_cost=5_000),
     ),
     "contracts.sensitivity": (
         lambda: comparison().sensitivity("yearly"),
@@ -323,7 +396,31 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: uncertain_comparison().terms[2],
     ),
     "customers.totals": (lambda: rm.clv.history(history(), unit="week").totals(),),
+    "growth.expectation_gap": (
+        lambda: expectation_gap(),
+        lambda: expectation_gap(rep="plan", tolerance=5),
+        lambda: expectation_gap(edges=[-10, 100], level=None),
+    ),
+    "growth.hire": (
+        lambda: hire(lifetime_months=12),
+        lambda: hire(monthly_churn=rm.churn.rate(start=240, lost=20), rng=2019),
+        lambda: hire(lifetime_months=12, margin=0.2, commission_rate=0.3),
+    ),
+    "growth.levers": (
+        lambda: rm.growth.plateau(new_clients_per_month=2, monthly_fee=500, monthly_churn=0.05).levers(),
+        lambda: rm.growth.plateau(new_clients_per_month=2, monthly_fee=500, survival=[1, 0.5, 0]).levers(),
+    ),
     "growth.plateau": (
+        lambda: rm.growth.plateau(
+            new_clients_per_month=2, monthly_fee=500, monthly_churn=rm.churn.rate(start=240, lost=20)
+        ),
+        lambda: rm.growth.plateau(
+            new_clients_per_month=2,
+            monthly_fee=500,
+            monthly_churn=0.1,
+            start_clients=30,
+            seasonality=[1, 1, 2, 2, 1, 1, 0, 0, 1, 1, 1, 1],
+        ),
         lambda: rm.growth.plateau(new_clients_per_month=1 / 6, monthly_fee=10_000, lifetime_months=12),
         lambda: rm.growth.plateau(new_clients_per_month=1 / 6, monthly_fee=10_000, monthly_churn=0.05),
     ),
@@ -333,6 +430,15 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         functools.partial(groups, level=None, method="wald", adjustment="bh"),
     ),
     "nps.change": (lambda: rm.nps.change(responses(), customer="who", rating="score", wave="wave"),),
+    "growth.reps": (
+        lambda: rep_ranking(),
+        lambda: rep_ranking(level=None),
+        lambda: rep_ranking(clients=customers()[:30]),
+    ),
+    "growth.upmarket": (
+        lambda: upmarket(lifetime_months=8),
+        lambda: upmarket(lifetime_months=rm.churn.lifetime(rm.churn.rate(start=200, lost=20))),
+    ),
     "nps.difference": (lambda: rm.nps.difference(score(), rm.nps.from_counts(detractors=9, passives=9, promoters=9)),),
     "nps.group_ranks": (lambda: groups().best(rng=7), lambda: groups(time="day").best(rng=7)),
     "nps.nonresponse": (

@@ -37,12 +37,15 @@ def draw_churn(term: Term, draws: int, rng: np.random.Generator, steps: int) -> 
         return None
     if isinstance(term.survival, SurvivalTable):
         return _curves(term, term.survival, draws, rng, steps)
-    evidence = term.churn_evidence
-    assert evidence is not None
+    assert term.churn_evidence is not None
+    return draw_share(term.churn_evidence, draws, rng)
+
+
+def draw_share(evidence: Result, draws: int, rng: np.random.Generator) -> Floats | None:
+    """Draws of a share or a monthly rate from its counts or its interval, as `draw_churn` makes them; None without."""
     counts = _counts(evidence)
     if counts is None:
-        assert evidence.interval is not None
-        return _split_normal(float(evidence), evidence.interval, draws, rng)
+        return None if evidence.interval is None else _split_normal(float(evidence), evidence.interval, draws, rng)
     kind, events, exposure, months = counts
     if kind == "rate":
         return np.minimum(rng.gamma(events + 0.5, 1 / exposure, draws), 1.0)

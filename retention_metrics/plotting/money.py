@@ -96,7 +96,7 @@ def plateau_path(plateau: TableResult, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        Revenue by month, with the plateau as a dashed line.
+        Revenue by month, with its band where the churn is uncertain, and the plateau as a dashed line.
 
     Raises
     ------
@@ -116,6 +116,10 @@ def plateau_path(plateau: TableResult, ax: Axes | None = None) -> Axes:
 
     ax = canvas.axes(ax)
     ax.plot(months, revenue, color=canvas.PRIMARY, linewidth=1.8, marker="o", markersize=3)
+    if "revenue_low" in plateau.columns:
+        low, high = ([_float(row[f"revenue_{end}"]) for row in rows] for end in ("low", "high"))
+        ax.fill_between(months, low, high, color=canvas.PRIMARY, alpha=0.2, linewidth=0)
+        revenue = [*revenue, *high]
     if plateau.estimate is not None:
         ax.axhline(plateau.estimate, color=canvas.SECONDARY, linestyle="--", linewidth=1.4)
         ax.annotate(

@@ -1,0 +1,131 @@
+"""One client who may leave in any month: present months, and what an uncertain churn makes of a number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from retention_metrics import _checks
+from retention_metrics.contracts.service import account, steps_needed
+from retention_metrics.contracts.terms import Term
+from retention_metrics.contracts.uncertainty import draw_churn, draw_share, interval_of, is_uncertain
+from retention_metrics.errors import InputError
+from retention_metrics.results import Interval, Result
+from retention_metrics.survival import Assumption, Tail
+
+Floats = NDArray[np.float64]
+
+
+def client(
+    *,
+    monthly_churn: float | Result | None,
+    survival: Assumption | ArrayLike | None,
+    tail: Tail | None,
+    horizon: float,
+    caller: str,
+) -> Term:
+    """A client under the one churn assumption given, tabulated as far as a horizon needs it."""
+    if (monthly_churn is None) == (survival is None):
+        raise InputError(
+            f"{caller} takes one of monthly_churn and survival; got {'none' if survival is None else 'both'}.",
+            argument="monthly_churn",
+            fix="Give for instance monthly_churn=0.05." if survival is None else "Keep one.",
+        )
+    found = Term(
+        "client",
+        1,
+        fee_rate=0.0,
+        monthly_churn=monthly_churn,
+        survival=survival,
+        survival_step=None if survival is None or not np.ndim(survival) else "month",  # type: ignore[arg-type]
+        tail=tail,
+        leaves="any_month",
+    )
+    if found.survival is not None and found.survival_step != "month":
+        raise InputError(
+            f"survival goes by month here; that of {type(survival).__name__} goes by term.",
+            argument="survival",
+            fix="Give the shares still there after 0, 1, 2, ... months as an array.",
+        )
+    return found.tabulated(horizon)
+
+
+def horizon_of(value: float, *, low: int = 1) -> float:
+    """Whole months, or infinitely many."""
+    months = _checks.number(value, name="horizon_months", low=float(low), allow_infinite=True)
+    if math.isfinite(months) and months != math.floor(months):
+        raise InputError(f"horizon_months is whole or infinite; got {value!r}.", argument="horizon_months")
+    return months
+
+
+def present_months(term: Term, horizon: float, discount_rate: float, draws: Floats | None = None) -> Floats:
+    """Expected months of service before the horizon, each at its present worth; of every draw where there are draws."""
+    if term.constant_churn is None:
+        return account(term, horizon, discount_rate, draws).months
+    churn = np.asarray(term.constant_churn if draws is None else draws, dtype=np.float64)
+    kept = (1 - churn) / (1 + discount_rate)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        months = -np.expm1(horizon * np.log(kept)) / (1 - kept)
+    return np.where(kept >= 1, horizon, months)
+
+
+def refuse_endless(term: Term, horizon: float, discount_rate: float) -> None:
+    """Refuse a sum over months that never ends."""
+    if math.isinf(horizon) and discount_rate == 0 and term.constant_churn == 0:
+        raise InputError(
+            "nobody ever leaves (monthly churn 0), so horizon_months=inf gives no finite value.",
+            argument="horizon_months",
+            fix="Give a finite horizon_months, a discount rate, or a churn above 0.",
+        )
+
+
+def draws_of(term: Term, horizon: float, *, draws: int, rng: np.random.Generator) -> Floats | None:
+    """Draws of the client's churn or survival; None where it is certain."""
+    steps = 2 if term.survival is None else steps_needed(term, horizon)
+    return draw_churn(term, draws, rng, steps)
+
+
+def share_of(value: float | Result, *, name: str) -> tuple[float, Result | None]:
+    """A share as a number, with the result it came from."""
+    if isinstance(value, Result):
+        return _checks.share(float(value), name=name), value
+    return _checks.share(value, name=name), None
+
+
+def draws_of_share(evidence: Result | None, draws: int, rng: np.random.Generator) -> Floats | None:
+    """Draws of a share; None where it is certain."""
+    return None if evidence is None else draw_share(evidence, draws, rng)
+
+
+def carried(
+    term: Term,
+    value: Callable[[Floats | None], Floats],
+    *,
+    horizon: float,
+    level: float | None,
+    draws: int,
+    rng: np.random.Generator | int | None,
+) -> Interval | None:
+    """The interval of a number that is monotone in the churn.
+
+    A churn rate with an interval hands on its ends, level and method; a curve is drawn.
+    """
+    if level is None or not is_uncertain(term):
+        return None
+    evidence = term.churn_evidence
+    if evidence is not None and evidence.interval is not None:
+        given = evidence.interval
+        ends = np.clip(np.array([given.low, float(evidence), given.high]), 0.0, 1.0)
+        found = value(ends)
+        return Interval(low=float(found.min()), high=float(found.max()), level=given.level, method=given.method)
+    drawn = value(draws_of(term, horizon, draws=draws, rng=np.random.default_rng(rng)))
+    return drawn_interval(drawn, float(value(None)), level)
+
+
+def drawn_interval(drawn: Floats, estimate: float, level: float) -> Interval:
+    """The central interval of draws, widened where it must be to hold the estimate."""
+    low, high = interval_of(drawn, level)
+    return Interval(low=min(float(low), estimate), high=max(float(high), estimate), level=level, method="monte_carlo")

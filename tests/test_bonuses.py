@@ -1,0 +1,224 @@
+"""Longevity bonuses, their caps and payouts, and loyalty programmes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import retention_metrics as rm
+from frames import as_sorted_rows
+from retention_metrics import contracts
+from retention_metrics.errors import ColumnError, InputError
+
+approx = pytest.approx
+CHURN = st.floats(0.01, 0.9)
+bonus = contracts.longevity_bonus
+
+
+# ---------------------------------------------------------------- the cost of a schedule
+
+
+def test_equal_bonuses_every_six_months_at_a_twelfth_cost_1_459():
+    assert round(float(bonus(every_months=6, monthly_churn=1 / 12)), 3) == 1.459
+
+
+@given(CHURN, st.integers(1, 24), st.floats(0, 500), st.floats(0, 50), st.floats(0, 0.05))
+def test_the_closed_form_agrees_with_adding_up_month_by_month(churn, every, amount, increase, discount):
+    found = bonus(
+        every_months=every,
+        amount=amount,
+        increase=increase,
+        monthly_churn=churn,
+        monthly_discount_rate=discount,
+    )
+    j = np.arange(1, 4_000)
+    added = ((amount + increase * (j - 1)) * ((1 - churn) / (1 + discount)) ** (every * j.astype(float))).sum()
+    assert float(found) == approx(added, rel=1e-9, abs=1e-9)
+    shown = sum(found.columns["expected_cost"])
+    assert shown + found.beyond == approx(added, rel=1e-9, abs=1e-9)
+
+
+def test_the_cost_agrees_with_clients_simulated_one_by_one():
+    rng = np.random.default_rng(1654)
+    clients, schedule = 200_000, bonus(every_months=6, amount=100, increase=25, monthly_churn=0.08)
+    paid = schedule.earned(rng.geometric(0.08, clients) - 1.0)
+    assert float(schedule) == approx(paid.mean(), abs=4.5 * paid.std() / math.sqrt(clients))
+
+
+@given(CHURN)
+def test_a_rate_and_its_curve_cost_the_same(churn):
+    rate = bonus(every_months=6, increase=0.5, monthly_churn=churn)
+    curve = bonus(every_months=6, increase=0.5, survival=(1 - churn) ** np.arange(5.0), tail="constant_hazard")
+    assert float(curve) == approx(float(rate), rel=1e-9)
+    finite = bonus(every_months=6, increase=0.5, monthly_churn=churn, horizon_months=3_000)
+    assert float(finite) == approx(float(rate), rel=1e-9)
+
+
+def test_a_list_of_milestones_is_paid_at_the_share_who_reach_them():
+    found = bonus(milestones={12: 200, 6: 100, 24: 1_000}, monthly_churn=0.05, horizon_months=12)
+    assert float(found) == approx(100 * 0.95**6 + 200 * 0.95**12)
+    assert found.columns["month"] == (6, 12)
+    assert found.earned([5.9, 6, 11, 12, 99]).tolist() == [0, 100, 100, 300, 300]
+
+
+def test_an_uncertain_churn_gives_the_cost_an_interval():
+    churn = rm.churn.rate(start=120, lost=10)
+    found = bonus(every_months=6, monthly_churn=churn)
+    assert found.interval.low == approx(float(bonus(every_months=6, monthly_churn=churn.interval.high)))
+    assert found.interval.high == approx(float(bonus(every_months=6, monthly_churn=churn.interval.low)))
+    rng = np.random.default_rng(1926)
+    stay = rng.geometric(1 / 12, 500)
+    curve = rm.survival.kaplan_meier(np.minimum(stay, 36), stay <= 36)
+    drawn = bonus(every_months=6, survival=curve, horizon_months=36, rng=rng)
+    assert drawn.interval.low < float(bonus(every_months=6, monthly_churn=1 / 12, horizon_months=36))
+    assert drawn.interval.high > float(bonus(every_months=6, monthly_churn=1 / 12, horizon_months=36))
+
+
+@pytest.mark.parametrize(
+    ("options", "argument", "words"),
+    [
+        ({"monthly_churn": 0.1}, "every_months", "got none"),
+        ({"monthly_churn": 0.1, "every_months": 6, "milestones": {6: 1}}, "every_months", "got both"),
+        ({"monthly_churn": 0.1, "milestones": {}}, "milestones", "maps months"),
+        ({"monthly_churn": 0.1, "milestones": {0: 1}}, "milestones", "at least 1"),
+        ({"monthly_churn": 0.1, "every_months": 6, "amount": -1}, "amount", "at least 0"),
+        ({"monthly_churn": 0, "every_months": 6}, "horizon_months", "no finite value"),
+        ({"survival": [1, 0.5], "every_months": 6}, "survival", "ends at month 1"),
+        ({"every_months": 6}, "monthly_churn", "got none"),
+    ],
+)
+def test_an_impossible_schedule_is_refused(options, argument, words):
+    with pytest.raises(InputError, match=words) as caught:
+        bonus(**options)
+    assert caught.value.argument == argument
+
+
+# ---------------------------------------------------------------- payouts
+
+CLIENTS = pd.DataFrame(
+    {
+        "rep": ["A", "A", "B", "B", "B", None, "C"],
+        "months": [13.0, 5.0, 30.0, 6.0, 5.9, 12.0, None],
+        "paid": [6.0, 0.0, 24.0, 0.0, 0.0, 0.0, 0.0],
+    }
+)
+
+
+def schedule():
+    return bonus(every_months=6, amount=300, monthly_churn=1 / 12)
+
+
+def test_each_rep_is_paid_for_the_milestones_of_its_clients(frame):
+    table = schedule().payouts(frame(CLIENTS), rep="rep", duration="months")
+    assert as_sorted_rows(table) == [("A", 2, 2, 600, None, 600, "ok"), ("B", 3, 6, 1_800, None, 1_800, "ok")]
+    assert table.excluded == {"missing_rep": 1, "missing_duration": 1}
+    assert float(table) == 2_400
+
+
+def test_what_was_paid_before_is_not_paid_again(frame):
+    table = schedule().payouts(frame(CLIENTS), rep="rep", duration="months", paid_until="paid")
+    assert as_sorted_rows(table, by=["rep", "bonuses", "paid"]) == [("A", 1, 300), ("B", 2, 600)]
+
+
+def test_bonuses_are_capped_at_15_percent_of_the_salary(frame):
+    table = schedule().payouts(frame(CLIENTS), rep="rep", duration="months", monthly_salary=500)
+    assert as_sorted_rows(table, by=["rep", "earned", "cap", "paid", "status"]) == [
+        ("A", 600, 900, 600, "ok"),
+        ("B", 1_800, 900, 900, "capped"),
+    ]
+    named = schedule().payouts(frame(CLIENTS), rep="rep", duration="months", monthly_salary={"A": 100})
+    assert as_sorted_rows(named, by=["rep", "cap", "paid", "status"]) == [
+        ("A", 180, 180, "capped"),
+        ("B", None, None, "no_salary"),
+    ]
+
+
+def test_a_table_that_cannot_be_paid_for_is_refused():
+    with pytest.raises(InputError, match="at most months"):
+        schedule().payouts(CLIENTS.assign(paid=40.0), rep="rep", duration="months", paid_until="paid")
+    with pytest.raises(InputError, match="at least 0"):
+        schedule().payouts(CLIENTS.assign(months=-1.0), rep="rep", duration="months")
+    with pytest.raises(InputError, match="no row left"):
+        schedule().payouts(CLIENTS.assign(months=math.nan), rep="rep", duration="months")
+    with pytest.raises(ColumnError, match="column of numbers"):
+        schedule().payouts(CLIENTS, rep="months", duration="rep")
+
+
+# ---------------------------------------------------------------- loyalty
+
+
+def club(**options):
+    numbers = {"order_value": 50, "margin": 0.4, "repeat_rate": 0.6, "earn_rate": 0.05, "redemption_rate": 0.8}
+    return contracts.loyalty_programme(**{**numbers, **options})
+
+
+@given(st.floats(0, 0.95), st.floats(0.05, 1), st.floats(0, 0.2), st.floats(0, 1), st.floats(0, 20), st.floats(0, 20))
+def test_at_the_break_even_rate_a_member_is_worth_what_another_is(repeat, margin, earn, redeemed, cost, fee):
+    numbers = {
+        "repeat_rate": repeat,
+        "margin": margin,
+        "earn_rate": earn,
+        "redemption_rate": redeemed,
+        "cost_per_member": cost,
+        "membership_fee": fee,
+    }
+    found = club(**numbers)
+    if found.break_even_repeat_rate is None:
+        assert found.notes
+        return
+    again = club(**numbers, member_repeat_rate=found.break_even_repeat_rate)
+    assert again.value_with == approx(again.value_without, rel=1e-9)
+
+
+def test_the_values_agree_with_customers_simulated_one_by_one():
+    rng = np.random.default_rng(1896)
+    customers = 200_000
+    member = club(member_repeat_rate=0.7, cost_per_member=2, membership_fee=1)
+    orders = rng.geometric(0.3, customers)
+    redeemed = rng.binomial(orders, 0.8)
+    value = orders * 50 * 0.4 - redeemed * 50 * 0.05 - 2 + 1
+    assert member.value_with == approx(value.mean(), abs=4.5 * value.std() / math.sqrt(customers))
+
+
+def test_points_outstanding_are_owed_but_for_breakage():
+    found = club(points_issued=1_000, points_redeemed=300, points_expired=200, point_value=0.1, reward_cost=0.5)
+    assert (found.outstanding_value, found.liability, found.breakage) == (approx(50), approx(20), approx(10))
+
+
+def test_a_free_programme_without_rewards_pays_at_once_and_one_that_gives_the_margin_away_never():
+    assert float(club(earn_rate=0)) == approx(0)
+    never, always = club(earn_rate=0.5), club(membership_fee=1_000)
+    assert (never.estimate, always.estimate) == (None, None)
+    assert "No repeat rate" in never.notes[0]
+    assert "any repeat rate" in always.notes[0]
+
+
+def test_an_uncertain_trial_says_how_likely_the_programme_pays():
+    control = rm.retention.rate(start=500, end=300)
+    found = club(repeat_rate=control, member_repeat_rate=rm.retention.rate(start=500, end=340), rng=2019)
+    assert found.interval.low < float(found) < found.interval.high
+    assert 0.5 < found.probability_pays < 1
+    assert club(repeat_rate=control, member_repeat_rate=0.61, rng=2019).probability_pays < 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [
+        ({"order_value": 0}, "order_value"),
+        ({"margin": 0}, "margin"),
+        ({"repeat_rate": 1}, "repeat_rate"),
+        ({"earn_rate": 1.2}, "earn_rate"),
+        ({"redemption_rate": -0.1}, "redemption_rate"),
+        ({"membership_fee": -1}, "membership_fee"),
+        ({"points_issued": 10, "points_redeemed": 8, "points_expired": 3}, "points_redeemed"),
+    ],
+)
+def test_an_impossible_programme_is_refused(options, argument):
+    with pytest.raises(InputError) as caught:
+        club(**options)
+    assert caught.value.argument == argument
