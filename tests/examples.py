@@ -209,6 +209,11 @@ def responses() -> pd.DataFrame:
     return pd.DataFrame({"who": who, "wave": wave, "rep": reps, "score": scores, "day": days, "left": left})
 
 
+def followed() -> pd.DataFrame:
+    """The same customers with the months for which each was watched after answering."""
+    return responses()[["score", "left"]].assign(months=[1 + (7 * k) % 29 for k in range(80)])
+
+
 def groups(**options: object) -> rm.nps.GroupScores:
     return rm.nps.by_group(responses(), rating="score", group="rep", **options)
 
@@ -301,6 +306,7 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "clv.simple_value": (lambda: rm.clv.simple_value(margin=100.0, retention_rate=0.8, discount_rate=0.1),),
     "clv.tracking": (
         lambda: rm.clv.tracking([fit_of_purchases(), fit_of_nbd()], activity(), customer="who", time="when"),
+    ),
     "contracts.bonus_payouts": (
         lambda: bonus().payouts(customers(), rep="plan", duration="spend"),
         lambda: bonus().payouts(
@@ -439,8 +445,19 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: upmarket(lifetime_months=8),
         lambda: upmarket(lifetime_months=rm.churn.lifetime(rm.churn.rate(start=200, lost=20))),
     ),
+    "nps.concordance": (
+        lambda: rm.nps.concordance(followed(), rating="score", duration="months", churned="left"),
+        lambda: rm.nps.concordance(
+            followed().assign(months=9, left=1), rating="score", duration="months", churned="left"
+        ),
+    ),
     "nps.difference": (lambda: rm.nps.difference(score(), rm.nps.from_counts(detractors=9, passives=9, promoters=9)),),
     "nps.group_ranks": (lambda: groups().best(rng=7), lambda: groups(time="day").best(rng=7)),
+    "nps.hazard_ratio": (
+        lambda: rm.nps.hazard_ratio(followed(), rating="score", duration="months", churned="left"),
+        lambda: rm.nps.hazard_ratio(followed().head(3), rating="score", duration="months", churned="left", level=None),
+        lambda: rm.nps.hazard_ratio(followed().assign(score=9), rating="score", duration="months", churned="left"),
+    ),
     "nps.nonresponse": (
         lambda: rm.nps.nonresponse(score(), invited=90),
         lambda: rm.nps.nonresponse(score(level=None), invited=90),

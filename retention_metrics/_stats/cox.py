@@ -107,12 +107,9 @@ def slope_interval(likelihood: PartialLikelihood, best: float, *, z: float) -> t
     def excess(at: float) -> float:
         return likelihood.at(at).value - least
 
-    low, high = (
-        end if math.isinf(best) and math.copysign(1.0, best) == side or excess(side * _FARTHEST) > 0 else None
-        for side, end in ((-1.0, -math.inf), (1.0, math.inf))
-    )
-    if low is None:
+    low, high = -math.inf, math.inf
+    if excess(-_FARTHEST) < 0:
         low = float(optimize.brentq(excess, -_FARTHEST, start, xtol=1e-12))
-    if high is None:
+    if excess(_FARTHEST) < 0:
         high = float(optimize.brentq(excess, start, _FARTHEST, xtol=1e-12))
     return low, high

@@ -21,6 +21,8 @@ from retention_metrics.results import Cell, Columns, ColumnType, Interval, Resul
 
 Floats = NDArray[np.float64]
 
+ASSOCIATIONS = "Associations, not effects: the groups may differ in other ways."
+
 _CLASSES = ("promoters", "passives", "detractors")
 _TYPES: dict[str, ColumnType] = {
     **dict.fromkeys(("customers", "churned"), "integer"),
@@ -278,7 +280,7 @@ def _table(
         unit="share",
         definition=definition,
         excluded=counted.excluded,
-        notes=("Associations, not effects: the groups may differ in other ways.",),
+        notes=(ASSOCIATIONS,),
         backend=backend,
         reference=str(reference),
         level=level,
