@@ -217,14 +217,14 @@ def by_pairs(table) -> tuple[float, float, float]:
     for one, other in itertools.permutations(table.itertuples(index=False), 2):
         stayed = other.months > one.months or (other.months == one.months and not other.left)
         if one.left and stayed and (other.answered < one.months or other.answered == 0):
-            found += np.array([1, one.score < other.score, one.score == other.score]) * one.rows * other.rows
+            found += np.array([1, one.score < other.score, one.score == other.score])
     return tuple(found)
 
 
 def test_the_order_is_counted_over_pairs(frame):
     table = clients(70)
     found = rm.nps.concordance(frame(table), **ROLES, entry="answered")
-    every, ordered, tied = by_pairs(table.assign(rows=1.0))
+    every, ordered, tied = by_pairs(table)
     assert (found.pairs, found.pairs_ordered, found.pairs_tied) == (every, ordered, tied)
     assert found.estimate == approx((ordered + tied / 2) / every)
     assert found.interval.method == "jackknife"
@@ -236,23 +236,34 @@ def test_the_order_is_that_of_another_program(reference):
     assert rm.nps.concordance(given, **ROLES).estimate == approx(table.concordance, abs=10**-table.digits)
 
 
-def test_its_error_is_the_infinitesimal_jackknife():
-    table = clients(30).assign(rows=1.0)
+def test_its_error_is_the_jackknife():
+    table = clients(30)
     columns = [table[name].to_numpy() for name in ("score", "months", "left", "answered")]
     values, sets = risk_sets(*columns)
     score, months, left, entry = columns
     exits = order.Exits(np.searchsorted(values, score), entry, months, left, np.ones(months.size))
 
-    def share(rows):
-        every, ordered, tied = by_pairs(table.assign(rows=rows))
-        return (ordered + tied / 2) / every
-
-    step, changes = 1e-4, []
+    shares = []
     for customer in range(months.size):
-        shift = step * (np.arange(months.size) == customer)
-        changes.append((share(1 + shift) - share(1 - shift)) / (2 * step))
-    error = order.standard_error(sets, exits, order.pairs(sets))
-    assert error == approx(math.sqrt(np.sum(np.square(changes))), rel=1e-6)
+        every, ordered, tied = by_pairs(table.drop(customer))
+        shares.append((ordered + tied / 2) / every)
+    found = order.pairs(sets)
+    by_hand = math.sqrt(29 / 30 * np.sum((np.array(shares) - found.share) ** 2))
+    assert order.standard_error(sets, exits, found) == approx(by_hand)
+
+
+@pytest.mark.parametrize(("customers", "slope"), [(20, -0.2), (40, 0.0), (150, -0.4)])
+def test_the_interval_of_the_order_keeps_its_level(customers, slope):
+    rng, samples, held = np.random.default_rng(1996), 1000, 0
+    truth = np.mean([order.pairs(risk_sets(*simulated(4000, slope, rng))[1]).share for _ in range(3)])
+    for _ in range(samples):
+        score, months, left = simulated(customers, slope, rng)
+        values, sets = risk_sets(score, months, left)
+        exits = order.Exits(np.searchsorted(values, score), 0 * months, months, left, np.ones(customers))
+        low, high, _ = order.interval(sets, exits, order.pairs(sets), z=1.959964)
+        held += low <= truth <= high
+    # Three standard errors of a simulated 95 % are 0.021.
+    assert held / samples == approx(0.95, abs=0.021)
 
 
 def test_an_order_without_fault_still_has_an_interval():

@@ -4,7 +4,7 @@ References
 ----------
 .. [1] Harrell, F. E., Lee, K. L. and Mark, D. B. (1996). Multivariable prognostic models. *Statistics in Medicine* 15,
    361-387.
-.. [2] Therneau, T. M. and Atkinson, E. (2024). Concordance. Vignette of the R package survival.
+.. [2] Tukey, J. W. (1958). Bias and confidence in not-quite large samples. *Annals of Mathematical Statistics* 29, 614.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_metrics._stats import roc
 from retention_metrics._stats.product_limit import RiskSets
 
 Floats = NDArray[np.float64]
@@ -51,7 +52,10 @@ def pairs(sets: RiskSets) -> Pairs:
 
 
 def standard_error(sets: RiskSets, exits: Exits, found: Pairs) -> float:
-    """Infinitesimal jackknife: the root of the sum over customers of the squared derivative by their weight [2]_."""
+    """The jackknife's: from the shares that are left when each customer in turn is left out [2]_.
+
+    It is 0 where the pairs are those of one customer, so that none are left without.
+    """
     stay, times = sets.at_risk - sets.lost, sets.time
     won, met = np.zeros(exits.duration.size), np.zeros(exits.duration.size)
 
@@ -69,8 +73,22 @@ def standard_error(sets: RiskSets, exits: Exits, found: Pairs) -> float:
     won += wins[exits.group, end] - wins[exits.group, start]
     met += lost[0, end] - lost[0, start]
 
-    change = (won - found.share * met) / found.all
-    return float(np.sqrt(exits.customers @ change**2))
+    rest = found.all - met
+    if rest.min() <= 0:
+        return 0.0
+    change = (found.ordered + found.tied / 2 - won) / rest - found.share
+    n = exits.customers.sum()
+    return float(np.sqrt((n - 1) / n * (exits.customers @ change**2)))
+
+
+def interval(sets: RiskSets, exits: Exits, found: Pairs, *, z: float) -> tuple[float, float, str]:
+    """Ends inside [0, 1] and the method: the jackknife's on the logit scale, Newcombe's where that has no width."""
+    customers = float(exits.customers.sum())
+    # Whoever left first is one side of a pair, and at most half of all customers are.
+    first = min(float(sets.lost.sum()), customers / 2)
+    error = standard_error(sets, exits, found)
+    low, high, method = roc.area_interval(found.share, error, first, customers - first, z=z)
+    return low, high, "jackknife" if method == "delong" else method
 
 
 def _later(counts: Floats) -> Floats:

@@ -111,6 +111,7 @@ def retention(
 
     See Also
     --------
+    retention_curves : Curves, where customers were followed for unequal times: a share would mix them.
     ordering : How well the score orders who leaves.
 
     Notes
@@ -181,6 +182,10 @@ def recovery(
         If a column is missing or plays two roles.
     InputError
         If ``churned`` is not true or false, the reference is no group, or no customer is left.
+
+    See Also
+    --------
+    retention_metrics.survival.kaplan_meier : Curves by handling, where customers were followed for unequal times.
 
     Notes
     -----
@@ -388,6 +393,11 @@ def ordering(
         If a column is missing or plays two roles.
     InputError
         If an answer is not on the scale, ``churned`` is not true or false, or nobody left, or nobody stayed.
+
+    See Also
+    --------
+    concordance : The order in time, where customers were followed for unequal times.
+    hazard_ratio : The hazard of leaving per point, likewise.
 
     Notes
     -----

@@ -12,7 +12,7 @@ from scipy import special
 from retention_metrics import _checks
 from retention_metrics._engine import adopt
 from retention_metrics._stats import concordance as order
-from retention_metrics._stats import cox, product_limit, proportions, roc
+from retention_metrics._stats import cox, product_limit, proportions
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.nps.answers import SCALES, Scale, classes
@@ -366,15 +366,16 @@ def concordance(
     Notes
     -----
     A pair is a customer who left and one who was watched at that time and stayed on; score ties count half [1]_.
-    It depends on how long customers were watched. The interval is normal on the logit scale, with the infinitesimal
-    jackknife's standard error [2]_; where every pair is in order, or none, that has no width, and Newcombe's for as
-    many customers is given [3]_.
+    It depends on how long customers were watched. The interval is normal on the logit scale, with the jackknife's
+    standard error [2]_; where every pair is in order, or none, or one customer is in all, that has no width, and
+    Newcombe's for as many customers is given [3]_.
 
     References
     ----------
     .. [1] Harrell, F. E., Lee, K. L. and Mark, D. B. (1996). Multivariable prognostic models. *Statistics in
        Medicine* 15, 361-387.
-    .. [2] Therneau, T. M. and Atkinson, E. (2024). Concordance. Vignette of the R package survival.
+    .. [2] Tukey, J. W. (1958). Bias and confidence in not-quite large samples. *Annals of Mathematical Statistics*
+       29, 614.
     .. [3] Newcombe, R. G. (2006). Confidence intervals for an effect size measure based on the Mann-Whitney
        statistic, part 2. *Statistics in Medicine* 25, 559-573.
 
@@ -391,7 +392,7 @@ def concordance(
     ... )
     >>> found = rm.nps.concordance(clients, rating="score", duration="months", churned="left")
     >>> round(found.estimate, 2), round(found.interval.low, 2), round(found.interval.high, 2)
-    (0.74, 0.45, 0.91)
+    (0.74, 0.38, 0.93)
     """
     level = _checks.level(level)
     found = _read(customers, rating, duration, churned, entry, scale)
@@ -428,12 +429,8 @@ def _concordance_interval(
         churned=found.churned,
         customers=np.ones(found.duration.size) if found.counts is None else found.counts,
     )
-    error = order.standard_error(sets, exits, pairs)
-    # Whoever left first is one side of a pair, and at most half of all customers are.
-    first = min(float(sets.lost.sum()), found.customers / 2)
-    z = proportions.normal_quantile(level)
-    low, high, method = roc.area_interval(pairs.share, error, first, found.customers - first, z=z)
-    return Interval(low=low, high=high, level=level, method="jackknife" if method == "delong" else method)
+    low, high, method = order.interval(sets, exits, pairs, z=proportions.normal_quantile(level))
+    return Interval(low=low, high=high, level=level, method=method)
 
 
 # ---------------------------------------------------------------- reading
