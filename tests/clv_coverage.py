@@ -1,0 +1,111 @@
+"""How often the intervals of a fit hold the parameters that made the data: simulated, counted, stored.
+
+``python tests/clv_coverage.py`` writes tests/reference/clv_coverage.json from 2,000 data sets of each model;
+tests/test_clv_coverage.py draws 200 others and compares.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import retention_metrics as rm
+from places import REFERENCE
+from retention_metrics.errors import FitError
+
+LEVEL = 0.95
+STORED = REFERENCE / "clv_coverage.json"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model at known parameters, the data that it makes, and how those are fitted."""
+
+    model: Any
+    draw: Callable[[Any, np.random.Generator], Any]
+    fit: Callable[[Any, Any], Any]
+
+
+def histories(size: int, low: float, high: float) -> Callable[[Any, np.random.Generator], pd.DataFrame]:
+    """Customers who came in evenly over a while."""
+    return lambda model, generator: model.simulate(np.linspace(low, high, size), rng=generator)
+
+
+def fit_model(model: Any, data: pd.DataFrame) -> Any:
+    return type(model).fit(data)
+
+
+def spending(model: Any, generator: np.random.Generator) -> pd.DataFrame:
+    frequency = 1 + generator.poisson(2, size=1000)
+    return pd.DataFrame({"frequency": frequency, "monetary_value": model.simulate(frequency, rng=generator)})
+
+
+def opportunities(model: Any, generator: np.random.Generator) -> pd.DataFrame:
+    drawn = model.simulate(np.full(2000, 8), rng=generator)
+    keys = ["frequency", "recency", "T"]
+    return drawn.groupby(keys, as_index=False).size()
+
+
+def contracts(model: Any, generator: np.random.Generator) -> pd.DataFrame:
+    drawn = model.simulate(2000, horizon=8, rng=generator)
+    return drawn.groupby(["duration", "churned"], as_index=False).size()
+
+
+def fit_counted(model: Any, data: pd.DataFrame) -> Any:
+    return type(model).fit(data, counts="size")
+
+
+def fit_contracts(model: Any, data: pd.DataFrame) -> Any:
+    return type(model).fit(data, duration="duration", churned="churned", counts="size")
+
+
+def fit_regular(model: Any, data: pd.DataFrame) -> Any:
+    return type(model).fit(data, k=model.k)
+
+
+CASES: Mapping[str, Case] = {
+    "BGNBD": Case(rm.clv.BGNBD(r=0.5, alpha=6.0, a=0.8, b=2.4), histories(2000, 30, 60), fit_model),
+    "MBGNBD": Case(rm.clv.MBGNBD(r=0.6, alpha=6.0, a=0.8, b=2.0), histories(2000, 30, 60), fit_model),
+    "ParetoNBD": Case(rm.clv.ParetoNBD(r=0.6, alpha=6.0, s=0.8, beta=20.0), histories(2000, 40, 80), fit_model),
+    "GGompertzNBD": Case(
+        rm.clv.GGompertzNBD(r=1.0, alpha=2.0, b=0.1, s=1.0, beta=4.0), histories(1500, 40, 80), fit_model
+    ),
+    "BGCNBD": Case(rm.clv.BGCNBD(k=2, r=0.6, alpha=3.0, a=0.8, b=2.4), histories(1000, 30, 60), fit_regular),
+    "BGBB": Case(rm.clv.BGBB(alpha=1.2, beta=0.75, gamma=0.8, delta=3.0), opportunities, fit_counted),
+    "GammaGamma": Case(rm.clv.GammaGamma(p=6.0, q=3.7, v=15.0), spending, fit_model),
+    "ShiftedBetaGeometric": Case(rm.clv.ShiftedBetaGeometric(alpha=0.8, beta=3.0), contracts, fit_contracts),
+    "BetaDiscreteWeibull": Case(rm.clv.BetaDiscreteWeibull(alpha=0.8, beta=3.0, c=1.3), contracts, fit_contracts),
+}
+
+
+def coverage(name: str, *, datasets: int, seed: int) -> dict[str, Any]:
+    """Data sets that had a maximum, and how many of their intervals held each parameter."""
+    case, generator = CASES[name], np.random.default_rng(seed)
+    held, fitted = dict.fromkeys(case.model.parameters, 0), 0
+    for _ in range(datasets):
+        try:
+            found = case.fit(case.model, case.draw(case.model, generator))
+        except FitError:
+            continue
+        fitted += 1
+        for parameter, interval in found.intervals(level=LEVEL).items():
+            held[parameter] += getattr(case.model, parameter) in interval
+    return {"datasets": datasets, "fitted": fitted, "held": held}
+
+
+def main(names: list[str]) -> None:
+    stored = json.loads(STORED.read_text(encoding="utf-8")) if STORED.is_file() else {}
+    for name in names or list(CASES):
+        model = {key: value for key, value in CASES[name].model.to_dict().items() if key not in ("kind", "schema")}
+        stored[name] = {"model": model, "level": LEVEL, **coverage(name, datasets=2000, seed=2000)}
+        STORED.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

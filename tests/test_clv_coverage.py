@@ -1,0 +1,37 @@
+"""Intervals of fits hold the truth as often as they say: 200 data sets here against the 2,000 that were stored."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from clv_coverage import CASES, LEVEL, STORED, coverage
+
+FIGURES = json.loads(STORED.read_text(encoding="utf-8"))
+
+
+def test_every_case_is_stored_with_its_model():
+    assert set(FIGURES) == set(CASES)
+    for name, figures in FIGURES.items():
+        assert figures["datasets"] >= 2000
+        for parameter, value in figures["model"].items():
+            assert getattr(CASES[name].model, parameter) == value
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_stored_intervals_hold_the_truth_as_often_as_they_say(name):
+    figures = FIGURES[name]
+    for parameter, held in figures["held"].items():
+        assert 0.915 <= held / figures["fitted"] <= 0.975, parameter
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_other_data_sets_confirm_the_stored_figures(name):
+    figures, here = FIGURES[name], coverage(name, datasets=200, seed=200)
+    assert here["fitted"] / 200 == pytest.approx(figures["fitted"] / figures["datasets"], abs=0.05)
+    for parameter, held in here["held"].items():
+        stored = figures["held"][parameter] / figures["fitted"]
+        spread = np.sqrt(LEVEL * (1 - LEVEL) * (1 / here["fitted"] + 1 / figures["fitted"]))
+        assert held / here["fitted"] == pytest.approx(stored, abs=3.5 * spread), parameter
