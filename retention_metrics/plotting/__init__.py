@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from retention_metrics.errors import InputError
+from retention_metrics.plotting.churn import churn_by_period, churn_definitions, churn_reasons
 from retention_metrics.plotting.groups import churn_by_group, estimate_with_interval, promoter_score
 from retention_metrics.plotting.money import contract_comparison, plateau_path
 from retention_metrics.plotting.purchases import expected_against_actual, probability_alive_matrix
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "churn_by_group",
+    "churn_by_period",
+    "churn_definitions",
+    "churn_reasons",
     "cohort_heat_map",
     "contract_comparison",
     "draw",
@@ -42,6 +46,10 @@ __all__ = [
 _BY_KIND: Mapping[str, str] = MappingProxyType(
     {
         "churn.by_group": "groups:churn_by_group",
+        "churn.by_period": "churn:churn_by_period",
+        "churn.in_window": "groups:estimate_with_interval",
+        "churn.reasons": "churn:churn_reasons",
+        "churn.reconciliation": "churn:churn_definitions",
         "contracts.compare": "money:contract_comparison",
         "growth.plateau": "money:plateau_path",
         "nps.difference": "groups:estimate_with_interval",
