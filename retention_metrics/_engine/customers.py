@@ -473,7 +473,9 @@ def contact_table(
         data, customer=customer, time=time, as_of=as_of, argument="contacts", keep={name: name for name in keep}
     )
     end = events.as_of.day
-    silence = (nw.lit(end) - nw.col("last")).cast(nw.Int64)
+    # Of buyers who were never in touch the days are missing, for which pandas has no whole number.
+    silence = nw.lit(end) - nw.col("last")
+    found = with_dates(found.with_columns(nw.col("last").alias("last_contact")), "last_contact")
     people = Buyers(source, events, found, found, events.excluded, customer)
     if purchases is not None:
         bought = buyers(purchases[0], customer=customer, time=purchases[1], value=None, as_of=events.as_of.date)
@@ -481,25 +483,30 @@ def contact_table(
         everyone = nw.concat([found.select("customer"), mine.select("customer")], how="vertical").unique("customer")
         found = left_join(people, left_join(people, everyone, found, argument="contacts"), mine, argument="purchases")
     columns: dict[str, nw.Expr] = {
-        "last_contact": nw.col("last"),
+        "last_contact": nw.col("last_contact"),
         "contacts": nw.col("rows").fill_null(0).cast(nw.Int64),
         **{name: nw.col(name) for name in keep},
         "days_since_contact": silence,
-        "due": (silence > every_days).fill_null(True),
+        "due": (silence > every_days).fill_null(False) | nw.col("last").is_null(),
     }
     if purchases is not None:
         columns["days_since_purchase"] = nw.lit(end) - nw.col("bought")
-        columns["message_day"] = _message_day(end, days)
+        columns |= {"message_day": _message_day(end, days)} if days else {}
     return people, found.select("customer", *(column.alias(name) for name, column in columns.items()))
 
 
 def _message_day(end: int, days: Sequence[int]) -> nw.Expr:
     """The latest message whose day has come since the last purchase, where nobody was in touch since that day."""
-    due: nw.Expr = nw.lit(None, dtype=nw.Int64)
-    for day in sorted(days):
-        unsent = nw.col("last").is_null() | (nw.col("last") < nw.col("bought") + day)
-        due = nw.when((nw.col("bought") + day <= end) & unsent).then(nw.lit(day)).otherwise(due)
+    first, *later = sorted(days)
+    due: nw.Expr = _come_due(end, first)
+    for day in later:
+        due = _come_due(end, day).otherwise(due)
     return due
+
+
+def _come_due(end: int, day: int) -> Any:
+    unsent = nw.col("last").is_null() | (nw.col("last") < nw.col("bought") + day)
+    return nw.when((nw.col("bought") + day <= end) & unsent).then(nw.lit(day))
 
 
 # ---------------------------------------------------------------- summaries

@@ -53,8 +53,8 @@ def contact_due(
     -------
     CustomerTable
         ``last_contact, contacts``, the kept columns, ``days_since_contact`` and a true or false ``due``; with
-        purchases ``days_since_purchase`` and ``message_day``, the latest message whose day has come with no contact
-        since that day, or null.
+        purchases ``days_since_purchase``, and with message days ``message_day``, the latest message whose day has
+        come with no contact since that day, or null.
 
     Raises
     ------
@@ -93,9 +93,8 @@ def contact_due(
         days=days,
     )
 
-    dated = engine.with_dates(table, "last_contact")
     return CustomerTable(
-        frame=engine.finish(people, dated),
+        frame=engine.finish(people, table),
         definition="customers.contact_due",
         unit="day",
         as_of=people.as_of.date,
