@@ -380,5 +380,5 @@ def customer_table(log: Spells, first: int, after: int, counted: Mapping[str, st
     )
     if log.source.lazy:
         return table.to_native()
-    eager = table.collect()
+    eager = nw.maybe_reset_index(table.collect())
     return eager.to_arrow() if log.source.frame.implementation is nw.Implementation.PYARROW else eager.to_native()
