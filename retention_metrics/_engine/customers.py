@@ -636,12 +636,13 @@ def net_margins(
         raise ColumnError(f"the table already has a column {clash[0]!r}, which the answer adds.", column=clash[0])
     net = source.column("margin").cast(nw.Float64) - source.column("cost").cast(nw.Float64)
     frame = source.frame.with_columns(nw.when(~net.is_nan()).then(net).alias("net_margin"))
-    loss: nw.Expr = (nw.col("net_margin") < 0).cast(nw.Float64)
+    known = ~nw.col("net_margin").is_null() & ~nw.col("net_margin").is_nan()
+    loss: nw.Expr = nw.when(known).then((nw.col("net_margin") < 0).cast(nw.Float64))
     if low and high:
         error = (source.column("high").cast(nw.Float64) - source.column("low").cast(nw.Float64)) / (2 * quantile)
         sure = (nw.col("net_margin") < 0).cast(nw.Float64)
         loss = nw.when(error > 0).then(_normal_cdf(-nw.col("net_margin") / error)).otherwise(sure)
-        loss = nw.when(~nw.col("net_margin").is_null()).then(loss)
+        loss = nw.when(known).then(loss)
         frame = frame.with_columns(loss.alias("probability_of_loss"))
         loss = nw.col("probability_of_loss")
     named = (

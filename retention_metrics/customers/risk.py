@@ -65,7 +65,7 @@ def at_risk(
     minimum_purchases : int, default 2
         Days of purchase from which on a customer has a rhythm of their own; others are never at risk.
     below : float, optional
-        Probability below which a customer is at risk; by default 0.05 by own rhythm and 0.5 by a model.
+        Probability below which a customer is at risk; by default 0.1 by own rhythm and 0.5 by a model.
     model : BGNBD or Fit, optional
         For ``rule="model"``.
     unit : str, optional
@@ -119,7 +119,7 @@ def at_risk(
     _checks.choice(rule, RULES, name="rule")
     span = _checks.count(months, name="months", low=1)
     least = _checks.count(minimum_purchases, name="minimum_purchases", low=1)
-    threshold = _checks.share({"model": 0.5}.get(rule, 0.05) if below is None else below, name="below")
+    threshold = _checks.share({"model": 0.5}.get(rule, 0.1) if below is None else below, name="below")
     ahead = _checks.positive(horizon_months, name="horizon_months") * DAYS["month"]
     if (rule == "model") != (model is not None):
         raise InputError(f"model= goes with rule='model'; got rule={rule!r}.", argument="model")
