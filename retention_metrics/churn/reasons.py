@@ -180,14 +180,15 @@ def reasons(
 
 def _rows(found: spells.WindowCounts, grid: spells.Windows, log: spells.Spells) -> list[dict[str, Cell]]:
     given = sorted(reason for reason in found.ended if reason is not None and found.ended[reason]["gone"].any())
-    listed = [*given, *([None] if None in found.ended and found.ended[None]["gone"].any() else [])]
-    lost = found.total("gone")
+    unknown = not given or (None in found.ended and found.ended[None]["gone"].any())
+    listed = [*given, *([None] if unknown else [])]
+    lost, none = found.total("gone"), np.zeros(len(grid.first))
     rows: list[dict[str, Cell]] = []
     for place, (first, after) in enumerate(zip(grid.first, grid.after, strict=True)):
         there = int(found.start[place])
         status = status_of(int(after), log.as_of, there)
         for reason in listed:
-            customers = int(found.ended[reason]["gone"][place])
+            customers = int(found.ended[reason]["gone"][place]) if reason in found.ended else 0
             rows.append(
                 {
                     "period": date_of(first),
@@ -196,7 +197,7 @@ def _rows(found: spells.WindowCounts, grid: spells.Windows, log: spells.Spells) 
                     "lost": int(lost[place]),
                     "start_customers": there,
                     "rate": customers / there if status == "ok" else None,
-                    "revenue_lost": float(found.amounts[reason][place]),
+                    "revenue_lost": float(found.amounts.get(reason, none)[place]),
                     "status": "no_losses" if status == "ok" and not lost[place] else status,
                 }
             )

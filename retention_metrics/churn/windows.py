@@ -319,7 +319,8 @@ def _columns(
     kinds: bool,
 ) -> dict[str, list[Any]]:
     rows: list[dict[str, Cell]] = []
-    listed = sorted({kind for each in counts.values() for kind in each.ended}, key=_missing_last) if kinds else [None]
+    # Where nothing ended, one row without a kind says so.
+    listed = sorted({kind for each in counts.values() for kind in each.ended}, key=_missing_last) or [None]
     for group in activity.in_order(counts):
         found = counts[group]
         for place, (label, after) in enumerate(zip(labels, grid.after, strict=True)):
