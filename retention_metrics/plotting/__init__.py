@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from retention_metrics.errors import InputError
 from retention_metrics.plotting.churn import churn_by_period, churn_definitions, churn_reasons
+from retention_metrics.plotting.customers import migration_flow, segment_map
 from retention_metrics.plotting.groups import churn_by_group, estimate_with_interval, promoter_score
 from retention_metrics.plotting.money import contract_comparison, plateau_path
 from retention_metrics.plotting.purchases import expected_against_actual, probability_alive_matrix
@@ -34,6 +35,7 @@ __all__ = [
     "estimate_with_interval",
     "expected_against_actual",
     "lorenz_curve",
+    "migration_flow",
     "net_retention_by_cohort",
     "plateau_path",
     "probability_alive_matrix",
@@ -41,6 +43,7 @@ __all__ = [
     "retention_curve",
     "revenue_bridge",
     "revenue_layers",
+    "segment_map",
 ]
 
 _BY_KIND: Mapping[str, str] = MappingProxyType(
@@ -51,6 +54,10 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "churn.reasons": "churn:churn_reasons",
         "churn.reconciliation": "churn:churn_definitions",
         "contracts.compare": "money:contract_comparison",
+        "customers.mean": "groups:estimate_with_interval",
+        "customers.migrations": "customers:migration_flow",
+        "customers.repeat_rate": "groups:estimate_with_interval",
+        "customers.segment_sizes": "customers:segment_map",
         "growth.plateau": "money:plateau_path",
         "nps.difference": "groups:estimate_with_interval",
         "nps.promoter_score": "groups:promoter_score",
