@@ -253,6 +253,15 @@ def date_of(number: int) -> dt.date:
     return _EPOCH + dt.timedelta(days=int(number))
 
 
+def months_before(day: int, months: int) -> int:
+    """The day some calendar months before another; the last of its month where that is shorter."""
+    date = date_of(day)
+    count = date.year * 12 + date.month - 1 - months
+    first_of_next = day_number(dt.date((count + 1) // 12, (count + 1) % 12 + 1, 1))
+    year, month = count // 12, count % 12 + 1
+    return min(day_number(dt.date(year, month, 1)) + date.day - 1, first_of_next - 1)
+
+
 def unit_days(unit: str, *, name: str = "unit") -> float:
     """Length of a unit of time in days."""
     return DAYS[_checks.choice(unit, TIME_UNITS, name=name)]

@@ -40,6 +40,7 @@ def subscriptions() -> pd.DataFrame:
     return pd.DataFrame({"who": list("abcd"), "start": starts, "end": ends})
 
 
+CHURN = {"customer": "who", "start": "start", "end": "end", "as_of": "2024-03-31"}
 PRICED = {"customer": "who", "start": "start", "end": "end", "amount": "price", "as_of": "2024-03-31"}
 
 
@@ -67,6 +68,27 @@ def retention_curve(*, by: str | None = "plan", **options: object) -> rm.surviva
     left = [(5 * k) % 7 < (5 if k < 30 else 3) for k in range(60)]
     frame = customers()[["plan"]].assign(months=months, left=left, seen_from=[k % 2 / 2 for k in range(60)])
     return rm.survival.kaplan_meier(frame, duration="months", churned="left", by=by, **options)
+
+
+@functools.cache
+def purchases() -> pd.DataFrame:
+    """Seven customers of a shop, one of them with a name that needs escaping, in two regions."""
+    days = {"a": [0, 31, 60, 90], "b": [3, 40], "c": [5], "d": [10, 20, 30], "e": [70], "f": [80, 85], "<b>A": [1, 100]}
+    start = pd.Timestamp("2024-01-01")
+    rows = [(who, start + pd.Timedelta(days=day), 10.0 + day % 7) for who, listed in days.items() for day in listed]
+    frame = pd.DataFrame(rows, columns=["who", "when", "paid"])
+    return frame.assign(region=["<b>A" if who in "abc" else "south" for who in frame["who"]])
+
+
+BOUGHT = {"customer": "who", "time": "when"}
+PAID = {**BOUGHT, "value": "paid"}
+
+
+@functools.cache
+def onboarded() -> pd.DataFrame:
+    days = [200.0] * 8 + [20.0] * 2 + [200.0] * 5 + [30.0] * 5
+    left = [day < 100 for day in days]
+    return pd.DataFrame({"helped": [True] * 10 + [False] * 10, "days": days, "left": left, "first": range(1, 21)})
 
 
 @functools.cache
@@ -237,15 +259,36 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: rm.churn.by_quantile(customers(), churned="churned", value="spend", quantiles=3),
         lambda: rm.churn.by_group(customers(), churned="churned", group="plan", level=None),
     ),
+    "churn.by_period": (
+        lambda: rm.churn.by_period(subscriptions(), **CHURN),
+        lambda: rm.churn.by_period(subscriptions(), **CHURN, definition="stripe", level=None),
+        lambda: rm.churn.by_period(subscriptions().assign(side="<b>A", why="<i>"), **CHURN, by="side", kind="why"),
+        lambda: rm.churn.by_period(subscriptions(), **CHURN, definition="midpoint", rolling_days=30),
+    ),
     "churn.converted_rate": (
         lambda: rm.churn.convert(0.05, per="month", to="year"),
         lambda: rm.churn.convert(rm.churn.rate(start=200, lost=10), per="month", to="year"),
     ),
     "churn.from_lifetime": (lambda: rm.churn.from_lifetime(12),),
+    "churn.in_window": (
+        lambda: rm.churn.in_window(subscriptions(), **CHURN, window=("2024-02-01", "2024-03-01")),
+        lambda: rm.churn.in_window(
+            subscriptions(), **CHURN, window=("2024-02-01", "2024-03-01"), definition="midpoint"
+        ),
+        lambda: rm.churn.in_window(subscriptions(), **CHURN, window=("2024-02-01", "2024-05-01")),
+    ),
     "churn.lifetime": (
         lambda: rm.churn.lifetime(0.05),
         lambda: rm.churn.lifetime(rm.churn.rate(start=200, lost=10)),
         lambda: rm.churn.lifetime(rm.churn.rate(start=200, lost=0)),
+    ),
+    "churn.reasons": (
+        lambda: rm.churn.reasons(subscriptions().assign(why=["<b>", None, "x", "x"]), **CHURN, reason="why"),
+        lambda: rm.churn.reasons(priced().assign(why="x"), **CHURN, reason="why", revenue="price", level=None),
+    ),
+    "churn.reconciliation": (
+        lambda: rm.churn.reconcile(subscriptions(), **CHURN, window=("2024-02-01", "2024-03-01")),
+        lambda: rm.churn.reconcile(subscriptions(), **CHURN, window=("2024-02-01", "2024-03-01"), level=None),
     ),
     "churn.trend": (lambda: rm.churn.by_quantile(customers(), churned="churned", value="spend", quantiles=3).trend,),
     "clv.alive_path": (
@@ -401,6 +444,46 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: uncertain_comparison().terms[0],
         lambda: uncertain_comparison().terms[2],
     ),
+    "customers.by_group": (
+        lambda: rm.customers.purchase_frequency(purchases(), **BOUGHT, by="region"),
+        lambda: rm.customers.average_order_value(purchases(), **PAID, by="region", level=None),
+        lambda: rm.customers.repeat_rate(purchases(), **BOUGHT, by="region", within_days=60),
+    ),
+    "customers.demand": (
+        lambda: rm.customers.demand(fit_of_purchases().model, history(), length=5, periods=2, draws=100, rng=1),
+        lambda: rm.customers.demand(
+            fit_of_purchases(), history(), spend=fit_of_spend(), length=5, periods=2, draws=100, rng=1
+        ),
+    ),
+    "customers.mean": (
+        lambda: rm.customers.purchase_frequency(purchases(), **BOUGHT),
+        lambda: rm.customers.average_order_value(purchases(), **PAID),
+        lambda: rm.customers.average_order_value(purchases()[:1], **PAID),
+    ),
+    "customers.migrations": (
+        lambda: rm.customers.migrations(purchases(), **PAID, before="2024-02-15", after="2024-04-20"),
+    ),
+    "customers.onboarding": (
+        lambda: rm.customers.onboarding(
+            onboarded(), onboarded="helped", duration="days", churned="left", first_use="first", landmark=5
+        ),
+        lambda: rm.customers.onboarding(onboarded(), onboarded="helped", duration="days", churned="left", level=None),
+    ),
+    "customers.repeat_rate": (
+        lambda: rm.customers.repeat_rate(purchases(), **BOUGHT),
+        lambda: rm.customers.repeat_rate(purchases(), **BOUGHT, within_days=1000),
+    ),
+    "customers.retention_cost": (
+        lambda: rm.customers.retention_cost(cost=5000, treated=1000, kept=900, control=1000, control_kept=850),
+        lambda: rm.customers.retention_cost(cost=5000, treated=100, kept=90, control=100, control_kept=85),
+        lambda: rm.customers.retention_cost(cost=5000, treated=100, kept=90, control=100, control_kept=95),
+        lambda: rm.customers.retention_cost(cost=5000, treated=100, kept=90),
+    ),
+    "customers.segment_sizes": (
+        lambda: rm.customers.segment_sizes(rm.customers.segments(purchases(), **PAID)),
+        lambda: rm.customers.segment_sizes(rm.customers.segments(purchases(), **BOUGHT), level=None),
+    ),
+    "customers.spend_by_age": (lambda: rm.customers.spend_by_age(purchases(), **PAID, period="month"),),
     "customers.totals": (lambda: rm.clv.history(history(), unit="week").totals(),),
     "growth.expectation_gap": (
         lambda: expectation_gap(),

@@ -221,6 +221,17 @@ SUMMARIES = {
         ),
         {"churned", "group", "rating"},
     ),
+    "churn.by_period": ("subscriptions", lambda lazy: rm.churn.by_period(lazy, **SPELLS), {"who", "start", "end"}),
+    "churn.in_window": (
+        "subscriptions",
+        lambda lazy: rm.churn.in_window(lazy, **SPELLS, window=("2024-02-01", "2024-03-01")),
+        {"who", "start", "end"},
+    ),
+    "churn.reconcile": (
+        "subscriptions",
+        lambda lazy: rm.churn.reconcile(lazy, **SPELLS, window=("2024-02-01", "2024-03-01")),
+        {"who", "start", "end"},
+    ),
     "nps.score": ("customers", lambda lazy: rm.nps.score(lazy, rating="rating"), {"rating"}),
 }
 

@@ -60,6 +60,42 @@ def churn(**options):
     return rm.churn.by_group(clients, churned="left", group="rep", **options)
 
 
+def subscriptions():
+    """Ten customers from January on; six leave in February and March, for reasons with awkward names."""
+    ends = ["2024-02-10"] * 3 + ["2024-02-20", "2024-03-08", "2024-03-09"] + [None] * 4
+    plans = {"who": [f"c{n}" for n in range(10)], "start": "2024-01-01", "end": ends, "price": 20.0}
+    why = [MATHS, MATHS, "price", None, "price", "price", *[None] * 4]
+    return pd.DataFrame({**plans, "why": why, "side": [MATHS, "plain"] * 5})
+
+
+SPELLS = {"customer": "who", "start": "start", "end": "end"}
+PLANS = {**SPELLS, "as_of": "2024-03-31"}
+
+
+def churn_by_month(**options):
+    return rm.churn.by_period(subscriptions(), **PLANS, **options)
+
+
+def reconciled(**options):
+    return rm.churn.reconcile(subscriptions(), **SPELLS, window=("2024-02-01", "2024-03-01"), **options)
+
+
+def reasons():
+    return rm.churn.reasons(subscriptions(), **PLANS, reason="why")
+
+
+def bridge():
+    return rm.revenue.movements(subscriptions(), **PLANS, amount="price")
+
+
+def revenue_cohorts():
+    return rm.revenue.by_cohort(subscriptions(), **PLANS, amount="price")
+
+
+def spread():
+    return rm.revenue.concentration([100.0, 200.0, 50.0, 1000.0], resamples=100, rng=2005)
+
+
 def score(**options):
     return rm.nps.from_counts(promoters=18, passives=11, detractors=2, **options)
 
@@ -91,15 +127,22 @@ def alive(ax=None):
 
 PLOTS = {
     "churn_by_group": lambda ax=None: plotting.churn_by_group(churn(), ax),
+    "churn_by_period": lambda ax=None: plotting.churn_by_period(churn_by_month(by="side", kind="why"), ax),
+    "churn_definitions": lambda ax=None: plotting.churn_definitions(reconciled(), ax),
+    "churn_reasons": lambda ax=None: plotting.churn_reasons(reasons(), ax),
     "cohort_heat_map": lambda ax=None: plotting.cohort_heat_map(cohorts(), ax),
     "contract_comparison": lambda ax=None: plotting.contract_comparison(terms(), ax),
     "draw": lambda ax=None: plotting.draw(score(), ax),
     "estimate_with_interval": lambda ax=None: plotting.estimate_with_interval(rm.retention.rate(start=100, end=90), ax),
     "expected_against_actual": lambda ax=None: plotting.expected_against_actual(predicted(), ax),
+    "lorenz_curve": lambda ax=None: plotting.lorenz_curve(spread(), ax),
+    "net_retention_by_cohort": lambda ax=None: plotting.net_retention_by_cohort(revenue_cohorts(), ax),
     "plateau_path": lambda ax=None: plotting.plateau_path(plateau(), ax),
     "probability_alive_matrix": alive,
     "promoter_score": lambda ax=None: plotting.promoter_score(score(), ax),
     "retention_curve": lambda ax=None: plotting.retention_curve(by_period(by="group"), ax),
+    "revenue_bridge": lambda ax=None: plotting.revenue_bridge(bridge(), ax),
+    "revenue_layers": lambda ax=None: plotting.revenue_layers(revenue_cohorts(), ax),
 }
 MODEL = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week")
 PLOTS |= {
@@ -296,6 +339,46 @@ def test_bars_of_churn_are_the_rates_with_their_intervals():
     assert [(low, high) for (low, _), (high, _) in whiskers] == [approx((row["low"], row["high"])) for row in rows[:2]]
     assert "no_customers" in said(ax)
     assert [label.get_text() for label in ax.get_yticklabels()][2] == "nobody  (0 of 0)"
+
+
+def test_churn_by_month_is_its_rates_within_their_band():
+    table = churn_by_month(by="side")
+    ax = table.plot()
+    rows = [row for row in table.rows() if row["group"] == "plain"]
+    line = next(line for line in ax.get_lines() if line.get_label() == "plain")
+    drawn = [rate for rate in line.get_ydata() if np.isfinite(rate)]
+    assert drawn == approx([row["rate"] for row in rows if row["rate"] is not None])
+    assert ax.get_ylabel() == "churn (standard)"
+    with pytest.raises(InputError, match="no period is complete"):
+        rm.churn.by_period(subscriptions(), **SPELLS, as_of="2024-01-15").plot()
+
+
+def test_definitions_are_points_with_their_intervals():
+    table = reconciled()
+    ax = table.plot()
+    rows = table.rows()
+    assert list(ax.get_lines()[0].get_xdata()) == approx([row["rate"] for row in rows])
+    ends = [segment for part in ax.collections for segment in part.get_segments()]
+    assert [(low, high) for (low, _), (high, _) in ends] == [approx((row["low"], row["high"])) for row in rows]
+    assert [label.get_text() for label in ax.get_yticklabels()] == [row["definition"] for row in rows]
+    assert not reconciled(level=None).plot().collections
+    unfinished = rm.churn.reconcile(subscriptions(), **SPELLS, window=("2024-02-01", "2024-03-01"), as_of="2024-02-03")
+    with pytest.raises(InputError, match="no definition has one"):
+        unfinished.plot()
+
+
+def test_reasons_are_stacked_to_the_customers_lost():
+    table = reasons()
+    ax = table.plot()
+    lost = {row["period"]: row["lost"] for row in table.rows() if row["status"] == "ok"}
+    heights = [sum(bar.get_height() for bar in bars.patches) for bars in ax.containers]
+    tops = [sum(bars.patches[place].get_height() for bars in ax.containers) for place in range(2)]
+    assert heights == [2, 3, 1]
+    assert tops == list(lost.values()) == [4, 2]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [MATHS, "price", "(missing)"]
+    stayed = rm.churn.reasons(subscriptions()[6:], **PLANS, reason="why")
+    with pytest.raises(InputError, match="no customer was lost"):
+        stayed.plot()
 
 
 def test_the_score_is_drawn_with_its_shares_and_interval():

@@ -219,6 +219,7 @@ def test_customers_movements_come_in_the_kind_of_the_caller(frame):
     rows = frame(plans(HISTORY[:8], ("who", "from", "until", "price", "side")))
     table = revenue.customer_movements(rows, **ROLES, as_of="2024-08-31")
     assert isinstance(table.to_frame(), type(rows))
+    assert set(as_rows(table)[0]) == {"who", "period", "movement", "start_mrr", "change", "end_mrr"}
     found = [row for row in as_rows(table.to_frame()) if row["who"] == "a"]
     assert [(row["period"].month, row["movement"], row["change"]) for row in found] == [
         (1, "new", 100.0),

@@ -141,6 +141,9 @@ def clock(source: Source, *, role: str = "time", tz: str | None = None) -> Clock
     if fast and dtype == nw.Datetime:
         naive = local.dt.replace_time_zone(None) if own is not None else local
         day = naive.dt.timestamp("us").fill_null(0).cast(nw.Int64) // _MICROSECONDS_A_DAY
+    elif dtype == nw.Date and source.frame.implementation is nw.Implementation.POLARS:
+        # There a date is the number of its day.
+        day = local.cast(nw.Int32).fill_null(0).cast(nw.Int64)
     elif source.frame.implementation is nw.Implementation.DUCKDB and own is None:
         # There the difference of two dates is a whole number.
         day = (local.cast(nw.Date) - nw.lit(dt.date(1970, 1, 1))).cast(nw.Int64).fill_null(0)

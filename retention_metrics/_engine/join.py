@@ -89,18 +89,23 @@ def join_listed(
     rows: nw.LazyFrame[Any], key: str, values: NDArray[np.int64], name: str, answers: NDArray[np.generic]
 ) -> nw.LazyFrame[Any]:
     """Every row with the answer that a short list gives for its key, in the caller's engine."""
+    return join_table(rows, key, {key: values, name: answers})
+
+
+def join_table(rows: nw.LazyFrame[Any], key: str, table: Mapping[str, NDArray[np.generic]]) -> nw.LazyFrame[Any]:
+    """Every row beside the rows of a short table that have its key, in the caller's engine."""
     if rows.implementation is nw.Implementation.DUCKDB:
         import pandas as pd
 
-        _retention_metrics_listed = pd.DataFrame({key: values, name: answers})
+        _retention_metrics_listed = pd.DataFrame(dict(table))
         relation: Any = rows.to_native()
+        chosen = ", ".join(f"listed.{quoted(name)}" for name in table if name != key)
         found = relation.query(
             f"{OURS}rows",
-            f"SELECT rows.*, listed.{quoted(name)} FROM {OURS}rows AS rows "
-            f"JOIN {OURS}listed AS listed USING ({quoted(key)})",
+            f"SELECT rows.*, {chosen} FROM {OURS}rows AS rows JOIN {OURS}listed AS listed USING ({quoted(key)})",
         )
         del _retention_metrics_listed  # DuckDB's plan holds the frame that the query named
         joined: nw.LazyFrame[Any] = nw.from_native(found)
         return joined
-    small = nw.from_dict({key: values, name: answers}, backend=rows.implementation).lazy()
+    small = nw.from_dict(dict(table), backend=rows.implementation).lazy()
     return rows.join(small, on=key, how="inner")

@@ -561,7 +561,7 @@ def movement_table(ledger: Ledger, *, free: str, window: int | None) -> NativeFr
     )
     if ledger.source.lazy:
         return table.to_native()
-    eager = table.collect()
+    eager = nw.maybe_reset_index(table.collect())
     return eager.to_arrow() if ledger.source.frame.implementation is nw.Implementation.PYARROW else eager.to_native()
 
 

@@ -37,6 +37,46 @@ class Subscriptions:
         return self.source.backend
 
 
+@dataclass(frozen=True)
+class Opened:
+    """Subscription intervals whose rows were counted: the clocks of start and end, and the rows that count."""
+
+    source: Source
+    opens: Clock
+    closes: Clock
+    until: Moment | None
+    found: Mapping[str, int]
+
+    @property
+    def last_date(self) -> Moment:
+        """The last date in either column."""
+        return Moment(max(self.found["last_start"], self.found["last_end"] or self.found["last_start"]))
+
+    @property
+    def excluded(self) -> dict[str, int]:
+        """Rows left out, by reason."""
+        return {name: self.found[name] for name in REASONS if self.found[name]}
+
+    def kept(self, last: Moment) -> nw.LazyFrame[Any]:
+        """The rows that count up to the end of observation."""
+        grouped = [~self.source.column("by").is_null()] if self.source.has("by") else []
+        return self.source.frame.filter(
+            *grouped,
+            ~self.source.column("customer").is_null() & ~self.opens.time.is_null(),
+            *_not_empty(self.opens, self.closes),
+            ~self.opens.after(last),
+        )
+
+
+def open_log(data: NativeFrame, roles: Mapping[str, str | None], *, period: Period, as_of: object) -> Opened:
+    """Adopt intervals and count their rows; ``roles`` names ``customer, start, end`` and any other column."""
+    plain = with_plain_dates(with_plain_dates(data, roles["start"], role="start"), roles["end"], role="end")
+    source = with_local_times(adopt(plain, roles), "start", "end", tz=period.tz)
+    opens, closes = comparable_clocks(source, period)
+    until = None if as_of is None else opens.end_of_observation(as_of, tz=period.tz)
+    return Opened(source, opens, closes, until, _audit(source, opens, closes, until))
+
+
 def read(
     data: NativeFrame,
     *,
@@ -49,34 +89,20 @@ def read(
 ) -> Subscriptions:
     """Audit intervals and number the periods that they cover."""
     roles = {"customer": customer, "start": start, "end": end, "by": by}
-    plain = with_plain_dates(with_plain_dates(data, start, role="start"), end, role="end")
-    source = with_local_times(adopt(plain, roles), "start", "end", tz=period.tz)
-    opens, closes = comparable_clocks(source, period)
-    until = None if as_of is None else opens.end_of_observation(as_of, tz=period.tz)
-    found = _audit(source, opens, closes, until)
-    last_day = until.day if until else max(found["last_start"], found["last_end"] or found["last_start"])
-    last = until or Moment(last_day)
+    log = open_log(data, roles, period=period, as_of=as_of)
+    source, opens, closes = log.source, log.opens, log.closes
+    last = log.until or log.last_date
     last_index = int(period.index_of(np.array([last.day]))[0])
-    excluded = {name: found[name] for name in REASONS}
-    grouped = [~source.column("by").is_null()] if by else []
-    kept = source.frame.filter(
-        *grouped,
-        ~source.column("customer").is_null() & ~opens.time.is_null(),
-        *_not_empty(opens, closes),
-        ~opens.after(last),
-    )
     # An end after as_of has not happened yet, and a null end runs on.
     open_ended = closes.time.is_null() | closes.after(last)
-    rows = kept.select(
+    rows = log.kept(last).select(
         (source.column("by") if by else nw.lit(0)).alias("by"),
         source.column("customer").alias("customer"),
         opens.index(period).alias("lo"),
         nw.when(open_ended).then(nw.lit(last_index)).otherwise(closes.index(period) - 1).alias("hi"),
     )
-    first_index = int(period.index_of(np.array([found["first_start"]]))[0])
-    return Subscriptions(
-        source, rows, last, first_index, last_index, {name: count for name, count in excluded.items() if count}
-    )
+    first_index = int(period.index_of(np.array([log.found["first_start"]]))[0])
+    return Subscriptions(source, rows, last, first_index, last_index, log.excluded)
 
 
 def comparable_clocks(source: Source, period: Period) -> tuple[Clock, Clock]:

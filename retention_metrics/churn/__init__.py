@@ -1,4 +1,4 @@
-"""Churn: rates, their conversion between periods, lifetimes, and churn by group."""
+"""Churn: rates by period under any definition, their conversion, lifetimes, reasons, and churn by group."""
 
 from __future__ import annotations
 
@@ -12,17 +12,29 @@ from retention_metrics.churn.rates import (
     lifetime,
     rate,
 )
+from retention_metrics.churn.reasons import ChurnReasons, reasons
+from retention_metrics.churn.reconciliation import ChurnReconciliation, reconcile, reconciled_customers
+from retention_metrics.churn.windows import PeriodChurn, WindowChurn, by_period, in_window
 
 __all__ = [
+    "ChurnReasons",
+    "ChurnReconciliation",
     "ChurnTable",
     "ChurnTrend",
     "ConvertedRate",
     "Lifetime",
     "LifetimeChurn",
+    "PeriodChurn",
+    "WindowChurn",
     "by_group",
+    "by_period",
     "by_quantile",
     "convert",
     "from_lifetime",
+    "in_window",
     "lifetime",
     "rate",
+    "reasons",
+    "reconcile",
+    "reconciled_customers",
 ]

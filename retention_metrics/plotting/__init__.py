@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from retention_metrics.errors import InputError
 from retention_metrics.plotting.behaviour import alive_path, heterogeneity
+from retention_metrics.plotting.churn import churn_by_period, churn_definitions, churn_reasons
+from retention_metrics.plotting.customers import migration_flow, segment_map
 from retention_metrics.plotting.groups import churn_by_group, estimate_with_interval, promoter_score
 from retention_metrics.plotting.growth import (
     bonus_costs,
@@ -63,7 +65,10 @@ __all__ = [
     "bonus_payouts",
     "cash_flow",
     "churn_by_group",
+    "churn_by_period",
     "churn_by_term",
+    "churn_definitions",
+    "churn_reasons",
     "cohort_heat_map",
     "conditional_expectation",
     "contract_comparison",
@@ -80,6 +85,7 @@ __all__ = [
     "iso_value_map",
     "lever_bars",
     "lorenz_curve",
+    "migration_flow",
     "net_retention_by_cohort",
     "offer_gain",
     "plateau_path",
@@ -95,6 +101,7 @@ __all__ = [
     "score_funnel",
     "score_trend",
     "scores_by_group",
+    "segment_map",
     "staying_by_group",
     "survival_curve",
     "tornado",
@@ -128,6 +135,14 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "growth.expectation_gap": "growth:expectation_rates",
         "growth.hire": "growth:hire_path",
         "growth.levers": "growth:lever_bars",
+        "churn.by_period": "churn:churn_by_period",
+        "churn.in_window": "groups:estimate_with_interval",
+        "churn.reasons": "churn:churn_reasons",
+        "churn.reconciliation": "churn:churn_definitions",
+        "customers.mean": "groups:estimate_with_interval",
+        "customers.migrations": "customers:migration_flow",
+        "customers.repeat_rate": "groups:estimate_with_interval",
+        "customers.segment_sizes": "customers:segment_map",
         "growth.plateau": "money:plateau_path",
         "nps.by_group": "scores:scores_by_group",
         "nps.change": "groups:estimate_with_interval",

@@ -1,0 +1,686 @@
+"""Customers as rows: what each bought, when and for how much, as plans in the caller's engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
+from retention_metrics._engine.audit import Events, Fold, aggregate, audit_events, read_clock
+from retention_metrics.errors import ColumnError, InputError
+from retention_metrics.periods import Moment, Period
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+_MICROSECONDS_A_DAY = 86_400_000_000
+# Sums of money are cut here before they are compared: an engine may add them up in any order.
+_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Buyers:
+    """A purchase log at the door, and the plan of its customers.
+
+    ``frame`` has a row per customer: ``customer, first, last`` (days of the first and last purchase), ``purchases``
+    (days with one), ``orders`` (rows), and with money ``revenue`` (returns taken off).
+    """
+
+    source: Source
+    events: Events
+    days: nw.LazyFrame[Any]
+    frame: nw.LazyFrame[Any]
+    excluded: Mapping[str, int] | None
+    key: str
+
+    @property
+    def as_of(self) -> Moment:
+        """The end of observation."""
+        return self.events.as_of
+
+    @property
+    def valued(self) -> bool:
+        """Whether the log has money."""
+        return self.source.has("value")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know about returns."""
+        if not self.events.negative:
+            return ()
+        return (f"{self.events.negative} rows of negative value are no purchases; they are taken off revenue.",)
+
+
+def buyers(
+    data: NativeFrame,
+    *,
+    customer: str,
+    time: str,
+    value: str | None,
+    as_of: object,
+    tz: str | None = None,
+    by: str | None = None,
+    audit: bool = True,
+    first_day: int | None = None,
+) -> Buyers:
+    """Read a purchase log; with ``by`` a customer is a row in each group, with ``first_day`` earlier rows are out."""
+    roles = {"customer": customer, "time": time, "value": value, "by": by}
+    source, times = read_clock(data, roles, tz=tz)
+    extra = {"by": source.column("by")} if by else {}
+    events, _ = audit_events(source, times, as_of=as_of, tz=tz, audit=audit, extra=extra)
+    keys = ("by", "customer") if by else ("customer",)
+    rows = events.kept if first_day is None else events.kept.filter(nw.col("day") >= first_day)
+    days = _days(rows, valued=value is not None, keys=keys)
+    frame = _people(days, valued=value is not None, keys=keys)
+    excluded = events.excluded
+    if events.negative:
+        excluded = {**(excluded or {}), **_without_purchase(rows, keys)}
+        frame = frame.filter(nw.col("purchases") > 0)
+    return Buyers(source, events, days, frame, excluded, customer)
+
+
+def _days(rows: nw.LazyFrame[Any], *, valued: bool, keys: tuple[str, ...]) -> nw.LazyFrame[Any]:
+    """A row per customer and day: its purchases and its money."""
+    bought = (nw.col("value") >= 0).cast(nw.Int64) if valued else nw.lit(1)
+    parts: dict[str, tuple[nw.Expr, Fold]] = {"orders": (bought, "sum")}
+    if valued:
+        parts["revenue"] = (nw.col("value"), "sum")
+    return aggregate(rows, (*keys, "day"), parts)
+
+
+def _people(days: nw.LazyFrame[Any], *, valued: bool, keys: tuple[str, ...]) -> nw.LazyFrame[Any]:
+    bought = nw.col("orders") > 0
+    day = nw.when(bought).then(nw.col("day"))
+    parts: dict[str, tuple[nw.Expr, Fold]] = {
+        "first": (day, "min"),
+        "last": (day, "max"),
+        "purchases": (bought.cast(nw.Int64), "sum"),
+        "orders": (nw.col("orders"), "sum"),
+    }
+    if valued:
+        parts["revenue"] = (nw.col("revenue"), "sum")
+    return aggregate(days, keys, parts)
+
+
+def _without_purchase(rows: nw.LazyFrame[Any], keys: tuple[str, ...]) -> dict[str, int]:
+    """Rows of customers who only ever gave back; asked for where there are negative values at all."""
+    parts: dict[str, tuple[nw.Expr, Fold]] = {
+        "rows": (nw.col("day") * 0 + 1, "sum"),
+        "bought": ((nw.col("value") >= 0).cast(nw.Int64), "max"),
+    }
+    never = aggregate(rows, keys, parts).filter(nw.col("bought") == 0)
+    count = int(collect(never.select(nw.col("rows").sum()))["rows"][0] or 0)
+    return {"no_purchase": count} if count else {}
+
+
+# ---------------------------------------------------------------- tables, a row per customer
+
+
+def measures(
+    people: Buyers, *, unit_days: float, cutoff: int, least: int, money_of_repeats: bool = True
+) -> nw.LazyFrame[Any]:
+    """Every measure of a customer's own purchases, under its final name; the key is still ``customer``."""
+    end = people.as_of.day
+    first, last, purchases = nw.col("first"), nw.col("last"), nw.col("purchases")
+    frame = people.frame
+    money: dict[str, nw.Expr] = {}
+    if people.valued:
+        revenue = nw.col("revenue")
+        money = {"revenue": revenue, "average_order_value": revenue / nw.col("orders").cast(nw.Float64)}
+        if money_of_repeats:
+            frame = _with_first_value(people)
+            again = (revenue - nw.col("first_value")) / (purchases - 1).cast(nw.Float64)
+            money["monetary_value"] = nw.when(purchases > 1).then(again)
+    gap = (last - first).cast(nw.Float64) / (purchases - 1).cast(nw.Float64)
+    columns: dict[str, nw.Expr] = {
+        "first_purchase": first,
+        "last_purchase": last,
+        "purchases": purchases,
+        "orders": nw.col("orders"),
+        **money,
+        "tenure": (nw.lit(end) - first).cast(nw.Int64),
+        "days_since_last": (nw.lit(end) - last).cast(nw.Int64),
+        "mean_gap": nw.when(purchases > 1).then(gap),
+        "frequency": purchases - 1,
+        "recency": (last - first).cast(nw.Float64) / unit_days,
+        "T": (nw.lit(end) - first).cast(nw.Float64) / unit_days,
+        "at_risk": (purchases >= least) & (last <= cutoff),
+    }
+    return with_dates(
+        frame.select("customer", *(column.alias(name) for name, column in columns.items())),
+        "first_purchase",
+        "last_purchase",
+    )
+
+
+def _with_first_value(people: Buyers) -> nw.LazyFrame[Any]:
+    """The customers with the money of their first day of purchase."""
+    bought = people.days.filter(nw.col("orders") > 0).select(
+        "customer", nw.col("day").alias("first"), nw.col("revenue").alias("first_value")
+    )
+    return people.frame.join(bought, on=["customer", "first"], how="left")
+
+
+def with_dates(frame: nw.LazyFrame[Any], *names: str) -> nw.LazyFrame[Any]:
+    """Day numbers as dates of the engine; in pandas, which has none of its own, as datetimes."""
+    if frame.implementation is nw.Implementation.DUCKDB:
+        relation: Any = frame.to_native()
+        dated = ", ".join(f"DATE '1970-01-01' + CAST({name} AS INTEGER) AS {name}" for name in names)
+        found: nw.LazyFrame[Any] = nw.from_native(relation.project(f"* REPLACE ({dated})")).lazy()
+        return found
+    moments = {name: (nw.col(name) * _MICROSECONDS_A_DAY).cast(nw.Datetime("us")) for name in names}
+    if frame.implementation is not nw.Implementation.PANDAS:
+        moments = {name: when.cast(nw.Date) for name, when in moments.items()}
+    return frame.with_columns(*(when.alias(name) for name, when in moments.items()))
+
+
+def finish(people: Buyers, frame: nw.LazyFrame[Any]) -> NativeFrame:
+    """The plan under the caller's name of the key, in the caller's kind; an eager one in the order of the key."""
+    columns = frame.collect_schema().names()
+    if people.key in columns and people.key != "customer":
+        raise ColumnError(
+            f"customer={people.key!r} is also the name of a column of the answer.",
+            argument="customer",
+            column=people.key,
+            fix="Rename it first.",
+        )
+    named = frame.select(*(nw.col(n).alias(people.key if n == "customer" else n) for n in columns))
+    if people.source.lazy:
+        return named.to_native()
+    native = named.sort(people.key).collect().to_native()
+    return native.reset_index(drop=True) if named.implementation is nw.Implementation.PANDAS else native
+
+
+def left_join(
+    people: Buyers, frame: nw.LazyFrame[Any], other: nw.LazyFrame[Any], *, argument: str
+) -> nw.LazyFrame[Any]:
+    """What another table says of each customer, beside it."""
+    if frame.implementation is not other.implementation:
+        raise InputError(
+            f"{argument} is a frame of the library of the transactions ({frame.implementation.name.lower()}); "
+            f"it is one of {other.implementation.name.lower()}.",
+            argument=argument,
+        )
+    try:
+        return frame.join(other, on="customer", how="left")
+    except Exception as error:
+        if "different connections" in str(error):
+            raise InputError(
+                f"{argument} is a relation of another DuckDB connection than the transactions.",
+                argument=argument,
+                fix="Make both in one connection.",
+            ) from None
+        raise
+
+
+def latest(
+    data: NativeFrame,
+    *,
+    customer: str,
+    time: str,
+    as_of: object,
+    argument: str,
+    keep: Mapping[str, str],
+) -> tuple[Source, nw.LazyFrame[Any], Events]:
+    """Each customer's last day in a log, its rows, and the least of some columns on that day."""
+    roles: dict[str, str | None] = {"customer": customer, "time": time, **keep}
+    source, times = read_clock(data, roles, tz=None)
+    extra = {role: source.column(role) for role in keep}
+    events, _ = audit_events(source, times, as_of=as_of, extra=extra)
+    rows = events.kept
+    for role in keep:
+        if source.dtype(role).is_float():
+            rows = rows.filter(~nw.col(role).is_null() & ~nw.col(role).is_nan())
+        elif len(keep) == 1:
+            rows = rows.filter(~nw.col(role).is_null())
+    parts: dict[str, tuple[nw.Expr, Fold]] = {"last": (nw.col("day"), "max"), "rows": (nw.col("day") * 0 + 1, "sum")}
+    found = aggregate(rows, ("customer",), parts)
+    if keep:
+        lowest: dict[str, tuple[nw.Expr, Fold]] = {role: (nw.col(role), "min") for role in keep}
+        on_day = aggregate(rows, ("customer", "day"), lowest).with_columns(nw.col("day").alias("last")).drop("day")
+        found = found.join(on_day, on=["customer", "last"], how="left")
+    return source, found, events
+
+
+def last_contact(data: NativeFrame, *, customer: str, time: str, as_of: object) -> nw.LazyFrame[Any]:
+    """Each customer's last contact, as a date."""
+    _, found, _ = latest(data, customer=customer, time=time, as_of=as_of, argument="contacts", keep={})
+    return with_dates(found.select("customer", nw.col("last").alias("last_contact")), "last_contact")
+
+
+def last_rating(data: NativeFrame, *, customer: str, time: str, rating: str, as_of: object) -> nw.LazyFrame[Any]:
+    """Each customer's latest answer; of several on one day the lowest."""
+    source, found, _ = latest(
+        data, customer=customer, time=time, as_of=as_of, argument="responses", keep={"rating": rating}
+    )
+    if not source.dtype("rating").is_numeric():
+        raise ColumnError(
+            f"rating={rating!r} is a column of numbers; it holds {source.dtype('rating')}.",
+            argument="rating",
+            column=rating,
+        )
+    return found.select("customer", nw.col("rating").cast(nw.Float64).alias("last_rating"))
+
+
+# ---------------------------------------------------------------- rhythm
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """What a model of gaps needs: distinct (gaps, their sum) with counts, and the sum of the gaps' logs."""
+
+    gaps: Floats
+    total: Floats
+    customers: Floats
+    log_sum: float
+
+
+def gaps(people: Buyers) -> Gaps:
+    """The gaps between purchases, folded in the engine."""
+    repeat = people.frame.filter(nw.col("purchases") > 1).select(
+        (nw.col("purchases") - 1).alias("gaps"), (nw.col("last") - nw.col("first")).alias("total")
+    )
+    counted = collect(aggregate(repeat, ("gaps", "total"), {"customers": (nw.col("gaps") * 0 + 1, "sum")}))
+    rows = np.array(sorted(zip(*(counted[n] for n in ("gaps", "total", "customers")), strict=True)), dtype=np.float64)
+    rows = rows.reshape(-1, 3)
+    return Gaps(rows[:, 0], rows[:, 1], rows[:, 2], _log_sum(people))
+
+
+def _log_sum(people: Buyers) -> float:
+    """The sum of the logs of all gaps: from the distinct lengths of a gap, which are few."""
+    bought = people.days.filter(nw.col("orders") > 0).select("customer", "day")
+    if bought.implementation is nw.Implementation.PYARROW:
+        # PyArrow has no window that looks back.
+        cells = collect(bought)
+        codes = np.unique(np.asarray(cells["customer"]), return_inverse=True)[1]
+        day = np.asarray(cells["day"], dtype=np.int64)
+        order = np.lexsort((day, codes))
+        step = np.diff(day[order])[np.diff(codes[order]) == 0]
+        lengths, counts = np.unique(step, return_counts=True)
+        return float(counts @ np.log(lengths))
+    before = nw.col("day").shift(1).over("customer", order_by="day")
+    steps = bought.with_columns((nw.col("day") - before).alias("gap")).filter(~nw.col("gap").is_null())
+    found = collect(aggregate(steps, ("gap",), {"rows": (nw.col("day") * 0 + 1, "sum")}))
+    pairs = np.array(sorted(zip(found["gap"], found["rows"], strict=True)), dtype=np.float64).reshape(-1, 2)
+    return float(pairs[:, 1] @ np.log(pairs[:, 0]))
+
+
+def judged(table: NativeFrame, *, keep: Sequence[str], least: int, below: float, ahead: str | None) -> NativeFrame:
+    """Who is at risk by a probability that stands in the table, and the money at stake."""
+    frame = nw.from_native(table)
+    rhythm = nw.col("purchases") >= least
+    certain = nw.when(rhythm & ~nw.col("probability").is_nan()).then(nw.col("probability"))
+    frame = frame.with_columns(certain.alias("probability"))
+    frame = frame.with_columns((rhythm & (nw.col("probability") < below)).fill_null(False).alias("at_risk"))
+    columns = [*keep, "at_risk", "probability"]
+    if ahead is not None:
+        per_purchase = nw.col("revenue") / nw.col("purchases").cast(nw.Float64)
+        frame = frame.with_columns(_stake(per_purchase * nw.col(ahead)).alias("value_at_stake"))
+        columns.append("value_at_stake")
+    return frame.select(*columns).to_native()
+
+
+def _stake(worth: nw.Expr) -> nw.Expr:
+    return nw.when(nw.col("at_risk")).then(worth).otherwise(nw.lit(0.0))
+
+
+def silent(frame: nw.LazyFrame[Any], *, keep: Sequence[str], days: float) -> nw.LazyFrame[Any]:
+    """The plain rule's answer, with the money at stake where there is money."""
+    columns = [*keep, "at_risk"]
+    if "revenue" in frame.collect_schema().names():
+        per_purchase = nw.col("revenue") / nw.col("purchases").cast(nw.Float64)
+        gap = nw.when(nw.col("mean_gap") > 0).then(nw.col("mean_gap"))
+        frame = frame.with_columns(_stake(per_purchase * days / gap).alias("value_at_stake"))
+        columns.append("value_at_stake")
+    return frame.select(*columns)
+
+
+# ---------------------------------------------------------------- segments
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Upper ends of the scores 1 to 4 of each measure."""
+
+    last: tuple[float, ...]
+    purchases: tuple[float, ...]
+    revenue: tuple[float, ...]
+
+
+def cuts(people: Buyers) -> Cuts:
+    """The quintiles of the last day of purchase, of purchases and of money, in one query."""
+    names = ("last", "purchases", *(("revenue",) if people.valued else ()))
+    frame = people.frame.select(*(_measure(name).alias(name) for name in names))
+    parts = [
+        nw.col(name).quantile(step / 5, interpolation="linear").alias(f"{name}{step}")
+        for name in names
+        for step in range(1, 5)
+    ]
+    found = collect(frame.select(*parts))
+    ends = {n: tuple(round(float(found[f"{n}{step}"][0]), _DIGITS) for step in range(1, 5)) for n in names}
+    return Cuts(ends["last"], ends["purchases"], ends.get("revenue", ()))
+
+
+def _measure(name: str) -> nw.Expr:
+    number = nw.col(name).cast(nw.Float64)
+    return number.round(_DIGITS) if name == "revenue" else number
+
+
+def _score(number: nw.Expr, ends: Sequence[float]) -> nw.Expr:
+    """1 plus the ends that a value exceeds, so that equal values share a score."""
+    score: nw.Expr = nw.lit(1)
+    for end in ends:
+        score = score + (number > end).cast(nw.Int64)
+    return score.cast(nw.Int64)
+
+
+def scores(ends: Cuts, grid: Mapping[tuple[int, int], str]) -> list[nw.Expr]:
+    """The scores and the segment, as columns over the plan of the customers."""
+    recency, frequency = _score(_measure("last"), ends.last), _score(_measure("purchases"), ends.purchases)
+    columns = [recency.alias("recency_score"), frequency.alias("frequency_score")]
+    if ends.revenue:
+        columns.append(_score(_measure("revenue"), ends.revenue).alias("monetary_score"))
+    return [*columns, _segment(recency * 10 + frequency, grid).alias("segment")]
+
+
+def _segment(cell: nw.Expr, grid: Mapping[tuple[int, int], str]) -> nw.Expr:
+    by_name: dict[str, list[int]] = {}
+    for (recency, frequency), name in grid.items():
+        by_name.setdefault(name, []).append(recency * 10 + frequency)
+    names = list(by_name)
+    chosen: nw.Expr = nw.lit(names[-1])
+    for name in reversed(names[:-1]):
+        chosen = nw.when(cell.is_in(by_name[name])).then(nw.lit(name)).otherwise(chosen)
+    return chosen
+
+
+def segmented(people: Buyers, grid: Mapping[tuple[int, int], str]) -> nw.LazyFrame[Any]:
+    """A row per customer with what the scores are of, the scores and the segment."""
+    end = people.as_of.day
+    frame = people.frame.with_columns(
+        (nw.lit(end) - nw.col("last")).cast(nw.Int64).alias("days_since_last"), *scores(cuts(people), grid)
+    )
+    names = ["customer", "days_since_last", "purchases", *(["revenue"] if people.valued else [])]
+    marks = ["recency_score", "frequency_score", *(["monetary_score"] if people.valued else []), "segment"]
+    return frame.select(*names, *marks)
+
+
+def moves(before: Buyers, after: Buyers, grid: Mapping[tuple[int, int], str], newcomer: str) -> dict[str, list[Any]]:
+    """Customers by segment at two dates: ``was, now, customers``."""
+    then = segmented(before, grid).select("customer", nw.col("segment").alias("was"))
+    now = segmented(after, grid).select("customer", nw.col("segment").alias("now"))
+    both = now.join(then, on="customer", how="left").with_columns(nw.col("was").fill_null(newcomer))
+    one = both.with_columns(nw.lit(1).alias("one"))
+    return collect(aggregate(one, ("was", "now"), {"customers": (nw.col("one"), "sum")}))
+
+
+def sizes(table: NativeFrame, *, value: str | None) -> dict[str, list[Any]]:
+    """Customers and money by the segment of a table."""
+    frame = nw.from_native(table).lazy()
+    parts: dict[str, tuple[nw.Expr, Fold]] = {"customers": (nw.col("recency_score") * 0 + 1, "sum")}
+    if value is not None:
+        parts["revenue"] = (nw.col(value), "sum")
+    return collect(aggregate(frame, ("segment",), parts))
+
+
+def audience_marks(people: Buyers, *, best: float, current_from: int) -> nw.LazyFrame[Any]:
+    """Who belongs to which audience among those who have bought."""
+    measure = _measure("revenue" if people.valued else "purchases")
+    edge = collect(people.frame.select(measure.quantile(1 - best, interpolation="linear").alias("edge")))["edge"][0]
+    current = nw.col("last") >= current_from
+    columns = {
+        "seed": measure >= round(float(edge), _DIGITS),
+        "exclusion": current,
+        "remarketing": ~current,
+        "retargeting": nw.lit(False),
+    }
+    return people.frame.select("customer", *(column.alias(name) for name, column in columns.items()))
+
+
+def visitors(
+    frame: nw.LazyFrame[Any], data: NativeFrame, *, customer: str, time: str, as_of: object
+) -> nw.LazyFrame[Any]:
+    """The audiences with a row for everyone who has visited and not bought."""
+    _, seen, _ = latest(data, customer=customer, time=time, as_of=as_of, argument="visits", keep={})
+    if seen.implementation is not frame.implementation:
+        raise InputError("visits is a frame of the library of the transactions.", argument="visits")
+    only = seen.select("customer").join(frame.select("customer"), on="customer", how="anti")
+    marks = {"seed": False, "exclusion": False, "remarketing": False, "retargeting": True}
+    rows = only.select("customer", *(nw.lit(mark).alias(name) for name, mark in marks.items()))
+    return nw.concat([frame, rows], how="vertical")
+
+
+# ---------------------------------------------------------------- contacts
+
+
+def contact_table(
+    data: NativeFrame,
+    *,
+    customer: str,
+    time: str,
+    as_of: object,
+    every_days: int,
+    keep: Sequence[str],
+    purchases: tuple[NativeFrame, str] | None,
+    days: Sequence[int],
+) -> tuple[Buyers, nw.LazyFrame[Any]]:
+    """When each was last in touch, whether that is too long ago, and which message has come due."""
+    source, found, events = latest(
+        data, customer=customer, time=time, as_of=as_of, argument="contacts", keep={name: name for name in keep}
+    )
+    end = events.as_of.day
+    # Of buyers who were never in touch the days are missing, for which pandas has no whole number.
+    silence = nw.lit(end) - nw.col("last")
+    found = with_dates(found.with_columns(nw.col("last").alias("last_contact")), "last_contact")
+    people = Buyers(source, events, found, found, events.excluded, customer)
+    if purchases is not None:
+        bought = buyers(purchases[0], customer=customer, time=purchases[1], value=None, as_of=events.as_of.date)
+        mine = bought.frame.select("customer", nw.col("last").alias("bought"))
+        everyone = nw.concat([found.select("customer"), mine.select("customer")], how="vertical").unique("customer")
+        found = left_join(people, left_join(people, everyone, found, argument="contacts"), mine, argument="purchases")
+    columns: dict[str, nw.Expr] = {
+        "last_contact": nw.col("last_contact"),
+        "contacts": nw.col("rows").fill_null(0).cast(nw.Int64),
+        **{name: nw.col(name) for name in keep},
+        "days_since_contact": silence,
+        "due": (silence > every_days).fill_null(False) | nw.col("last").is_null(),
+    }
+    if purchases is not None:
+        columns["days_since_purchase"] = nw.lit(end) - nw.col("bought")
+        columns |= {"message_day": _message_day(end, days)} if days else {}
+    return people, found.select("customer", *(column.alias(name) for name, column in columns.items()))
+
+
+def _message_day(end: int, days: Sequence[int]) -> nw.Expr:
+    """The latest message whose day has come since the last purchase, where nobody was in touch since that day."""
+    first, *later = sorted(days)
+    due: nw.Expr = _come_due(end, first)
+    for day in later:
+        due = _come_due(end, day).otherwise(due)
+    return due
+
+
+def _come_due(end: int, day: int) -> Any:
+    unsent = nw.col("last").is_null() | (nw.col("last") < nw.col("bought") + day)
+    return nw.when((nw.col("bought") + day <= end) & unsent).then(nw.lit(day))
+
+
+# ---------------------------------------------------------------- summaries
+
+
+@dataclass(frozen=True)
+class GroupSums:
+    """Sums over the customers of each group, in the order of the groups."""
+
+    groups: tuple[Any, ...]
+    sums: Mapping[str, Floats]
+
+
+def group_sums(people: Buyers, parts: Mapping[str, nw.Expr], *, grouped: bool) -> GroupSums:
+    """Add row expressions over customers, in one query."""
+    rows = people.frame.select(
+        *(["by"] if grouped else []), *(part.cast(nw.Float64).alias(name) for name, part in parts.items())
+    )
+    totals = [nw.col(name).sum().alias(name) for name in parts]
+    found = collect(rows.group_by("by").agg(*totals) if grouped else rows.select(*totals))
+    size = len(found[next(iter(parts))])
+    groups = tuple(found["by"]) if grouped else (None,) * size
+    order = sorted(range(size), key=lambda row: (isinstance(groups[row], str), groups[row])) if grouped else [0]
+    sums = {name: np.array([found[name][row] or 0.0 for row in order], dtype=np.float64) for name in parts}
+    return GroupSums(tuple(groups[row] for row in order), sums)
+
+
+def ratio_sums(people: Buyers, *, numerator: str, denominator: str | None, grouped: bool) -> GroupSums:
+    """The sums of the ratio estimator: of a column per customer, or over another column."""
+    y = nw.col(numerator).cast(nw.Float64)
+    one = nw.col("purchases").cast(nw.Float64) * 0 + 1
+    x = nw.col(denominator).cast(nw.Float64) if denominator else one
+    parts = {"n": one, "x": x, "y": y, "xx": x * x, "xy": x * y, "yy": y * y}
+    return group_sums(people, parts, grouped=grouped)
+
+
+def repeat_sums(people: Buyers, *, within_days: int | None, grouped: bool) -> GroupSums:
+    """Customers, those who bought on another day, and those not yet observed long enough."""
+    one = nw.col("purchases") * 0 + 1
+    if within_days is None:
+        parts = {"n": one, "repeated": (nw.col("purchases") > 1).cast(nw.Int64), "too_young": one * 0}
+        return group_sums(people, parts, grouped=grouped)
+    keys = ["by", "customer"] if grouped else ["customer"]
+    firsts = people.frame.select(*keys, "first")
+    bought = people.days.filter(nw.col("orders") > 0).select(*keys, "day").join(firsts, on=keys, how="left")
+    soon = (nw.col("day") > nw.col("first")) & (nw.col("day") <= nw.col("first") + within_days)
+    frame = aggregate(
+        bought, tuple(keys), {"first": (nw.col("first"), "min"), "soon": (soon.cast(nw.Int64), "max")}
+    ).with_columns(nw.col("soon").alias("purchases"))
+    old = (nw.col("first") + within_days < people.as_of.observed_until).cast(nw.Int64)
+    parts = {"n": old, "repeated": old * nw.col("soon"), "too_young": 1 - old}
+    return group_sums(Buyers(**{**_fields(people), "frame": frame}), parts, grouped=grouped)
+
+
+def _fields(people: Buyers) -> dict[str, Any]:
+    names = ("source", "events", "days", "frame", "excluded", "key")
+    return {name: getattr(people, name) for name in names}
+
+
+def age_sums(people: Buyers, period: Period) -> dict[str, list[Any]]:
+    """Spend at each age beside that of the age before, of customers observed to the end of both.
+
+    ``x`` is the spend of the age before and ``y`` of this one; who bought in both stayed.
+    """
+    until = int(period.index_of(np.array([people.as_of.observed_until]))[0])
+    cells = people.events.kept.select("customer", "period", "value")
+    spent = aggregate(cells, ("customer", "period"), {"y": (nw.col("value"), "sum")})
+    firsts = aggregate(spent, ("customer",), {"start": (nw.col("period"), "min")})
+    aged = spent.join(firsts, on="customer", how="left").with_columns((nw.col("period") - nw.col("start")).alias("age"))
+    aged = aged.filter(nw.col("period") < until).select("customer", "start", "age", "y")
+    before = aged.select("customer", "start", (nw.col("age") + 1).alias("age"), nw.col("y").alias("x"))
+    before = before.filter(nw.col("start") + nw.col("age") < until)
+    pairs = before.join(aged.select("customer", "age", "y"), on=["customer", "age"], how="left")
+    x, stayed = nw.col("x"), ~nw.col("y").is_null()
+    y = nw.when(stayed).then(nw.col("y")).otherwise(nw.lit(0.0))
+    kept = stayed.cast(nw.Float64)
+    parts: dict[str, tuple[nw.Expr, Fold]] = {
+        "active_before": (x * 0 + 1, "sum"),
+        "spent_before": (x, "sum"),
+        "n": (kept, "sum"),
+        "x": (x * kept, "sum"),
+        "y": (y, "sum"),
+        "xx": (x * x * kept, "sum"),
+        "xy": (x * y, "sum"),
+        "yy": (y * y, "sum"),
+    }
+    paired = collect(aggregate(pairs, ("age",), parts))
+    alone: dict[str, tuple[nw.Expr, Fold]] = {"active": (nw.col("y") * 0 + 1, "sum"), "spent": (nw.col("y"), "sum")}
+    here = collect(aggregate(aged, ("age",), alone))
+    starts = collect(aggregate(firsts, ("start",), {"customers": (nw.col("start") * 0 + 1, "sum")}))
+    return {
+        **{f"pair_{n}": c for n, c in paired.items()},
+        **here,
+        **{f"start_{n}": c for n, c in starts.items()},
+        "until": [until],
+    }
+
+
+def with_period(
+    people_data: NativeFrame, *, customer: str, time: str, value: str, as_of: object, period: Period
+) -> Buyers:
+    """A purchase log whose rows know their period."""
+    source, times = read_clock(people_data, {"customer": customer, "time": time, "value": value}, tz=period.tz)
+    events, _ = audit_events(source, times, as_of=as_of, tz=period.tz, extra={"period": times.index(period)})
+    return Buyers(source, events, events.kept, events.kept, events.excluded, customer)
+
+
+# ---------------------------------------------------------------- tables that are there already
+
+
+def net_margins(
+    data: NativeFrame, *, margin: str, cost: str, low: str | None, high: str | None, quantile: float
+) -> tuple[NativeFrame, Source]:
+    """Expected margin less cost, how surely it is below zero, and what follows; arithmetic in the engine."""
+    roles = {"margin": margin, "cost": cost, "low": low, "high": high}
+    source = adopt(data, roles)
+    for role in source.roles:
+        if not source.dtype(role).is_numeric():
+            raise ColumnError(
+                f"{role}={source.roles[role]!r} is a column of numbers; it holds {source.dtype(role)}.",
+                argument=role,
+                column=source.roles[role],
+            )
+    names = ("net_margin", *(("probability_of_loss",) if low else ()), "decision")
+    clash = [name for name in names if name in source.columns]
+    if clash:
+        raise ColumnError(f"the table already has a column {clash[0]!r}, which the answer adds.", column=clash[0])
+    net = source.column("margin").cast(nw.Float64) - source.column("cost").cast(nw.Float64)
+    frame = source.frame.with_columns(nw.when(~net.is_nan()).then(net).alias("net_margin"))
+    known = ~nw.col("net_margin").is_null() & ~nw.col("net_margin").is_nan()
+    loss: nw.Expr = nw.when(known).then((nw.col("net_margin") < 0).cast(nw.Float64))
+    if low and high:
+        error = (source.column("high").cast(nw.Float64) - source.column("low").cast(nw.Float64)) / (2 * quantile)
+        sure = (nw.col("net_margin") < 0).cast(nw.Float64)
+        loss = nw.when(error > 0).then(_normal_cdf(-nw.col("net_margin") / error)).otherwise(sure)
+        loss = nw.when(known).then(loss)
+        frame = frame.with_columns(loss.alias("probability_of_loss"))
+        loss = nw.col("probability_of_loss")
+    named = (
+        nw.when(loss > 0.95)
+        .then(nw.lit("let_go"))
+        .otherwise(nw.when(loss < 0.05).then(nw.lit("keep")).otherwise(nw.when(~loss.is_null()).then(nw.lit("unsure"))))
+    )
+    native = frame.with_columns(named.alias("decision"))
+    return (native.to_native() if source.lazy else native.collect().to_native()), source
+
+
+def _normal_cdf(z: nw.Expr) -> nw.Expr:
+    """The normal distribution function by arithmetic that every engine has: Abramowitz & Stegun (1964), 26.2.17."""
+    size = z.abs()
+    t = 1 / (1 + 0.2316419 * size)
+    tail: nw.Expr = t * 1.330274429 - 1.821255978
+    for coefficient in (1.781477937, -0.356563782, 0.319381530):
+        tail = tail * t + coefficient
+    tail = tail * t * (size * size * -0.5).exp() * 0.3989422804014327
+    return nw.when(z < 0).then(tail).otherwise(1 - tail)
+
+
+def early_leavers(
+    data: NativeFrame, *, onboarded: str, duration: str, churned: str, first_use: str | None
+) -> tuple[dict[str, list[Any]], str, dict[str, int]]:
+    """Distinct (onboarded, duration, churned, first use) with counts, and the rows that do not say."""
+    roles = {"onboarded": onboarded, "duration": duration, "churned": churned, "first_use": first_use}
+    source = adopt(data, roles)
+    columns = {role: source.column(role).cast(nw.Float64) for role in source.roles}
+    frame = source.frame.select(*(column.alias(role) for role, column in columns.items()))
+    needed = ("onboarded", "duration", "churned")
+    unknown: nw.Expr = nw.lit(False)
+    for role in needed:
+        unknown = unknown | nw.col(role).is_null() | nw.col(role).is_nan()
+    frame = frame.with_columns(unknown.cast(nw.Int64).alias("unknown"), nw.lit(1).alias("one"))
+    keys = (*source.roles, "unknown")
+    cells = collect(aggregate(frame, keys, {"customers": (nw.col("one"), "sum")}))
+    kept = [row for row, mark in enumerate(cells["unknown"]) if not mark]
+    missing = sum(count for count, mark in zip(cells["customers"], cells["unknown"], strict=True) if mark)
+    listed = {name: [column[row] for row in kept] for name, column in cells.items() if name != "unknown"}
+    return listed, source.backend, {"missing_answer": int(missing)} if missing else {}

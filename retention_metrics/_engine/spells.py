@@ -1,0 +1,384 @@
+"""Subscription intervals to spells of being a customer, and what happened in each window, in the user's engine.
+
+A spell is a customer's time without a gap: subscriptions that overlap or abut are one. Days count: a subscription that
+begins on the day on which another ends goes on from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_metrics._engine.activity import KEYS
+from retention_metrics._engine.adopt import NativeFrame, Source, collect
+from retention_metrics._engine.audit import Fold, aggregate
+from retention_metrics._engine.join import cross_with, join_table
+from retention_metrics._engine.subscriptions import Opened, open_log
+from retention_metrics.errors import ColumnError, InputError
+from retention_metrics.periods import Moment, Period
+
+Days = NDArray[np.int64]
+# Days that lie before and after every other one.
+BEFORE, NEVER = -(10**7), 10**7
+_ENDED = ("endings", "carried", "once", "final", "gone", "leavers", "fresh")
+
+
+@dataclass(frozen=True)
+class Spells:
+    """Audited intervals, not yet run: ``first, after`` of each row by customer (and group)."""
+
+    source: Source
+    rows: nw.LazyFrame[Any]
+    as_of: Moment
+    first_day: int
+    last_day: int
+    excluded: Mapping[str, int]
+    cut: bool
+
+    @property
+    def backend(self) -> str:
+        """The library whose eager frames ``Result.to_frame`` gives."""
+        return self.source.backend
+
+    @property
+    def grouped(self) -> bool:
+        """Whether there is a column of groups."""
+        return self.source.has("by")
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What names a customer: within a group where there are groups."""
+        return KEYS if self.grouped else KEYS[1:]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Half-open windows of days [first, after), which may overlap and leave gaps."""
+
+    first: Days
+    after: Days
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether each begins where the one before it ends."""
+        return bool((self.first[1:] == self.after[:-1]).all())
+
+
+@dataclass(frozen=True)
+class WindowCounts:
+    """Counts of one group in every window, in the order of the windows.
+
+    ``start`` and ``end`` are the customers at the last instant before the window and at its own last instant,
+    ``joined`` those whose first spell began in it. ``ended`` holds, by kind of ending (None without kinds), the counts
+
+    - ``endings``: spells that ended in the window;
+    - ``carried``: customers at the start with an ending;
+    - ``once``: those of them who did not come back in the window;
+    - ``gone``: customers at the start who are not there at the end;
+    - ``final``: customers with an ending who are not there at the end;
+    - ``leavers``: customers with an ending;
+    - ``fresh``: customers who joined in the window and have an ending;
+    - ``older``: customers with an ending who did not join in the window.
+    """
+
+    start: Days
+    end: Days
+    joined: Days
+    ended: Mapping[str | None, Mapping[str, Days]]
+    amounts: Mapping[str | None, NDArray[np.float64]]
+
+    def total(self, name: str) -> Days:
+        """A count over all kinds of ending."""
+        counts = [kind[name] for kind in self.ended.values()]
+        return np.sum(counts, axis=0) if counts else np.zeros_like(self.start)
+
+
+def read(
+    data: NativeFrame, roles: Mapping[str, str | None], *, period: Period, as_of: object, horizon: int | None = None
+) -> Spells:
+    """Audit intervals; ``roles`` names ``customer, start, end`` and any of ``by, kind, amount``.
+
+    Without ``as_of`` observation ends on the day ``horizon``, or else on the log's last date. A log that ends with
+    ends alone was then cut at that date: what runs to its edge has not ended.
+    """
+    log = open_log(data, roles, period=period, as_of=as_of)
+    _refuse_types(log.source)
+    last, cut = _end_of_log(log, horizon)
+    opens, closes = log.opens, log.closes
+    runs_on = closes.time.is_null() | closes.after(last)
+    if cut:
+        runs_on = runs_on | (closes.day >= last.day)
+    source = log.source
+    extra = [source.column("kind").cast(nw.String).alias("kind")] if source.has("kind") else []
+    extra += [source.column("amount").cast(nw.Float64).alias("amount")] if source.has("amount") else []
+    rows = log.kept(last).select(
+        *((source.column("by").alias("by"),) if source.has("by") else ()),
+        source.column("customer").alias("customer"),
+        opens.day.cast(nw.Int64).alias("first"),
+        nw.when(runs_on).then(nw.lit(NEVER)).otherwise(closes.day).cast(nw.Int64).alias("after"),
+        *extra,
+    )
+    last_seen = max(log.found["last_start"], log.found["last_end"] or 0)
+    return Spells(source, rows, last, log.found["first_start"], last_seen, log.excluded, cut)
+
+
+def _end_of_log(log: Opened, horizon: int | None) -> tuple[Moment, bool]:
+    if log.until is not None:
+        return log.until, False
+    if horizon is not None:
+        return Moment(horizon), False
+    cut = (log.found["last_end"] or 0) > log.found["last_start"]
+    return log.last_date, cut
+
+
+def _refuse_types(source: Source) -> None:
+    words = (nw.String, nw.Categorical, nw.Enum, nw.Object, nw.Unknown)
+    if source.has("kind") and source.dtype("kind") not in words:
+        raise ColumnError(
+            f"{source.roles['kind']!r} is a column of words; it holds {source.dtype('kind')}.",
+            argument="kind",
+            column=source.roles["kind"],
+            fix="Name the kinds, for instance 'voluntary' and 'involuntary'.",
+        )
+    if source.has("amount") and not source.dtype("amount").is_numeric():
+        raise ColumnError(
+            f"{source.roles['amount']!r} is a column of numbers; it holds {source.dtype('amount')}.",
+            argument="revenue",
+            column=source.roles["amount"],
+        )
+
+
+def refuse_amounts(log: Spells) -> None:
+    """Refuse amounts that are missing, infinite or negative on rows that have ended."""
+    amount = nw.col("amount")
+    bad = amount.is_null() | amount.is_nan() | ~amount.is_finite() | (amount < 0)
+    rows = log.rows.filter(nw.col("after") < NEVER).select(bad.fill_null(True).cast(nw.Int64).alias("bad"))
+    count = int(collect(rows.select(nw.col("bad").sum()))["bad"][0] or 0)
+    if count:
+        raise InputError(
+            f"revenue={log.source.roles['amount']!r} is finite and at least 0; {count} rows that ended are not so.",
+            argument="revenue",
+            column=log.source.roles["amount"],
+            count=count,
+        )
+
+
+# ---------------------------------------------------------------- spells
+
+
+def spells(log: Spells) -> nw.LazyFrame[Any]:
+    """A row per spell: ``start, end``, the end before it and the start and end after it, BEFORE and NEVER for none."""
+    keys, order = log.keys, ("first", "after")
+    rows = windowed(log.rows.select(*keys, *order))
+    reach = rows.with_columns(nw.col("after").cum_max().over(*keys, order_by=order).alias("reach"))
+    joined = reach.with_columns(
+        _filled(nw.col("reach").shift(1).over(*keys, order_by=order), BEFORE).alias("previous_end"),
+        nw.col("after").max().over(*keys).alias("last_end"),
+    )
+    heads = joined.filter(nw.col("first") > nw.col("previous_end"))
+    later = {"next_start": nw.col("first"), "own_end": nw.col("previous_end")}
+    ahead = heads.with_columns(
+        *(_filled(column.shift(-1).over(*keys, order_by=order), NEVER).alias(name) for name, column in later.items())
+    )
+    end = nw.when(nw.col("own_end") < NEVER).then(nw.col("own_end")).otherwise(nw.col("last_end"))
+    return ahead.select(*keys, nw.col("first").alias("start"), end.alias("end"), "previous_end", "next_start")
+
+
+def windowed(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """The same rows where running values within a customer can be taken: PyArrow has none, pandas does."""
+    if frame.implementation is not nw.Implementation.PYARROW:
+        return frame
+    moved: nw.LazyFrame[Any] = nw.from_native(frame.collect().to_pandas()).lazy()
+    return moved
+
+
+def _filled(value: nw.Expr, missing: int) -> nw.Expr:
+    return value.fill_null(missing).cast(nw.Int64)
+
+
+# ---------------------------------------------------------------- what happened to each customer in each window
+
+
+def _listed(windows: Windows, first_day: int, last_day: int) -> dict[str, Days]:
+    """A row per day and window that holds it."""
+    spans = [
+        np.arange(max(a, first_day), min(b, last_day + 1)) for a, b in zip(windows.first, windows.after, strict=True)
+    ]
+    lengths = [len(span) for span in spans]
+    table = {"day": np.concatenate(spans) if spans else np.array([], dtype=np.int64)}
+    for name, values in (("window", np.arange(len(spans))), ("a", windows.first), ("b", windows.after)):
+        table[name] = np.repeat(np.asarray(values, dtype=np.int64), lengths)
+    return table
+
+
+def _happenings(log: Spells, windows: Windows) -> nw.LazyFrame[Any]:
+    """A row per customer and window in which a spell began or ended: counts of both."""
+    listed = _listed(windows, log.first_day, log.as_of.day)
+    sides = cross_with(log.source, _with_endings(log), "side", np.array([0, 1], dtype=np.int64))
+    ends = nw.col("side") == 1
+    dated = sides.with_columns(nw.when(ends).then(nw.col("end")).otherwise(nw.col("start")).alias("day"))
+    placed = join_table(dated, "day", listed)
+    a, b, start = nw.col("a"), nw.col("b"), nw.col("start")
+    ended = ends
+    carried, final = ended & (start < a), ended & (nw.col("next_start") >= b)
+    first_ever = nw.col("previous_end") == BEFORE
+    marks = {
+        "starts": ~ends,
+        "joined": ~ends & first_ever,
+        "endings": ended,
+        "carried": carried,
+        "once": carried & final,
+        "final": final,
+        "fresh": ended & first_ever & (start >= a),
+    }
+    folds: dict[str, tuple[nw.Expr, Fold]] = {name: (mark.cast(nw.Int64), "sum") for name, mark in marks.items()}
+    if log.source.has("kind"):
+        last = ended & (nw.col("next_end") >= b)
+        folds["kind"] = (nw.when(last).then(nw.col("kind")), "max")
+    if log.source.has("amount"):
+        lost = nw.when(final).then(nw.col("amount")).otherwise(nw.lit(0.0))
+        folds["amount"] = (lost, "sum")
+    return aggregate(placed, (*log.keys, "window"), folds)
+
+
+def _with_endings(log: Spells) -> nw.LazyFrame[Any]:
+    """The spells, with the kind and the amount of their last day's rows where these are asked for."""
+    found = spells(log)
+    named = [role for role in ("kind", "amount") if log.source.has(role)]
+    if not named:
+        return found
+    order = ("start", "end")
+    found = found.with_columns(
+        _filled(nw.col("end").shift(-1).over(*log.keys, order_by=order), NEVER).alias("next_end")
+    )
+    folds: dict[str, tuple[nw.Expr, Fold]] = {}
+    if "kind" in named:
+        folds["kind"] = (nw.col("kind"), "min")
+    if "amount" in named:
+        folds["amount"] = (nw.col("amount"), "sum")
+    rows = windowed(log.rows).filter(nw.col("after") < NEVER)
+    last_rows = aggregate(rows, (*log.keys, "after"), folds)
+    matched = found.join(last_rows, left_on=[*log.keys, "end"], right_on=[*log.keys, "after"], how="left")
+    if "amount" in named:
+        matched = matched.with_columns(nw.col("amount").fill_null(0.0))
+    return matched
+
+
+def window_counts(log: Spells, windows: Windows) -> dict[Any, WindowCounts]:
+    """Counts by group, and by kind of ending where there is one: the only rows that leave the engine."""
+    whole = windows if windows.contiguous else _with_cells(windows)
+    happened = _happenings(log, _with_edges(whole, log))
+    flags = {
+        "gone": (nw.col("carried") > 0) & (nw.col("final") > 0),
+        "leavers": nw.col("endings") > 0,
+    }
+    folds: dict[str, tuple[nw.Expr, Fold]] = {
+        name: (nw.col(name), "sum") for name in ("starts", "joined", "endings", "carried", "once", "final", "fresh")
+    }
+    folds |= {name: (flag.cast(nw.Int64), "sum") for name, flag in flags.items()}
+    if log.source.has("amount"):
+        gone = nw.when(flags["gone"]).then(nw.col("amount")).otherwise(nw.lit(0.0))
+        folds["amount"] = (gone, "sum")
+    keys = [*(("by",) if log.grouped else ()), *(("kind",) if log.source.has("kind") else ()), "window"]
+    cells = collect(aggregate(happened, tuple(keys), folds))
+    return _by_group(cells, log, windows, len(whole.first))
+
+
+def _with_cells(windows: Windows) -> Windows:
+    """The windows, and after them cells without gap or overlap, from whose counts those at any edge follow."""
+    edges = np.unique(np.concatenate([windows.first, windows.after]))
+    return Windows(np.concatenate([windows.first, edges[:-1]]), np.concatenate([windows.after, edges[1:]]))
+
+
+def _with_edges(windows: Windows, log: Spells) -> Windows:
+    """And after these one for all days before them."""
+    return Windows(
+        np.append(windows.first, min(log.first_day, int(windows.first.min()))),
+        np.append(windows.after, windows.first.min()),
+    )
+
+
+def _by_group(
+    cells: Mapping[str, Sequence[Any]], log: Spells, windows: Windows, before: int
+) -> dict[Any, WindowCounts]:
+    wide = before + 1
+    rows = len(cells["window"])
+    groups = list(cells["by"]) if log.grouped else [None] * rows
+    kinds = list(cells["kind"]) if log.source.has("kind") else [None] * rows
+    counts: dict[Any, dict[str | None, dict[str, Any]]] = {}
+    for place in range(rows):
+        kind = counts.setdefault(groups[place], {}).setdefault(kinds[place], {})
+        for name in (*_ENDED, "starts", "joined", "amount"):
+            column = kind.setdefault(name, np.zeros(wide, dtype=np.float64 if name == "amount" else np.int64))
+            if name in cells:
+                column[cells["window"][place]] += cells[name][place]
+    return {group: _counts(kinds, windows, before) for group, kinds in counts.items()}
+
+
+def _counts(kinds: Mapping[str | None, Mapping[str, Any]], windows: Windows, before: int) -> WindowCounts:
+    n = len(windows.first)
+    total = {name: np.sum([kind[name] for kind in kinds.values()], axis=0) for name in ("starts", "endings", "joined")}
+    change = total["starts"] - total["endings"]
+    # Who is there at an edge: all that began before it, less all that ended. The last window is all days before.
+    cells = change[n:before] if before > n else change[:n]
+    there = change[before] + np.concatenate([[0], np.cumsum(cells)])
+    if before > n:
+        edges = np.unique(np.concatenate([windows.first, windows.after]))
+        start, end = (there[np.searchsorted(edges, edge)] for edge in (windows.first, windows.after))
+    else:
+        start, end = there[:-1], there[1:]
+    ended = {
+        kind: {name: found[name][:n] for name in _ENDED} | {"older": (found["leavers"] - found["fresh"])[:n]}
+        for kind, found in kinds.items()
+        if found["endings"].any()
+    }
+    amounts = {kind: kinds[kind]["amount"][:n] for kind in ended}
+    return WindowCounts(start, end, total["joined"][:n], ended, amounts)
+
+
+def customers_in_several_groups(log: Spells) -> int:
+    """Customers with rows in more than one group."""
+    pairs = aggregate(log.rows, KEYS, {"rows": (nw.col("first") * 0 + 1, "sum")})
+    people = aggregate(pairs, ("customer",), {"groups": (nw.col("rows") * 0 + 1, "sum")})
+    return int(collect(people.select((nw.col("groups") > 1).cast(nw.Int64).sum().alias("n")))["n"][0] or 0)
+
+
+# ---------------------------------------------------------------- one window, customer by customer
+
+
+def customer_table(log: Spells, first: int, after: int, counted: Mapping[str, str]) -> NativeFrame:
+    """A row per customer to whom something happened in the window [first, after), in the caller's kind.
+
+    ``counted`` names, by column, the count of ``WindowCounts`` to which the column says what a customer adds.
+    """
+    one = Windows(np.array([first]), np.array([after]))
+    happened = _happenings(log, one)
+    start, end = nw.col("start"), nw.col("end")
+    edges: dict[str, tuple[nw.Expr, Fold]] = {
+        "in_start": (((start < first) & (end >= first)).cast(nw.Int64), "sum"),
+        "in_end": (((start < after) & (end >= after)).cast(nw.Int64), "sum"),
+    }
+    there = aggregate(spells(log), log.keys, edges)
+    both = windowed(happened).join(there, on=list(log.keys), how="left")
+    number = {name: nw.col(name) for name in ("endings", "carried", "once", "final", "fresh")}
+    number["gone"] = nw.when((nw.col("carried") > 0) & (nw.col("final") > 0)).then(nw.lit(1)).otherwise(nw.lit(0))
+    number["leavers"] = nw.when(nw.col("endings") > 0).then(nw.lit(1)).otherwise(nw.lit(0))
+    number["older"] = number["leavers"] - nw.col("fresh")
+    table = both.sort("customer").select(
+        nw.col("customer").alias(log.source.roles["customer"]),
+        (nw.col("in_start") > 0).alias("in_start"),
+        (nw.col("in_end") > 0).alias("in_end"),
+        (nw.col("joined") > 0).alias("joined"),
+        (nw.col("starts") > nw.col("joined")).alias("came_back"),
+        nw.col("endings").cast(nw.Int64),
+        *(number[count].cast(nw.Int64).alias(f"counted_by_{name}") for name, count in counted.items()),
+    )
+    if log.source.lazy:
+        return table.to_native()
+    eager = nw.maybe_reset_index(table.collect())
+    return eager.to_arrow() if log.source.frame.implementation is nw.Implementation.PYARROW else eager.to_native()

@@ -1,0 +1,494 @@
+"""One view of each customer: the same in every kind of frame, and what a plain loop over the rows gives."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import retention_metrics as rm
+from frames import as_pandas, as_rows, as_sorted_rows
+from reads import Reads
+from retention_metrics.errors import ColumnError, InputError
+
+LOG = {"customer": "who", "time": "when"}
+PAID = {**LOG, "value": "paid"}
+AS_OF = "2024-12-31"
+END = dt.datetime(2024, 12, 31)
+BUYING = rm.clv.BGNBD(r=0.243, alpha=30.0, a=0.793, b=2.426)
+SPEND = rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44)
+TABLES = {
+    "summary": lambda orders: rm.customers.summary(orders, **PAID, as_of=AS_OF),
+    "summary with scores": lambda orders: rm.customers.summary(orders, **PAID, as_of=AS_OF, scores=True),
+    "summary with models": lambda orders: rm.customers.summary(
+        orders, **PAID, as_of=AS_OF, model=BUYING, spend=SPEND, horizon=90.0
+    ),
+    "silence": lambda orders: rm.customers.at_risk(orders, **PAID, as_of=AS_OF),
+    "own rhythm": lambda orders: rm.customers.at_risk(orders, **PAID, as_of=AS_OF, rule="own_rhythm"),
+    "model": lambda orders: rm.customers.at_risk(orders, **PAID, as_of=AS_OF, rule="model", model=BUYING),
+    "segments": lambda orders: rm.customers.segments(orders, **PAID, as_of=AS_OF),
+    "audiences": lambda orders: rm.customers.audiences(orders, **PAID, as_of=AS_OF),
+    "contact_due": lambda orders: rm.customers.contact_due(orders, **LOG, as_of=AS_OF, keep=["shop"]),
+}
+over_tables = pytest.mark.parametrize("verb", TABLES.values(), ids=list(TABLES))
+
+
+@pytest.fixture
+def orders() -> pd.DataFrame:
+    """500 orders of 90 customers in a year, some on one day, some of them small returns."""
+    rng = np.random.default_rng(2024)
+    rate = rng.gamma(0.6, 1.0, 90)
+    paid = np.round(rng.gamma(2.0, 10.0, 500), 2)
+    return pd.DataFrame(
+        {
+            "who": rng.choice(90, 500, p=rate / rate.sum()),
+            "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 365, 500), unit="D"),
+            "paid": np.where(rng.random(500) < 0.04, -0.25, paid),
+            "shop": rng.choice(["north", "south"], 500),
+        }
+    )
+
+
+def by_hand(orders: pd.DataFrame) -> dict[int, dict[str, object]]:
+    """The summary by a loop over the customers."""
+    found = {}
+    for who, rows in orders.groupby("who"):
+        bought = rows[rows["paid"] >= 0]
+        if bought.empty:
+            continue
+        days = sorted(bought["when"].unique())
+        first, last = pd.Timestamp(days[0]), pd.Timestamp(days[-1])
+        gaps = np.diff(np.array(days)).astype("timedelta64[D]").astype(float)
+        again = rows["paid"].sum() - rows.loc[rows["when"] == first, "paid"].sum()
+        found[who] = {
+            "who": who,
+            "first_purchase": first.to_pydatetime(),
+            "last_purchase": last.to_pydatetime(),
+            "purchases": len(days),
+            "orders": len(bought),
+            "revenue": rows["paid"].sum(),
+            "average_order_value": rows["paid"].sum() / len(bought),
+            "monetary_value": again / (len(days) - 1) if len(days) > 1 else None,
+            "tenure": (END - first).days,
+            "days_since_last": (END - last).days,
+            "mean_gap": gaps.mean() if gaps.size else None,
+            "frequency": len(days) - 1,
+            "recency": float((last - first).days),
+            "T": float((END - first).days),
+            "at_risk": len(days) > 1 and last <= pd.Timestamp("2024-09-30"),
+        }
+    return found
+
+
+# ---------------------------------------------------------------- the table
+
+
+def test_a_summary_is_what_a_loop_over_the_rows_gives(frame, orders):
+    expected = by_hand(orders)
+    rows = as_rows(rm.customers.summary(frame(orders), **PAID, as_of=AS_OF))
+    assert {row["who"] for row in rows} == set(expected)
+    assert len({row["at_risk"] for row in rows}) == 2
+    for row in rows:
+        assert list(row) == list(expected[row["who"]])
+        assert row == {name: pytest.approx(cell, rel=1e-9, abs=1e-9) if isinstance(cell, float) else cell
+                       for name, cell in expected[row["who"]].items()}  # fmt: skip
+
+
+@over_tables
+def test_every_kind_of_frame_gives_the_same_table(frame, orders, verb):
+    assert as_sorted_rows(verb(frame(orders)), digits=7) == as_sorted_rows(verb(orders), digits=7)
+
+
+@over_tables
+def test_the_table_is_of_the_caller_s_kind(frame, orders, verb):
+    given = frame(orders)
+    assert type(verb(given).frame) is type(given)
+
+
+@over_tables
+def test_the_order_of_the_rows_does_not_matter(orders, verb):
+    shuffled = orders.sample(frac=1, random_state=7)
+    assert as_sorted_rows(verb(shuffled), digits=7) == as_sorted_rows(verb(orders), digits=7)
+
+
+@pytest.mark.parametrize(
+    ("name", "reads"), [("summary", 1), ("silence", 1), ("segments", 2), ("audiences", 2), ("summary with scores", 2)]
+)
+def test_a_lazy_log_is_read_by_its_audit_and_no_more_than_the_answer_needs(orders, name, reads):
+    kept = orders[orders["paid"] >= 0]
+    source = Reads(pl.from_pandas(kept))
+    table = TABLES[name](source.scan())
+    assert isinstance(table.frame, pl.LazyFrame)
+    assert source.columns == [["paid", "when", "who"]] * reads
+    table._repr_html_()
+    assert len(source.columns) == reads
+
+
+def test_a_log_without_money_has_no_money(orders):
+    columns = rm.customers.summary(orders, **LOG, as_of=AS_OF).frame.columns
+    assert not {"revenue", "average_order_value", "monetary_value"} & set(columns)
+
+
+def test_without_an_audit_as_of_is_needed_and_nothing_is_counted(orders):
+    table = rm.customers.summary(orders, **PAID, as_of=AS_OF, audit=False)
+    assert table.excluded is None
+    with pytest.raises(InputError, match="as_of"):
+        rm.customers.summary(orders, **PAID, audit=False)
+
+
+def test_rows_that_cannot_count_are_counted_by_reason(frame):
+    rows = [("a", "2024-01-01", 5.0), (None, "2024-01-02", 5.0), ("a", None, 5.0), ("a", "2024-01-03", None)]
+    rows += [("late", "2024-03-01", 5.0), ("gave back", "2024-01-05", -5.0)]
+    log = pd.DataFrame(rows, columns=["who", "when", "paid"])
+    table = rm.customers.summary(frame(log), **PAID, as_of="2024-02-01")
+    assert [row["who"] for row in as_rows(table)] == ["a"]
+    assert dict(table.excluded) == {
+        "missing_customer": 1,
+        "missing_time": 1,
+        "missing_value": 1,
+        "after_as_of": 1,
+        "no_purchase": 1,
+    }
+
+
+def test_a_customer_column_with_the_name_of_an_answer_is_refused(frame, orders):
+    with pytest.raises(ColumnError, match="also the name"):
+        rm.customers.summary(frame(orders.rename(columns={"who": "orders"})), customer="orders", time="when")
+
+
+def test_a_customer_column_named_customer_is_taken(frame, orders):
+    table = rm.customers.summary(frame(orders.rename(columns={"who": "customer"})), customer="customer", time="when")
+    assert "customer" in as_rows(table)[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"months": 0}, "months"),
+        ({"minimum_purchases": 0}, "minimum_purchases"),
+        ({"model": BUYING}, "horizon"),
+        ({"spend": SPEND}, "model"),
+        ({"horizon": 3.0}, "model"),
+        ({"time": "day"}, "not a column"),
+        ({"responses": pd.DataFrame()}, "rating"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(orders, options, words):
+    with pytest.raises(InputError, match=words):
+        rm.customers.summary(orders, **{**PAID, **options})
+
+
+def test_models_say_of_each_customer_what_they_say_of_its_history(orders):
+    rows = as_rows(TABLES["summary with models"](orders))
+    for row in rows:
+        history = (row["frequency"], row["recency"], row["T"])
+        assert row["probability_alive"] == pytest.approx(BUYING.probability_alive(*history))
+        expected = BUYING.expected_purchases(*history, horizon=90.0)
+        assert row["expected_purchases"] == pytest.approx(expected)
+        assert row["clv"] == pytest.approx(
+            expected * SPEND.expected_value(row["frequency"], row["monetary_value"] or 0.0)
+        )
+
+
+# ---------------------------------------------------------------- contacts and answers beside it
+
+
+def together(**tables: pd.DataFrame) -> dict[str, object]:
+    """Relations of one connection."""
+    connection = duckdb.connect()
+    for name, table in tables.items():
+        connection.register(f"{name}_in", table)
+        connection.execute(f"create table {name} as select * from {name}_in")
+    return {name: connection.table(name) for name in tables}
+
+
+def beside(convert, orders: pd.DataFrame) -> dict[str, object]:
+    first, second, third = orders["who"].value_counts().index[:3]
+    calls = pd.DataFrame(
+        {"who": [first, first, second], "when": pd.to_datetime(["2024-05-01", "2024-07-03", "2025-01-07"])}
+    )
+    answers = pd.DataFrame(
+        {
+            "who": [first, first, third, third],
+            "at": pd.to_datetime(["2024-05-01", "2024-07-03", "2024-08-01", "2024-08-01"]),
+            "score": [9.0, np.nan, 10.0, 3.0],
+        }
+    )
+    tables = {"orders": orders, "calls": calls, "answers": answers}
+    if convert.__name__ == "as_duckdb":
+        return together(**tables)
+    return {name: convert(table) for name, table in tables.items()}
+
+
+def test_the_last_contact_and_the_last_answer_stand_beside_the_purchases(frame, orders):
+    tables = beside(frame, orders)
+    table = rm.customers.summary(
+        tables["orders"],
+        **PAID,
+        as_of=AS_OF,
+        contacts=tables["calls"],
+        responses=tables["answers"],
+        response_time="at",
+        rating="score",
+    )
+    rows = {row["who"]: row for row in as_rows(table)}
+    first, second, third = (rows[who] for who in orders["who"].value_counts().index[:3])
+    assert first["last_contact"] == dt.datetime(2024, 7, 3)
+    assert second["last_contact"] is None
+    assert (first["last_rating"], second["last_rating"], third["last_rating"]) == (9.0, None, 3.0)
+
+
+def test_tables_of_two_libraries_are_refused(orders):
+    calls = pl.DataFrame({"who": [0], "when": [dt.date(2024, 1, 1)]})
+    with pytest.raises(InputError, match="contacts is a frame of the library"):
+        rm.customers.summary(orders, **PAID, contacts=calls)
+
+
+def test_relations_of_two_connections_are_refused(orders):
+    first, second = together(orders=orders)["orders"], together(calls=orders)["calls"]
+    with pytest.raises(InputError, match="another DuckDB connection"):
+        rm.customers.summary(first, **PAID, contacts=second)
+
+
+def test_who_is_due_a_contact_and_which_message(frame):
+    calls = pd.DataFrame(
+        {
+            "who": ["a", "a", "b", "c"],
+            "when": pd.to_datetime(["2024-01-05", "2024-02-05", "2024-05-20", "2024-05-30"]),
+            "rep": ["Ana", "Bo", "Bo", "Ana"],
+        }
+    )
+    bought = pd.DataFrame(
+        {
+            "who": ["a", "b", "c", "d"],
+            "when": pd.to_datetime(["2024-05-01", "2024-05-20", "2024-05-22", "2024-05-31"]),
+        }
+    )
+    tables = together(calls=calls, bought=bought) if frame.__name__ == "as_duckdb" else None
+    calls, bought = (tables["calls"], tables["bought"]) if tables else (frame(calls), frame(bought))
+    table = rm.customers.contact_due(
+        calls, **LOG, as_of="2024-06-01", every_days=90, keep=["rep"], purchases=bought, message_days=(7, 30)
+    )
+    rows = {row["who"]: row for row in as_rows(table)}
+    assert {who: (row["rep"], row["days_since_contact"], row["due"]) for who, row in rows.items()} == {
+        "a": ("Bo", 117, True),
+        "b": ("Bo", 12, False),
+        "c": ("Ana", 2, False),
+        "d": (None, None, True),
+    }
+    # c was called on day 8, after the message of day 7 had come due
+    assert {who: row["message_day"] for who, row in rows.items()} == {"a": 30, "b": 7, "c": None, "d": None}
+
+
+# ---------------------------------------------------------------- segments
+
+
+def test_scores_are_quintiles_and_equal_values_share_one(frame, orders):
+    rows = as_rows(rm.customers.segments(frame(orders), **PAID, as_of=AS_OF))
+    measures = {"recency_score": "days_since_last", "frequency_score": "purchases", "monetary_score": "revenue"}
+    for score, measure in measures.items():
+        sign = -1 if measure == "days_since_last" else 1
+        values = np.array([sign * row[measure] for row in rows], dtype=float)
+        edges = np.quantile(values, [0.2, 0.4, 0.6, 0.8])
+        assert [row[score] for row in rows] == [1 + int((value > edges + 1e-9).sum()) for value in values]
+        assert {row[score] for row in rows} <= {1, 2, 3, 4, 5}
+
+
+def test_every_pair_of_scores_has_a_segment_with_a_name_in_every_language():
+    from retention_metrics.customers.segments import NEWCOMER, grid
+
+    assert set(grid()) == {(recency, frequency) for recency in range(1, 6) for frequency in range(1, 6)}
+    names = [rm.customers.segment_names(locale) for locale in ("en", "ar", "fa", "zh-Hant")]
+    for named in names:
+        assert set(named) == {*grid().values(), NEWCOMER}
+        assert len(set(named.values())) == len(named)
+
+
+def test_segment_sizes_add_up_and_say_what_is_too_small(frame, orders):
+    table = rm.customers.segments(frame(orders), **PAID, as_of=AS_OF)
+    sizes, rows = rm.customers.segment_sizes(table), as_rows(table)
+    for row in sizes.rows():
+        members = [other for other in rows if other["segment"] == row["segment"]]
+        assert row["customers"] == len(members)
+        assert row["revenue"] == pytest.approx(sum(member["revenue"] for member in members))
+        assert row["low"] < row["share"] < row["high"]
+        assert row["large_enough"] is False
+    assert sum(row["customers"] for row in sizes.rows()) == sizes.customers == len(rows)
+    assert "below 1,000" in sizes.notes[0]
+
+
+def test_a_segment_of_the_size_needed_shows_the_difference_with_the_power_asked_for():
+    """The normal power of a two-sided test of shares 0.45 and 0.55, at the size that the answer names."""
+    from scipy.stats import norm
+
+    log = pd.DataFrame({"who": range(50), "when": "2024-01-01"})
+    needed = rm.customers.segment_sizes(rm.customers.segments(log, **LOG)).needed
+    spread = np.sqrt(2 * 0.25 / np.array([needed, needed - 1]))
+    reached = norm.cdf(0.1 / spread - norm.ppf(0.975))
+    assert reached[0] >= 0.8 > reached[1]
+
+
+def test_moves_between_dates_are_those_of_the_two_tables(frame, orders):
+    log = orders[orders["paid"] >= 0]
+    moves = rm.customers.migrations(frame(log), **PAID, before="2024-06-30", after=AS_OF)
+    tables = [rm.customers.segments(log, **PAID, as_of=day).frame for day in ("2024-06-30", AS_OF)]
+    then, now = (table.set_index("who")["segment"] for table in tables)
+    expected = pd.Series(list(zip(then.reindex(now.index).fillna("not_yet_a_customer"), now, strict=True)))
+    assert {
+        (row["before"], row["after"]): row["customers"] for row in moves.rows()
+    } == expected.value_counts().to_dict()
+    for shares in moves.matrix().values():
+        assert sum(shares.values()) == pytest.approx(1.0)
+
+
+def test_dates_in_the_wrong_order_are_refused(orders):
+    with pytest.raises(InputError, match="before is earlier than after"):
+        rm.customers.migrations(orders, **PAID, before=AS_OF, after="2024-06-30")
+
+
+def test_audiences_are_who_they_say(frame, orders):
+    orders = orders[orders["paid"] >= 0]
+    visits = pd.DataFrame({"who": [0, 1000], "when": pd.to_datetime(["2024-02-01", "2024-02-01"])})
+    if frame.__name__ == "as_duckdb":
+        tables = together(orders=orders, visits=visits)
+    else:
+        tables = {"orders": frame(orders), "visits": frame(visits)}
+    table = rm.customers.audiences(
+        tables["orders"], **PAID, as_of=AS_OF, visits=tables["visits"], current_months=3, best=0.2
+    )
+    rows = {row["who"]: row for row in as_rows(table)}
+    known = by_hand(orders)
+    assert {who for who, row in rows.items() if row["retargeting"]} == {1000}
+    assert {who for who, row in rows.items() if row["exclusion"]} == {
+        who for who, row in known.items() if row["last_purchase"] > dt.datetime(2024, 9, 30)
+    }
+    assert all(row["exclusion"] + row["remarketing"] + row["retargeting"] == 1 for row in rows.values())
+    revenue = {who: row["revenue"] for who, row in known.items()}
+    edge = np.quantile(list(revenue.values()), 0.8)
+    assert {who for who, row in rows.items() if row["seed"]} == {who for who, paid in revenue.items() if paid >= edge}
+
+
+# ---------------------------------------------------------------- rates
+
+
+def test_frequency_and_order_value_are_ratios_of_sums(frame, orders):
+    known = by_hand(orders)
+    frequency = rm.customers.purchase_frequency(frame(orders[orders["paid"] >= 0]), **LOG, as_of=AS_OF)
+    value = rm.customers.average_order_value(frame(orders), **PAID, as_of=AS_OF)
+    purchases, counts, revenue = (
+        np.array([row[name] for row in known.values()], dtype=float) for name in ("purchases", "orders", "revenue")
+    )
+    assert frequency.estimate == pytest.approx(purchases.mean())
+    assert frequency.customers == value.customers == len(known)
+    assert value.estimate == pytest.approx(revenue.sum() / counts.sum())
+    residual = revenue - value.estimate * counts
+    n = len(known)
+    error = np.sqrt(n / (n - 1) * (residual**2).sum()) / counts.sum()
+    from scipy.stats import t
+
+    half = t.ppf(0.975, n - 1) * error / value.estimate
+    assert np.log(value.interval.high / value.estimate) == pytest.approx(half)
+
+
+def test_rates_by_group_are_the_rates_of_the_groups(frame, orders):
+    orders = orders[orders["paid"] >= 0]
+    verbs = {
+        "frequency": lambda log, **by: rm.customers.purchase_frequency(log, **LOG, as_of=AS_OF, **by),
+        "value": lambda log, **by: rm.customers.average_order_value(log, **PAID, as_of=AS_OF, **by),
+        "repeat": lambda log, **by: rm.customers.repeat_rate(log, **LOG, as_of=AS_OF, within_days=60, **by),
+    }
+    for verb in verbs.values():
+        rows = verb(frame(orders), by="shop").rows()
+        assert [row["group"] for row in rows] == ["north", "south"]
+        for row in rows:
+            alone = verb(orders[orders["shop"] == row["group"]])
+            assert (row["rate"], row["low"], row["high"]) == pytest.approx(
+                (alone.estimate, alone.interval.low, alone.interval.high)
+            )
+
+
+def test_the_repeat_rate_gives_all_customers_the_same_time(frame, orders):
+    orders = orders[orders["paid"] >= 0]
+    found = rm.customers.repeat_rate(frame(orders), **LOG, as_of=AS_OF, within_days=60)
+    old = repeated = 0
+    for _, days in orders.groupby("who")["when"]:
+        first = days.min()
+        if first + pd.Timedelta(days=60) <= END:
+            old += 1
+            repeated += ((days > first) & (days <= first + pd.Timedelta(days=60))).any()
+    assert (found.numerator, found.denominator) == (repeated, old)
+    assert found.excluded["customers_observed_too_short"] == orders["who"].nunique() - old
+    assert found.one_time_share.estimate == pytest.approx(1 - found.estimate)
+    assert found.one_time_share.interval.low == pytest.approx(1 - found.interval.high)
+
+
+def test_a_period_limits_what_is_counted(orders):
+    orders = orders[orders["paid"] >= 0]
+    inside = orders[(orders["when"] >= "2024-03-01") & (orders["when"] <= "2024-05-31")]
+    found = rm.customers.purchase_frequency(orders, **LOG, since="2024-03-01", as_of="2024-05-31")
+    assert found.estimate == pytest.approx(len(inside.drop_duplicates(["who", "when"])) / inside["who"].nunique())
+    with pytest.raises(InputError, match="since"):
+        rm.customers.purchase_frequency(orders, **LOG, since="2025-03-01", as_of="2024-05-31")
+
+
+def test_the_interval_of_the_order_value_covers_as_often_as_it_says():
+    """Orders of a customer are alike: 400 bases of 200 customers with their own order value."""
+    rng = np.random.default_rng(1977)
+    hits = 0
+    for _ in range(400):
+        counts = 1 + rng.poisson(2.0, 200)
+        mean = rng.gamma(4.0, 5.0, 200)
+        who = np.repeat(np.arange(200), counts)
+        log = pl.DataFrame({"who": who, "when": dt.date(2024, 1, 1), "paid": rng.gamma(8.0, mean[who] / 8.0)})
+        hits += 20.0 in rm.customers.average_order_value(log, **PAID).interval
+    assert 0.92 <= hits / 400 <= 0.98
+
+
+# ---------------------------------------------------------------- ages
+
+
+def test_spend_by_age_is_what_a_pivot_gives(frame, orders):
+    orders = orders[orders["paid"] >= 0]
+    log = orders.assign(month=orders["when"].dt.month)
+    spent = log.groupby(["who", "month"])["paid"].sum().unstack()
+    first = spent.apply(lambda row: row.first_valid_index(), axis=1)
+    rows = rm.customers.spend_by_age(frame(orders), **PAID, period="month", as_of=AS_OF).rows()
+    for row in rows[:6]:
+        age = row["age"]
+        old = [who for who in spent.index if first[who] + age <= 12]
+        here = np.array([spent.loc[who, first[who] + age] for who in old])
+        assert (row["customers"], row["active"]) == (len(old), int((~np.isnan(here)).sum()))
+        assert row["spend_per_customer"] == pytest.approx(np.nansum(here) / len(old))
+        if age:
+            before = np.array([spent.loc[who, first[who] + age - 1] for who in old])
+            both = ~np.isnan(before) & ~np.isnan(here)
+            assert row["stayers"] == both.sum()
+            assert row["stayer_growth"] == pytest.approx(here[both].sum() / before[both].sum())
+            assert row["leaving_effect"] == pytest.approx(before[both].mean() / np.nanmean(before))
+
+
+def test_small_customers_who_leave_raise_the_mean_and_no_stayer_grows():
+    start = pd.to_datetime(["2024-01-10", "2024-02-10", "2024-03-10"])
+    rows = [(f"large{i}", day, 100.0) for i in range(5) for day in start]
+    rows += [(f"small{i}", start[0], 10.0) for i in range(5)]
+    log = pd.DataFrame(rows, columns=["who", "when", "paid"])
+    found = rm.customers.spend_by_age(log, **PAID, period="month", as_of="2024-03-31").rows()
+    assert [row["spend_per_active"] for row in found] == [55.0, 100.0, 100.0]
+    assert [row["stayer_growth"] for row in found] == [None, 1.0, 1.0]
+    assert found[1]["leaving_effect"] == pytest.approx(100 / 55)
+
+
+def test_an_unfinished_period_is_left_out(orders):
+    found = rm.customers.spend_by_age(orders, **PAID, period="month", as_of="2024-02-15")
+    assert [row["age"] for row in found.rows()] == [0]
+    with pytest.raises(InputError, match="observed to its end"):
+        rm.customers.spend_by_age(orders, **PAID, period="year", as_of="2024-02-15")
+
+
+def test_pandas_in_another_order_of_columns_is_the_same(orders):
+    flipped = as_pandas(orders[orders.columns[::-1]])
+    assert as_sorted_rows(TABLES["summary"](flipped)) == as_sorted_rows(TABLES["summary"](orders))
