@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         clv,
         contracts,
         datasets,
+        drivers,
         errors,
         growth,
         nps,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         plotting,
         results,
         retention,
+        surveys,
         survival,
     )
     from retention_metrics.periods import Period
@@ -33,6 +35,7 @@ _MODULES = (
     "clv",
     "contracts",
     "datasets",
+    "drivers",
     "errors",
     "growth",
     "nps",
@@ -40,6 +43,7 @@ _MODULES = (
     "plotting",
     "results",
     "retention",
+    "surveys",
     "survival",
 )
 _NAMES = {
@@ -57,6 +61,7 @@ __all__ = [
     "contracts",
     "datasets",
     "difference",
+    "drivers",
     "errors",
     "from_dict",
     "growth",
@@ -66,6 +71,7 @@ __all__ = [
     "ratio",
     "results",
     "retention",
+    "surveys",
     "survival",
 ]
 

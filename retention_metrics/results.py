@@ -51,6 +51,8 @@ BACKENDS: tuple[Backend, ...] = ("pandas", "polars", "pyarrow")
 KINDS: Mapping[str, str] = MappingProxyType(
     {
         "benchmarks.band_table": "retention_metrics.benchmarks:BandTable",
+        "benchmarks.claim": "retention_metrics.benchmarks:Claim",
+        "benchmarks.claim_comparison": "retention_metrics.benchmarks:ClaimComparison",
         "benchmarks.placement": "retention_metrics.benchmarks:Placement",
         "churn.by_group": "retention_metrics.churn:ChurnTable",
         "churn.converted_rate": "retention_metrics.churn:ConvertedRate",
@@ -74,6 +76,8 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "contracts.break_even_fee": "retention_metrics.contracts:BreakEvenFee",
         "contracts.compare": "retention_metrics.contracts:TermComparison",
         "contracts.term": "retention_metrics.contracts:Term",
+        "drivers.cross": "retention_metrics.drivers:DriverCross",
+        "drivers.rank": "retention_metrics.drivers:DriverRanking",
         "growth.plateau": "retention_metrics.growth:RevenuePlateau",
         "nps.by_group": "retention_metrics.nps:GroupScores",
         "nps.change": "retention_metrics.nps:ScoreChange",
@@ -93,6 +97,9 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "retention.cohorts": "retention_metrics.retention:CohortTable",
         "retention.day_n": "retention_metrics.retention:DayTable",
         "retention.rate": "retention_metrics.retention:RetentionRate",
+        "surveys.crosstab": "retention_metrics.surveys:SegmentAnswers",
+        "surveys.item": "retention_metrics.surveys:SurveyItem",
+        "surveys.response_rate": "retention_metrics.surveys:ResponseTable",
         "survival.constant_churn": "retention_metrics.survival:ConstantChurn",
         "survival.table": "retention_metrics.survival:SurvivalTable",
         "proportions.difference": "retention_metrics.proportions:ProportionDifference",

@@ -60,9 +60,13 @@ class Cut:
             return key
         if not self.edges:
             return "all"
-        if key == 0:
+        # Where some are missing pandas counts in floats.
+        place = int(key)
+        if place == 0:
             return f"up to {self.edges[0]:g}"
-        return f"above {self.edges[key - 1]:g}" + ("" if key == len(self.edges) else f" up to {self.edges[key]:g}")
+        return f"above {self.edges[place - 1]:g}" + (
+            "" if place == len(self.edges) else f" up to {self.edges[place]:g}"
+        )
 
 
 def cut(source: Source, role: str, *, quantiles: int) -> Cut:

@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from retention_metrics.errors import InputError
+from retention_metrics.plotting.bands import placement_bullet
+from retention_metrics.plotting.drivers import driver_cross, driver_forest
 from retention_metrics.plotting.groups import churn_by_group, estimate_with_interval, promoter_score
 from retention_metrics.plotting.money import contract_comparison, plateau_path
 from retention_metrics.plotting.purchases import expected_against_actual, probability_alive_matrix
@@ -34,8 +36,11 @@ __all__ = [
     "cohort_heat_map",
     "contract_comparison",
     "draw",
+    "driver_cross",
+    "driver_forest",
     "estimate_with_interval",
     "expected_against_actual",
+    "placement_bullet",
     "plateau_path",
     "probability_alive_matrix",
     "promoter_score",
@@ -48,8 +53,11 @@ __all__ = [
 
 _BY_KIND: Mapping[str, str] = MappingProxyType(
     {
+        "benchmarks.placement": "bands:placement_bullet",
         "churn.by_group": "groups:churn_by_group",
         "contracts.compare": "money:contract_comparison",
+        "drivers.cross": "drivers:driver_cross",
+        "drivers.rank": "drivers:driver_forest",
         "growth.plateau": "money:plateau_path",
         "nps.by_group": "scores:scores_by_group",
         "nps.change": "groups:estimate_with_interval",
@@ -66,6 +74,8 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "retention.cohorts": "retention:cohort_heat_map",
         "retention.day_n": "retention:retention_curve",
         "retention.rate": "groups:estimate_with_interval",
+        "surveys.item": "groups:estimate_with_interval",
+        "surveys.response_rate": "groups:estimate_with_interval",
     }
 )
 
