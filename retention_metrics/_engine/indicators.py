@@ -45,7 +45,8 @@ def late(source: Source, measured: Mapping[str, str], outcome_date: str) -> Mapp
 
 def _day(source: Source, role: str) -> nw.Expr:
     column = source.column(role)
-    return column.dt.year().cast(nw.Int64) * 1000 + column.dt.ordinal_day().cast(nw.Int64)
+    # As floats, for a missing date leaves pandas without whole numbers.
+    return column.dt.year().cast(nw.Float64) * 1000 + column.dt.ordinal_day().cast(nw.Float64)
 
 
 @dataclass(frozen=True)
