@@ -393,6 +393,10 @@ class BandTable(Stored):
                 f"values are at least as many as bands, {len(shares) + 1}; got {known.size}.", argument="values"
             )
         names = tuple(bands) if bands is not None else _percentile_bands(shares)
+        if len(names) != len(shares) + 1:
+            raise InputError(
+                f"bands are one more than percentiles, {len(shares) + 1}; got {len(names)}.", argument="bands"
+            )
         edges = np.percentile(known, shares).tolist()
         return cls(
             name=name,
@@ -400,7 +404,7 @@ class BandTable(Stored):
             definition=definition,
             unit=unit,
             bands=names,
-            edges=tuple(Edge(value=edge, owner=above) for edge, above in zip(edges, names[1:], strict=False)),
+            edges=tuple(Edge(value=edge, owner=above) for edge, above in zip(edges, names[1:], strict=True)),
             source=Source(publisher="own data", title=name, url="", year=year, population=population, tier="own"),
             period=period,
             low=float(low),
