@@ -14,11 +14,11 @@
 # %% [markdown]
 # # What drives retention?
 #
-# A telephone company lost a quarter of its customers in one month. *Of all that it knows about them, what goes most
-# with staying, and which of the candidates cannot be told apart?*
+# A telephone company has lost a quarter of its customers. *Of all that it knows about them, what goes most with
+# staying, and which of the candidates cannot be told apart?*
 #
-# The data are the Telco sample: 7,043 customers with contract, services, charges, the months since they joined, and
-# whether they left.
+# The data are IBM's sample of a fictional company: 7,043 customers with contract, services, charges, the months since
+# they joined, and whether they left.
 
 # %%
 # %matplotlib inline
@@ -133,5 +133,5 @@ print(f"{claim.estimate:.1f} times ({low:.1f} to {high:.1f}): {claim.standing} w
 # ## Exercises
 #
 # 1. Rank the same indicators with `outcome="kept"` in place of the time. Which of them moves most, and why?
-# 2. Add a column of pure chance with 50 categories. What is its association, and what is that of the share who stayed in
-#    each category, taken as a number?
+# 2. Add a column of pure chance with 50 categories. What is its association, and what is that of the share who stayed
+#    in each category, taken as a number?

@@ -29,6 +29,11 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+# More customers than these are not resampled one by one.
+_MANY = 20_000
+# The log-rank test takes the square of the number of categories.
+_MOST_CATEGORIES = 500
+
 
 def area(values: Floats, outcome: Flags) -> tuple[float, Floats]:
     """Probability that a customer with the outcome has the higher value, ties half, and the influences [2]_."""
@@ -50,15 +55,25 @@ def level_area(levels: Integers, outcome: Flags) -> tuple[float, Floats]:
     size = int(levels.max()) + 1
     true = np.bincount(levels[outcome], minlength=size).astype(np.float64)
     rows = np.bincount(levels, minlength=size).astype(np.float64)
-    others = rows - 1 > 0
+    false, others = rows - true, np.maximum(rows - 1, 1.0)
     # Without anybody else in the category nothing is known of it: a tie.
-    with_true = np.where(others, (true - 1) / np.maximum(rows - 1, 1), np.nan)[:, None]
-    without_false = np.where(others, true / np.maximum(rows - 1, 1), np.nan)[None, :]
-    higher = np.where(with_true > without_false, 1.0, np.where(with_true < without_false, 0.0, 0.5))
-    np.fill_diagonal(higher, 0.5)
-    false = rows - true
-    below, above = higher @ false / false.sum(), true @ higher / true.sum()
+    alone = rows == 1
+    with_true, with_false = (np.where(alone, np.nan, part / others) for part in (true - 1, true))
+    below = _beaten(with_true, with_false, false) / false.sum()
+    above = _beaten(-with_false, -with_true, true) / true.sum()
     return _placed(np.where(outcome, below[levels], above[levels]), outcome)
+
+
+def _beaten(rates: Floats, others: Floats, weights: Floats) -> Floats:
+    """For each category, the weight of those with a lower rate; its own, equal and unknown rates count half."""
+    known = np.flatnonzero(~np.isnan(others))
+    order = known[np.argsort(others[known], kind="stable")]
+    upto = np.concatenate([[0.0], np.cumsum(weights[order])])
+    lower, equal = (upto[np.searchsorted(others[order], rates, side=side)] for side in ("left", "right"))
+    won = (lower + equal) / 2 + (weights.sum() - upto[-1]) / 2
+    own = np.where(others < rates, 1.0, np.where(others > rates, 0.0, 0.5))
+    unsure = np.full(rates.size, float(weights.sum()) / 2)
+    return np.where(np.isnan(rates), unsure, won + weights * (0.5 - own)).astype(np.float64)
 
 
 def _placed(placements: Floats, outcome: Flags) -> tuple[float, Floats]:
@@ -83,8 +98,8 @@ def level_concordance(levels: Integers, duration: Floats, churned: Flags) -> tup
     overall = float(churned.sum() / duration.sum()) if duration.sum() > 0 else 0.0
     rates = np.where(time > 0, left / np.where(time > 0, time, 1.0), overall)
     better, pairs = _concordant(-rates, duration, churned)
-    for level in range(int(levels.max()) + 1):
-        held = np.flatnonzero(levels == level)
+    ends = np.cumsum(np.bincount(levels))[:-1]
+    for held in np.split(np.argsort(levels, kind="stable"), ends):
         within, all_within = _concordant(-rates[held], duration[held], churned[held])
         better[held] += all_within / 2 - within
     return _ratio(better, pairs)
@@ -150,8 +165,10 @@ def independence_p_value(levels: Integers, outcome: Flags) -> float | None:
 
 
 def log_rank_p_value(levels: Integers, duration: Floats, churned: Flags) -> float | None:
-    """p-value of the log-rank test between categories [5]_; None where it cannot be made."""
+    """p-value of the log-rank test between categories [5]_; None where it cannot be made, or of very many."""
     size = int(levels.max()) + 1
+    if size > _MOST_CATEGORIES:
+        return None
     times, at = np.unique(duration, return_inverse=True)
     shape = (times.size, size)
     events = np.zeros(shape)
@@ -186,8 +203,14 @@ def _mid_ranks(values: Floats) -> Floats:
 
 
 def resampled(measures: Floats, influences: Floats, *, draws: int, rng: np.random.Generator, block: int = 64) -> Floats:
-    """Measures under bootstrap resamples of the customers, to first order: shape (draws, measures)."""
+    """Measures under bootstrap resamples of the customers, to first order: shape (draws, measures).
+
+    Of very many customers the sums are drawn from their normal limit, which has the same covariance.
+    """
     n = influences.shape[0]
+    if n > _MANY:
+        around = influences - influences.mean(axis=0)
+        return rng.multivariate_normal(measures, around.T @ around, size=draws, method="eigh")
     share = np.full(n, 1.0 / n)
     parts = [
         (rng.multinomial(n, share, size=min(block, draws - done)) - 1.0) @ influences for done in range(0, draws, block)

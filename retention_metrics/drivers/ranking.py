@@ -169,10 +169,12 @@ def rank(
     Harrell's C [2]_: of two customers the one who stays longer. Categories are ranked by their share with the
     outcome, of every pair without its two customers [3]_, so that many categories of pure chance gain nothing; the
     interval takes their order as found. Tests: Wilcoxon-Mann-Whitney, and Pearson's chi-squared for categories;
-    with times, Wald's for C, and the log-rank test. ``p_adjusted`` bounds the expected share of false findings [4]_.
+    with times, Wald's for C, and the log-rank test (of at most
+    500 categories). ``p_adjusted`` bounds the expected share of false findings [4]_.
 
     Resamples are those of the bootstrap, carried to each association through the influence of each customer (the
-    infinitesimal jackknife [5]_). Every indicator is measured on the customers for whom it is known.
+    infinitesimal jackknife [5]_); beyond 20,000 customers they are drawn from their normal limit. Every indicator is
+    measured on the customers for whom it is known.
 
     References
     ----------

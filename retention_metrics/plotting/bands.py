@@ -49,10 +49,13 @@ def placement_bullet(placement: Placement, ax: Axes | None = None) -> Axes:
     ax = canvas.axes(ax, height=1.9)
     cuts = [low, *(edge.value for edge in table.edges), high]
     labels = list(table.labels("en").values())
+    narrow = any(end - start < 0.15 * (high - low) for start, end in itertools.pairwise(cuts))
     for place, ((start, end), label) in enumerate(zip(itertools.pairwise(cuts), labels, strict=True)):
         shade = _SHADES[min(place, len(_SHADES) - 1)]
         ax.barh(0, end - start, left=start, height=0.9, color=shade)
-        ax.text((start + end) / 2, 0.5, label, ha="center", va="bottom", fontsize="small", parse_math=False)
+        # Names of narrow bands would meet on one line.
+        line = 0.72 if narrow and place % 2 else 0.5
+        ax.text((start + end) / 2, line, label, ha="center", va="bottom", fontsize="small", parse_math=False)
     start = min(max(0.0, low), high)
     ax.barh(0, value - start, left=start, height=0.28, color=canvas.PRIMARY)
     if interval is not None:
@@ -60,7 +63,7 @@ def placement_bullet(placement: Placement, ax: Axes | None = None) -> Axes:
         ax.plot(shown, [0, 0], color=canvas.INK, linewidth=1.5, marker="|", markersize=9)
     ax.plot([value], [0], marker="o", markersize=6, color=canvas.INK)
     ax.set_xlim(low, high)
-    ax.set_ylim(-0.6, 0.85)
+    ax.set_ylim(-0.6, 1.0 if narrow else 0.8)
     ax.set_yticks([])
     if table.unit == "share":
         canvas.percent_axis(ax.xaxis)
@@ -69,7 +72,8 @@ def placement_bullet(placement: Placement, ax: Axes | None = None) -> Axes:
 
 def _reach(low: float, high: float, points: list[float]) -> tuple[float, float]:
     """Ends of the axis: those of the metric's range where it has some, else a little past all points."""
-    room = 0.25 * (max(points) - min(points) or abs(points[0]) or 1.0)
+    known = [*points, *(end for end in (low, high) if math.isfinite(end))]
+    room = 0.25 * (max(known) - min(known) or abs(points[0]) or 1.0)
     return (
         low if math.isfinite(low) else min(points) - room,
         high if math.isfinite(high) else max(points) + room,
