@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         contracts,
         customers,
         datasets,
+        drivers,
         errors,
         growth,
         nps,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         results,
         retention,
         revenue,
+        surveys,
         survival,
     )
     from retention_metrics.periods import Period
@@ -36,6 +38,7 @@ _MODULES = (
     "contracts",
     "customers",
     "datasets",
+    "drivers",
     "errors",
     "growth",
     "nps",
@@ -44,6 +47,7 @@ _MODULES = (
     "results",
     "retention",
     "revenue",
+    "surveys",
     "survival",
 )
 _NAMES = {
@@ -62,6 +66,7 @@ __all__ = [
     "customers",
     "datasets",
     "difference",
+    "drivers",
     "errors",
     "from_dict",
     "growth",
@@ -72,6 +77,7 @@ __all__ = [
     "results",
     "retention",
     "revenue",
+    "surveys",
     "survival",
 ]
 

@@ -51,6 +51,8 @@ BACKENDS: tuple[Backend, ...] = ("pandas", "polars", "pyarrow")
 KINDS: Mapping[str, str] = MappingProxyType(
     {
         "benchmarks.band_table": "retention_metrics.benchmarks:BandTable",
+        "benchmarks.claim": "retention_metrics.benchmarks:Claim",
+        "benchmarks.claim_comparison": "retention_metrics.benchmarks:ClaimComparison",
         "benchmarks.placement": "retention_metrics.benchmarks:Placement",
         "churn.by_group": "retention_metrics.churn:ChurnTable",
         "churn.by_period": "retention_metrics.churn:PeriodChurn",
@@ -141,6 +143,8 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "growth.expectation_gap": "retention_metrics.growth:ExpectationGaps",
         "growth.hire": "retention_metrics.growth:Hire",
         "growth.levers": "retention_metrics.growth:LeverTable",
+        "drivers.cross": "retention_metrics.drivers:DriverCross",
+        "drivers.rank": "retention_metrics.drivers:DriverRanking",
         "growth.plateau": "retention_metrics.growth:RevenuePlateau",
         "nps.by_group": "retention_metrics.nps:GroupScores",
         "nps.change": "retention_metrics.nps:ScoreChange",
@@ -182,6 +186,9 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "revenue.share": "retention_metrics.revenue:RevenueShare",
         "revenue.spread": "retention_metrics.revenue:Spread",
         "revenue.unit_economics": "retention_metrics.revenue:UnitEconomics",
+        "surveys.crosstab": "retention_metrics.surveys:SegmentAnswers",
+        "surveys.item": "retention_metrics.surveys:SurveyItem",
+        "surveys.response_rate": "retention_metrics.surveys:ResponseTable",
         "survival.constant_churn": "retention_metrics.survival:ConstantChurn",
         "survival.curve": "retention_metrics.survival:SurvivalCurve",
         "survival.hazard": "retention_metrics.survival:HazardTable",

@@ -240,6 +240,22 @@ def groups(**options: object) -> rm.nps.GroupScores:
     return rm.nps.by_group(responses(), rating="score", group="rep", **options)
 
 
+@functools.cache
+def clients() -> pd.DataFrame:
+    """Sixty clients with indicators of every kind, some of them unknown, and how long they stayed."""
+    liking = [5, 4, 2, 1, 3, None] * 10
+    kept = [1, 1, 0, 1, 0, 1, 1, 0, 0, 1] * 6
+    months = [24, 18, 3, 5, 9, 12, 20, 4, 6, 15] * 6
+    size = ["<b>small</b>", "large", "medium"] * 20
+    return pd.DataFrame({"liking": liking, "size": size, "kept": kept, "months": months, "stars": [5, 4, 3, 2] * 15})
+
+
+def ranking(**options: object) -> rm.drivers.DriverRanking:
+    return rm.drivers.rank(
+        clients(), outcome="kept", indicators=["liking", "size", "stars"], rng=1, resamples=50, **options
+    )
+
+
 def placement() -> rm.benchmarks.Placement:
     return rm.benchmarks.get("nps.agency").classify(score())
 
@@ -253,7 +269,33 @@ def limit_of_fit(name: str) -> object:
 
 EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "benchmarks.band_table": tuple(functools.partial(rm.benchmarks.get, name) for name in rm.benchmarks.available()),
-    "benchmarks.placement": (placement,),
+    "benchmarks.claim": tuple(functools.partial(rm.benchmarks.claim, said.name) for said in rm.benchmarks.claims()),
+    "benchmarks.claim_comparison": (
+        lambda: rm.benchmarks.claim("recovery").compare(rm.retention.rate(start=50, end=46)),
+        lambda: rm.benchmarks.claim("returning-revenue").compare(0.4),
+    ),
+    "benchmarks.placement": (placement, lambda: rm.benchmarks.get("churn.saas.2024").classify(0.1)),
+    "drivers.cross": (
+        lambda: rm.drivers.cross(clients(), outcome="kept", row="size", column="liking"),
+        lambda: rm.drivers.cross(clients(), outcome="kept", row="size", column="liking", level=None),
+    ),
+    "drivers.rank": (
+        lambda: ranking(effect="logistic"),
+        lambda: ranking(level=None),
+        lambda: rm.drivers.rank(
+            clients(), duration="months", churned="kept", indicators=["size", "stars"], rng=1, effect="cox"
+        ),
+    ),
+    "surveys.crosstab": (lambda: rm.surveys.crosstab(clients(), answer="stars", by="size"),),
+    "surveys.item": (
+        lambda: rm.surveys.csat(clients(), answer="stars"),
+        lambda: rm.surveys.ces([7, 6, 5, None, 2], survey_weights=[1.0, 2.0, 1.0, 1.0, 0.5]),
+        lambda: rm.surveys.likert([1, 2, 3], scale="1-3", level=None),
+    ),
+    "surveys.response_rate": (
+        lambda: rm.surveys.response_rate(clients(), answered="kept", by="size"),
+        lambda: rm.surveys.response_rate(clients(), answered="kept", tenure="months", level=None),
+    ),
     "churn.by_group": (
         lambda: rm.churn.by_group(customers(), churned="churned", group="plan"),
         lambda: rm.churn.by_quantile(customers(), churned="churned", value="spend", quantiles=3),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import math
 import pickle
@@ -136,6 +137,209 @@ def test_a_negative_lifetime_is_refused():
         rm.benchmarks.get("client_lifetime.agency").classify(-1)
 
 
+# ---------------------------------------------------------------- definition, period and age
+
+
+def test_a_rate_of_another_period_is_refused():
+    annual = rm.benchmarks.get("churn.saas.2024")
+    monthly = rm.churn.rate(start=400, lost=12)
+    with pytest.raises(InputError, match=r"churn\.saas\.2024 has bands per year; got a value per month"):
+        annual.classify(monthly, period="month")
+    with pytest.raises(InputError, match="per month"):
+        annual.classify(rm.churn.convert(monthly, per="quarter", to="month"))
+    with pytest.raises(InputError, match="per month"):
+        annual.classify(rm.churn.from_lifetime(24))
+    with pytest.raises(InputError, match="per month"):
+        annual.classify(0.03, period="month")
+    yearly = annual.classify(rm.churn.convert(monthly, per="month", to="year"))
+    assert yearly.band == "highest_quarter"
+    assert not any("taken to be" in note for note in yearly.notes)
+    assert annual.classify(0.04, period="year").band == "lowest_quarter"
+
+
+def test_a_period_that_nobody_states_is_said():
+    placed = rm.benchmarks.get("churn.saas.2024").classify(0.04)
+    assert "The value was taken to be per year." in placed.notes
+    with pytest.raises(InputError, match="bands without a period"):
+        rm.benchmarks.get("nps.agency").classify(20, period="month")
+
+
+def test_a_number_of_another_definition_is_refused():
+    table = rm.benchmarks.get("gross_retention.saas.2024")
+    assert table.classify(0.9, definition="revenue.gross_retention/ratio", period="year").band == "second_quarter"
+    with pytest.raises(InputError, match=r"rates revenue\.gross_retention; got revenue\.net_retention"):
+        table.classify(0.9, definition="revenue.net_retention")
+
+
+@pytest.mark.parametrize(("year", "said"), [(2022, False), (2023, True), (2040, True)])
+def test_old_sources_say_their_age(year, said):
+    placed = rm.benchmarks.get("nps.agency").classify(25, today=dt.date(year, 6, 1))
+    assert any(note == f"The source is of 2019, {year - 2019} years old." for note in placed.notes) == said
+
+
+def test_a_table_that_is_not_there_names_those_near_it():
+    with pytest.raises(BenchmarkUnavailableError, match=r"nps\.us_retail\.2023") as caught:
+        rm.benchmarks.get("nps.retail")
+    assert "available() lists all" in str(caught.value)
+    assert rm.benchmarks.available("churn") == ("churn.saas.2024",)
+    assert set(rm.benchmarks.available("nps")) < set(rm.benchmarks.available())
+    with pytest.raises(InputError, match="Did you mean 'nps'"):
+        rm.benchmarks.available("npss")
+
+
+def test_tables_of_an_industry_carry_their_year_in_the_name():
+    industries = [name for name in rm.benchmarks.available() if name.split(".")[-1].isdigit()]
+    assert len(industries) >= 20
+    for name in industries:
+        assert rm.benchmarks.get(name).source.year == int(name.split(".")[-1])
+
+
+def test_lists_of_unknown_origin_are_called_weak():
+    for name in (*rm.benchmarks.available("retention"), *rm.benchmarks.available("dau_mau")):
+        table = rm.benchmarks.get(name)
+        assert table.source.tier == "weak"
+        assert any("orientation" in note for note in table.notes)
+
+
+PUBLISHED = {
+    "churn.saas.2024": [
+        (0.049, "lowest_quarter"),
+        (0.05, "second_quarter"),
+        (0.13, "third_quarter"),
+        (0.2, "highest_quarter"),
+    ],
+    "gross_retention.saas.2024": [
+        (0.81, "lowest_quarter"),
+        (0.82, "second_quarter"),
+        (0.91, "third_quarter"),
+        (0.95, "highest_quarter"),
+    ],
+    "net_retention.saas.2025": [(1.0, "below_median"), (1.01, "median_or_above")],
+    "new_cac_ratio.saas.2025": [(1.99, "below_median"), (2.0, "median_to_worst_quarter"), (2.82, "worst_quarter")],
+    "quick_ratio.saas.2015": [(3.99, "below_target"), (4, "on_target")],
+    "dau_mau.saas.2024": [(0.14, "below_average"), (0.15, "average"), (0.2, "good"), (0.3, "great")],
+    "nps.us_grocery.2023": [(30, "below_average"), (30.1, "average_or_above")],
+    "nps.us_consumer_payments.2023": [(-6.2, "below_average"), (-6.1, "average_or_above")],
+    "nps.us_b2b_accounting.2022": [(38.9, "below_average"), (39, "average_or_above")],
+    "retention.retail.2021": [(0.62, "below_average"), (0.63, "average_or_above")],
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_numbers_are_the_edges(name):
+    table = rm.benchmarks.get(name)
+    assert [table.classify(value).band for value, _ in PUBLISHED[name]] == [band for _, band in PUBLISHED[name]]
+
+
+# ---------------------------------------------------------------- percentiles of one's own
+
+
+BRANCHES = {
+    "name": "nps.branches", "metric": "nps", "definition": "nps.score", "unit": "points", "low": -100, "high": 100,
+    "population": "Our branches", "year": 2024,
+}  # fmt: skip
+
+
+@given(values=st.lists(st.integers(-100, 100), min_size=8, max_size=60, unique=True))
+def test_quarters_of_ones_own_hold_a_quarter_each(values):
+    table = rm.benchmarks.BandTable.from_percentiles(values, **BRANCHES)
+    placed = [table.classify(value).band for value in values]
+    assert table.bands == ("lowest_quarter", "second_quarter", "third_quarter", "highest_quarter")
+    assert all(abs(placed.count(band) - len(values) / 4) < 1 for band in table.bands)
+    assert (table.source.tier, table.statistic) == ("own", "percentile")
+    assert rm.from_dict(json.loads(json.dumps(table.to_dict()))) == table
+
+
+def test_other_percentiles_have_names_of_their_own():
+    table = rm.benchmarks.BandTable.from_percentiles(range(11), percentiles=[10, 90], **BRANCHES)
+    assert table.bands == ("below_p10", "p10_to_p90", "p90_and_above")
+    assert [edge.value for edge in table.edges] == [1.0, 9.0]
+    named = rm.benchmarks.BandTable.from_percentiles(range(11), percentiles=[50], bands=["low", "high"], **BRANCHES)
+    assert named.classify(5).band == "high"
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "word"),
+    [
+        ([1, 2], {}, "at least as many as bands, 4"),
+        ([5] * 9, {}, r"edges\[1\] rises"),
+        ([1, 2, None, 4], {}, "finite"),
+        ([1, 2, 3, 400], {}, "values"),
+        (range(9), {"percentiles": [75, 25]}, r"edges\[1\] rises"),
+        (range(9), {"percentiles": [0, 50]}, "percentiles"),
+        (range(9), {"bands": ["a", "b"]}, "one more than percentiles, 4; got 2"),
+        (range(9), {"population": ""}, "source.population"),
+    ],
+)
+def test_percentiles_that_make_no_bands_are_refused(values, options, word):
+    with pytest.raises(InputError, match=word):
+        rm.benchmarks.BandTable.from_percentiles(list(values), **{**BRANCHES, **options})
+
+
+# ---------------------------------------------------------------- claims
+
+
+def test_every_claim_names_who_makes_it():
+    for said in rm.benchmarks.claims():
+        assert said.text
+        assert said.source
+        assert rm.benchmarks.claim(said.name) == said
+        assert (said.low is None) == (said.unit == "")
+    with pytest.raises(BenchmarkUnavailableError, match="Did you mean 'referral-deals'"):
+        rm.benchmarks.claim("referrals-deal")
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("term-churn", 2, 2), ("spend-quartiles", 0.5, 0.5), ("referral-deals", 5, 5), ("acquisition-cost", 5, 5),
+        ("acquisition-cost-range", 5, 25), ("returning-revenue", -math.inf, 0.7), ("existing-revenue", 0.68, 0.68),
+        ("predictable-revenue", 0.6, 0.8), ("loyal-customers", 0.12, 0.15), ("loyal-sales", 0.55, 0.7),
+        ("recovery", 0.96, 0.96), ("liking-first", None, None),
+    ],
+)  # fmt: skip
+def test_claims_hold_the_numbers_of_their_sources(name, low, high):
+    said = rm.benchmarks.claim(name)
+    assert (said.low, said.high) == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("kept", "side", "standing"),
+    [
+        ((1000, 990), "above", "above"),
+        ((50, 48), "within", "compatible"),
+        ((50, 46), "below", "compatible"),
+        ((500, 400), "below", "below"),
+    ],
+)
+def test_an_estimate_and_its_interval_have_a_side(kept, side, standing):
+    seen = rm.benchmarks.claim("recovery").compare(rm.retention.rate(start=kept[0], end=kept[1]))
+    assert (seen.side, seen.standing) == (side, standing)
+    assert seen.estimate == approx(kept[1] / kept[0])
+
+
+def test_a_plain_number_is_its_own_interval():
+    revenue = rm.benchmarks.claim("returning-revenue")
+    assert [revenue.compare(value).standing for value in (0.1, 0.7, 0.71)] == ["compatible", "compatible", "above"]
+    predictable = rm.benchmarks.claim("predictable-revenue")
+    assert [predictable.compare(value).side for value in (0.5, 0.6, 0.8, 0.9)] == ["below", "within", "within", "above"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word"),
+    [
+        ("liking-first", 0.5, "no number to compare"),
+        ("recovery", rm.churn.rate(start=10, lost=2), r"about retention\.rate"),
+        ("term-churn", rm.retention.rate(start=10, end=9), r"about proportions\.ratio"),
+        ("recovery", "96 %", "number"),
+        ("term-churn", rm.ratio(rm.churn.rate(start=9, lost=2), rm.churn.rate(start=9, lost=0)), "no estimate"),
+    ],
+)
+def test_what_a_claim_is_not_about_is_refused(name, value, word):
+    with pytest.raises(InputError, match=word):
+        rm.benchmarks.claim(name).compare(value)
+
+
 # ---------------------------------------------------------------- languages
 
 
@@ -246,6 +450,8 @@ def test_a_table_of_ones_own_places_and_labels():
         (["source", "year"], "2024", "source.year"),
         (["source", "year"], 24, "source.year"),
         (["source", "tier"], "gossip", "source.tier"),
+        (["source", "url"], "", "source.url"),
+        (["statistic"], "median", "statistic"),
         (["source", "author"], "Ana", "source.entry"),
         (["high_is_better"], True, "Did you mean 'higher_is_better'"),
         (["kind"], "churn.lifetime", "kind"),

@@ -233,6 +233,22 @@ SUMMARIES = {
         {"who", "start", "end"},
     ),
     "nps.score": ("customers", lambda lazy: rm.nps.score(lazy, rating="rating"), {"rating"}),
+    "surveys.csat": ("customers", lambda lazy: rm.surveys.csat(lazy, answer="rating", scale="0-10"), {"rating"}),
+    "surveys.crosstab": (
+        "customers",
+        lambda lazy: rm.surveys.crosstab(lazy, answer="rating", by="group", scale="0-10"),
+        {"rating", "group"},
+    ),
+    "drivers.rank": (
+        "customers",
+        lambda lazy: rm.drivers.rank(lazy, outcome="churned", indicators=["spend", "group"], rng=1),
+        {"churned", "spend", "group"},
+    ),
+    "drivers.cross": (
+        "customers",
+        lambda lazy: rm.drivers.cross(lazy, outcome="churned", row="spend", column="group"),
+        {"churned", "spend", "group"},
+    ),
 }
 
 

@@ -125,6 +125,23 @@ def alive(ax=None):
     return plotting.probability_alive_matrix(model, ax, T=39.0)
 
 
+def drivers():
+    parts = {"kept": [1, 1, 0, 1, 0, 0, 1, 0] * 4, "plan": [MATHS, "Bo"] * 16, MATHS: [5, 4, 2, 3, 1, 2, 4, 3] * 4}
+    return pd.DataFrame(parts)
+
+
+def ranking(**options):
+    return rm.drivers.rank(drivers(), outcome="kept", indicators=["plan", MATHS], rng=1, **options)
+
+
+def crossed(**options):
+    return rm.drivers.cross(drivers(), outcome="kept", row="plan", column=MATHS, **options)
+
+
+def placed():
+    return rm.benchmarks.get("nps.agency").classify(score())
+
+
 PLOTS = {
     "churn_by_group": lambda ax=None: plotting.churn_by_group(churn(), ax),
     "churn_by_period": lambda ax=None: plotting.churn_by_period(churn_by_month(by="side", kind="why"), ax),
@@ -133,10 +150,13 @@ PLOTS = {
     "cohort_heat_map": lambda ax=None: plotting.cohort_heat_map(cohorts(), ax),
     "contract_comparison": lambda ax=None: plotting.contract_comparison(terms(), ax),
     "draw": lambda ax=None: plotting.draw(score(), ax),
+    "driver_cross": lambda ax=None: plotting.driver_cross(crossed(), ax),
+    "driver_forest": lambda ax=None: plotting.driver_forest(ranking(), ax),
     "estimate_with_interval": lambda ax=None: plotting.estimate_with_interval(rm.retention.rate(start=100, end=90), ax),
     "expected_against_actual": lambda ax=None: plotting.expected_against_actual(predicted(), ax),
     "lorenz_curve": lambda ax=None: plotting.lorenz_curve(spread(), ax),
     "net_retention_by_cohort": lambda ax=None: plotting.net_retention_by_cohort(revenue_cohorts(), ax),
+    "placement_bullet": lambda ax=None: plotting.placement_bullet(placed(), ax),
     "plateau_path": lambda ax=None: plotting.plateau_path(plateau(), ax),
     "probability_alive_matrix": alive,
     "promoter_score": lambda ax=None: plotting.promoter_score(score(), ax),

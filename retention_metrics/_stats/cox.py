@@ -10,12 +10,12 @@ References
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from retention_metrics._stats.product_limit import RiskSets
 
@@ -24,6 +24,8 @@ Integers = NDArray[np.int64]
 
 # A hazard that changes by more than exp(60) per unit is endless in effect.
 _FARTHEST = 60.0
+_MOST_STEPS = 200
+_EXACT = 1e-13
 
 
 class Derivatives(NamedTuple):
@@ -39,22 +41,21 @@ class PartialLikelihood:
     """Efron's partial likelihood [2]_ of a slope: the hazard is exp(slope * value) times one that all share [1]_.
 
     ``values`` are the covariate's, of shape (groups,), and ``sets`` the risk sets of customers who have each of them.
-    At a time at which d leave together, a share of 0, 1/d, ..., (d - 1)/d of them is taken out of the risk set in turn:
-    ``time`` and ``out`` are the time and that share of each loss.
+    At a time at which d of ``lost`` leave together, a share of 0, 1/d, ..., (d - 1)/d of them is taken out of the risk
+    set in turn: ``out`` is that share for each.
     """
 
     values: Floats
     sets: RiskSets
-    time: Integers
+    lost: Integers
     out: Floats
 
     @classmethod
     def of(cls, values: Floats, sets: RiskSets) -> PartialLikelihood:
         """The likelihood of some risk sets."""
         d = sets.lost.sum(axis=0).astype(np.int64)
-        time = np.repeat(np.arange(d.size), d)
-        before = np.repeat(np.cumsum(d) - d, d)
-        return cls(values, sets, time, (np.arange(time.size) - before) / np.maximum(d[time], 1))
+        place = np.arange(d.sum()) - np.repeat(np.cumsum(d) - d, d)
+        return cls(values, sets, d, place / np.repeat(d, d))
 
     @property
     def observed(self) -> float:
@@ -67,16 +68,12 @@ class PartialLikelihood:
         top = float(line.max())
         weight = np.exp(line - top)
         total, first, second = (
-            (power @ self.sets.at_risk)[self.time] - self.out * (power @ self.sets.lost)[self.time]
+            np.repeat(power @ self.sets.at_risk, self.lost) - self.out * np.repeat(power @ self.sets.lost, self.lost)
             for power in (weight, weight * self.values, weight * self.values**2)
         )
         mean = first / total
-        value = slope * self.observed - top * self.time.size - float(np.log(total).sum())
+        value = slope * self.observed - top * self.out.size - float(np.log(total).sum())
         return Derivatives(value, float(mean.sum()), float(np.maximum(second / total - mean**2, 0.0).sum()))
-
-    def score(self, slope: float) -> float:
-        """The first derivative: values observed less those expected."""
-        return self.observed - self.at(slope).expected
 
     def limits(self) -> tuple[bool, bool]:
         """Whether the likelihood never falls towards minus, and towards plus infinity.
@@ -95,21 +92,45 @@ def slope(likelihood: PartialLikelihood) -> float:
     down, up = likelihood.limits()
     if down or up:
         return math.nan if down and up else -math.inf if down else math.inf
+
+    def score(at: float) -> tuple[float, float]:
+        here = likelihood.at(at)
+        return likelihood.observed - here.expected, -here.information
+
     # The likelihood is concave: its derivative falls through 0 once.
-    return float(optimize.brentq(likelihood.score, -_FARTHEST, _FARTHEST, xtol=1e-13, rtol=1e-14))
+    return _root(score, -_FARTHEST, _FARTHEST, start=0.0)
 
 
 def slope_interval(likelihood: PartialLikelihood, best: float, *, z: float) -> tuple[float, float]:
     """Slopes whose likelihood ratio against the best does not exceed the square of ``z``; an end may be infinite."""
-    start = min(max(best, -_FARTHEST), _FARTHEST)
-    least = likelihood.at(start).value - z**2 / 2
+    top = min(max(best, -_FARTHEST), _FARTHEST)
+    greatest = likelihood.at(top)
+    least = greatest.value - z**2 / 2
+    guess = z / math.sqrt(greatest.information) if math.isfinite(best) else _FARTHEST
 
-    def excess(at: float) -> float:
-        return likelihood.at(at).value - least
+    def end(side: float) -> float:
+        def excess(at: float) -> tuple[float, float]:
+            here = likelihood.at(top + side * at)
+            return here.value - least, side * (likelihood.observed - here.expected)
 
-    low, high = -math.inf, math.inf
-    if excess(-_FARTHEST) < 0:
-        low = float(optimize.brentq(excess, -_FARTHEST, start, xtol=1e-12))
-    if excess(_FARTHEST) < 0:
-        high = float(optimize.brentq(excess, start, _FARTHEST, xtol=1e-12))
-    return low, high
+        farthest = _FARTHEST - side * top
+        if farthest <= 0 or excess(farthest)[0] > 0:
+            return side * math.inf
+        return top + side * _root(excess, 0.0, farthest, start=min(guess, farthest / 2))
+
+    return end(-1.0), end(1.0)
+
+
+def _root(function: Callable[[float], tuple[float, float]], low: float, high: float, *, start: float) -> float:
+    """Where a function, given with its derivative, falls through 0: Newton's steps, halves where they leave."""
+    at = start
+    for _ in range(_MOST_STEPS):
+        value, change = function(at)
+        step = -value / change if change < 0 else math.inf
+        if abs(step) <= _EXACT * (1 + abs(at)):
+            return at + step
+        low, high = (at, high) if value > 0 else (low, at)
+        at = at + step if low < at + step < high else (low + high) / 2
+        if high - low <= _EXACT * (1 + abs(at)):
+            break
+    return at

@@ -5,26 +5,60 @@ from __future__ import annotations
 import difflib
 from importlib import resources
 
-from retention_metrics.benchmarks.tables import BandTable, Edge, Placement, Source, read
+from retention_metrics import _checks
+from retention_metrics.benchmarks.claims import Claim, ClaimComparison, claim, claims
+from retention_metrics.benchmarks.entries import Edge, Source
+from retention_metrics.benchmarks.tables import BandTable, Placement, read
 from retention_metrics.errors import BenchmarkUnavailableError
 
-__all__ = ["BandTable", "Edge", "Placement", "Source", "available", "get", "read"]
+__all__ = [
+    "BandTable",
+    "Claim",
+    "ClaimComparison",
+    "Edge",
+    "Placement",
+    "Source",
+    "available",
+    "claim",
+    "claims",
+    "get",
+    "read",
+]
 
 
-def available() -> tuple[str, ...]:
+def available(metric: str | None = None) -> tuple[str, ...]:
     """Names of the band tables that come with the library.
+
+    Parameters
+    ----------
+    metric : str, optional
+        Only the tables of this metric, the part of their names before the first dot.
 
     Returns
     -------
     tuple of str
         In alphabetical order.
 
+    Raises
+    ------
+    InputError
+        If no table rates the metric.
+
     Examples
     --------
     >>> import retention_metrics as rm
-    >>> rm.benchmarks.available()
-    ('client_lifetime.agency', 'nps.agency')
+    >>> rm.benchmarks.available("churn")
+    ('churn.saas.2024',)
     """
+    names = _names()
+    if metric is None:
+        return names
+    known = tuple(dict.fromkeys(name.split(".")[0] for name in names))
+    wanted = _checks.choice(metric, known, name="metric")
+    return tuple(name for name in names if name.split(".")[0] == wanted)
+
+
+def _names() -> tuple[str, ...]:
     files = resources.files("retention_metrics.benchmarks").joinpath("bands").iterdir()
     return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
 
@@ -53,10 +87,10 @@ def get(name: str) -> BandTable:
     >>> rm.benchmarks.get("nps.agency").bands
     ('bad', 'needs_improvement', 'good', 'unicorn')
     """
-    known = available()
+    known = _names()
     if name not in known:
-        nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        raise BenchmarkUnavailableError(f"no band table is named {name!r}; there are {', '.join(known)}.{hint}")
+        near = difflib.get_close_matches(str(name), known, n=4, cutoff=0.0)
+        others = f" Others near it: {', '.join(near[1:])}; available() lists all {len(known)}."
+        raise BenchmarkUnavailableError(f"no band table is named {name!r}. Did you mean {near[0]!r}?{others}")
     with resources.as_file(resources.files("retention_metrics.benchmarks").joinpath("bands", f"{name}.toml")) as path:
         return read(path)

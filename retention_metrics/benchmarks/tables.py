@@ -2,74 +2,40 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import itertools
 import math
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from retention_metrics import _checks, locales
-from retention_metrics._stored import Frozen, Stored
+from retention_metrics._stored import Stored
+from retention_metrics.benchmarks.entries import (
+    STATISTICS,
+    Edge,
+    Source,
+    Statistic,
+    require_bands,
+    require_edges,
+    require_entries,
+    require_source,
+    require_text,
+)
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import FrozenDict, Json, Result, result
 
-Tier = Literal["primary", "secondary", "opinion"]
-TIERS: tuple[Tier, ...] = ("primary", "secondary", "opinion")
+QUARTERS = ("lowest_quarter", "second_quarter", "third_quarter", "highest_quarter")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edge(Frozen):
-    """A value at which one band ends and the next begins.
-
-    Parameters
-    ----------
-    value : float
-        The edge, in the unit of the table.
-    owner : str
-        The band to which the value itself belongs.
-
-    Examples
-    --------
-    >>> import retention_metrics as rm
-    >>> rm.benchmarks.get("nps.agency").edges[0]
-    Edge(value=0.0, owner='bad')
-    """
-
-    value: float
-    owner: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source(Frozen):
-    """Who published a band table, where, when and about whom.
-
-    Parameters
-    ----------
-    publisher, title, url : str
-        The publication.
-    year : int
-        Year of publication.
-    population : str
-        To whom the bands apply.
-    tier : {"primary", "secondary", "opinion"}
-        First-hand data, a report of somebody else's, or an author's judgement without data.
-
-    Examples
-    --------
-    >>> import retention_metrics as rm
-    >>> rm.benchmarks.get("nps.agency").source.tier
-    'opinion'
-    """
-
-    publisher: str
-    title: str
-    url: str
-    year: int
-    population: str
-    tier: Tier
+# Beyond this a reader is told how old a source is.
+_FRESH_YEARS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +64,8 @@ class BandTable(Stored):
         Ends of the metric's range; infinite where it has none.
     also : tuple of str
         Further definitions that the bands rate.
+    statistic : {"threshold", "percentile", "mean"}, default "threshold"
+        What the edges are: set by somebody, or percentiles or the mean of a population.
     higher_is_better : bool, default True
         Whether later bands are better.
     names : mapping of str to mapping, optional
@@ -131,6 +99,7 @@ class BandTable(Stored):
     low: float = -math.inf
     high: float = math.inf
     also: tuple[str, ...] = ()
+    statistic: Statistic = "threshold"
     higher_is_better: bool = True
     names: Mapping[str, Mapping[str, str]] = field(default_factory=FrozenDict, hash=False)
     notes: tuple[str, ...] = ()
@@ -142,29 +111,44 @@ class BandTable(Stored):
             self, "names", FrozenDict({locale: FrozenDict(labels) for locale, labels in self.names.items()})
         )
         for entry in ("name", "metric", "definition", "unit"):
-            _require_text(getattr(self, entry), table=self.name, entry=entry)
-        _require_source(self.source, table=self.name)
-        _require_bands(self)
-        _require_edges(self)
+            require_text(getattr(self, entry), table=self.name, entry=entry)
+        _checks.choice(self.statistic, STATISTICS, name=f"{self.name}: statistic")
+        require_source(self.source, table=self.name)
+        require_bands(self)
+        require_edges(self)
 
-    def classify(self, value: float | Result) -> Placement:
+    def classify(
+        self,
+        value: float | Result,
+        *,
+        period: str | None = None,
+        definition: str | None = None,
+        today: dt.date | None = None,
+    ) -> Placement:
         """Place a value, or a result with its interval, among the bands.
 
         Parameters
         ----------
         value : float or Result
             A number in the unit of the table, or a result of the table's definition and unit.
+        period : str, optional
+            Period of a rate, such as ``"month"``, where the value does not say it.
+        definition : str, optional
+            Definition of a number, such as ``"churn.rate"``.
+        today : date, optional
+            The day from which the age of the source is counted; by default the current one.
 
         Returns
         -------
         Placement
-            ``band`` of the value, and ``bands``: all that the interval touches.
+            ``band`` of the value, and ``bands``: all that the interval touches. A note says how old a source of more
+            than three years is.
 
         Raises
         ------
         InputError
             If the value is not a finite number in the range of the metric, or the result has no estimate, another
-            definition or another unit.
+            definition, another unit or another period, such as a monthly value against an annual band.
 
         Examples
         --------
@@ -175,8 +159,8 @@ class BandTable(Stored):
         ('unicorn', ('good', 'unicorn'))
         """
         given = value if isinstance(value, Result) else None
-        if given is not None:
-            self._require_same_metric(given)
+        self._require_same_metric(given, definition)
+        period_note = self._require_same_period(given, period)
         number = _checks.number(
             float(given) if given is not None else value, name="value", low=self.low, high=self.high
         )
@@ -196,7 +180,7 @@ class BandTable(Stored):
             unit=self.unit,
             definition=f"benchmarks.placement/{self.name}",
             excluded={} if given is None else given.excluded,
-            notes=_placement_notes(given, touched, self.notes),
+            notes=(*_placement_notes(given, touched, self.notes), *period_note, *self._age(today)),
             backend="pandas" if given is None else given.backend,
             band=self.bands[place],
             bands=touched,
@@ -272,13 +256,13 @@ class BandTable(Stored):
         entries = {entry: value for entry, value in data.items() if entry not in ("kind", "schema")}
         table = str(entries.get("name", "band table"))
         cls._refuse_others({"kind": cls.kind, **data})
-        _require_entries(entries, cls, table=table, entry="")
+        require_entries(entries, cls, table=table, entry="")
         edges = entries["edges"]
         if not isinstance(edges, (list, tuple)):
             raise InputError(f"{table}: edges is a list of edges; got {edges!r}.", argument="edges")
         for place, edge in enumerate(edges):
-            _require_entries(edge, Edge, table=table, entry=f"edges[{place}].")
-        _require_entries(entries["source"], Source, table=table, entry="source.")
+            require_entries(edge, Edge, table=table, entry=f"edges[{place}].")
+        require_entries(entries["source"], Source, table=table, entry="source.")
         bounds = {"low": -math.inf, "high": math.inf}
         bounds |= {end: entries[end] for end in bounds if entries.get(end) is not None}
         return cls(
@@ -298,16 +282,155 @@ class BandTable(Stored):
             place += edge.owner == above if at_edge else value > edge.value
         return place
 
-    def _require_same_metric(self, given: Result) -> None:
+    def _require_same_metric(self, given: Result | None, stated: str | None) -> None:
         known = (self.definition, *self.also)
-        if given.definition.split("/")[0] not in known:
-            raise InputError(
-                f"{self.name} rates {' or '.join(known)}; got {given.definition or given.kind}.", argument="value"
-            )
-        if given.unit != self.unit:
+        found = [] if given is None else [given.definition or given.kind]
+        for definition in (*found, *(() if stated is None else (stated,))):
+            if definition.split("/")[0] not in known:
+                raise InputError(f"{self.name} rates {' or '.join(known)}; got {definition}.", argument="value")
+        if given is not None and given.unit != self.unit:
             raise InputError(
                 f"{self.name} is in the unit {self.unit!r}; got a result in {given.unit!r}.", argument="value"
             )
+
+    def _require_same_period(self, given: Result | None, stated: str | None) -> tuple[str, ...]:
+        """Refuse a value per another period; a note where nothing says which it is."""
+        own = None if given is None else _period_of(given)
+        for period in (own, stated):
+            if period is not None and period != self.period:
+                bands = f"bands per {self.period}" if self.period else "bands without a period"
+                raise InputError(
+                    f"{self.name} has {bands}; got a value per {period}.",
+                    argument="period",
+                    fix="Convert it first, for instance with churn.convert." if self.period else None,
+                )
+        if self.period is None or own is not None or stated is not None:
+            return ()
+        return (f"The value was taken to be per {self.period}.",)
+
+    def _age(self, today: dt.date | None) -> tuple[str, ...]:
+        years = (today or dt.datetime.now(tz=dt.UTC).date()).year - self.source.year
+        return (f"The source is of {self.source.year}, {years} years old.",) if years > _FRESH_YEARS else ()
+
+    @classmethod
+    def from_percentiles(
+        cls,
+        values: ArrayLike,
+        *,
+        name: str,
+        metric: str,
+        definition: str,
+        unit: str,
+        population: str,
+        year: int,
+        percentiles: Sequence[float] = (25.0, 50.0, 75.0),
+        bands: Sequence[str] | None = None,
+        period: str | None = None,
+        low: float = -math.inf,
+        high: float = math.inf,
+        higher_is_better: bool = True,
+    ) -> Self:
+        """Bands at the percentiles of data of one's own, such as one's branches.
+
+        Parameters
+        ----------
+        values : array_like of float, shape (n,)
+            One value per company, branch or rep, in the unit of the table.
+        name, metric, definition, unit : str
+            As in the table.
+        population : str
+            Whose values these are.
+        year : int
+            The year to which they belong.
+        percentiles : sequence of float, default (25, 50, 75)
+            Where the bands meet, rising, above 0 and below 100. A value at an edge belongs to the band above.
+        bands : sequence of str, optional
+            Names of the bands, lowest first, one more than percentiles; by default those of quarters, or of the
+            percentiles.
+        period : str, optional
+            Period of a rate, such as ``"month"``.
+        low, high : float
+            Ends of the metric's range.
+        higher_is_better : bool, default True
+            Whether later bands are better.
+
+        Returns
+        -------
+        BandTable
+            With the tier ``"own"`` and a note with the number of values.
+
+        Raises
+        ------
+        InputError
+            If values are missing or too alike for bands, or percentiles do not rise.
+
+        Notes
+        -----
+        Percentiles are those of Hyndman and Fan's definition 7 [1]_.
+
+        References
+        ----------
+        .. [1] Hyndman, R. J. and Fan, Y. (1996). Sample quantiles in statistical packages. *The American Statistician*
+           50, 361-365.
+
+        Examples
+        --------
+        >>> import retention_metrics as rm
+        >>> ours = rm.benchmarks.BandTable.from_percentiles(
+        ...     [12.0, 18.0, 25.0, 31.0, 40.0], name="nps.branches", metric="nps", definition="nps.score",
+        ...     unit="points", population="Our five branches", year=2024, low=-100, high=100,
+        ... )
+        >>> [edge.value for edge in ours.edges], ours.classify(28).band
+        ([18.0, 25.0, 31.0], 'third_quarter')
+        """
+        known = _checks.floats(_checks.one_dimensional(values, name="values"), name="values", low=low, high=high)
+        shares = [
+            _checks.number(share, name="percentiles", low=0.0, high=100.0, open_low=True, open_high=True)
+            for share in percentiles
+        ]
+        if known.size < len(shares) + 1:
+            raise InputError(
+                f"values are at least as many as bands, {len(shares) + 1}; got {known.size}.", argument="values"
+            )
+        names = tuple(bands) if bands is not None else _percentile_bands(shares)
+        if len(names) != len(shares) + 1:
+            raise InputError(
+                f"bands are one more than percentiles, {len(shares) + 1}; got {len(names)}.", argument="bands"
+            )
+        edges = np.percentile(known, shares).tolist()
+        return cls(
+            name=name,
+            metric=metric,
+            definition=definition,
+            unit=unit,
+            bands=names,
+            edges=tuple(Edge(value=edge, owner=above) for edge, above in zip(edges, names[1:], strict=True)),
+            source=Source(publisher="own data", title=name, url="", year=year, population=population, tier="own"),
+            period=period,
+            low=float(low),
+            high=float(high),
+            statistic="percentile",
+            higher_is_better=higher_is_better,
+            notes=(f"Percentiles of {known.size} values of one's own.",),
+        )
+
+
+def _percentile_bands(shares: Sequence[float]) -> tuple[str, ...]:
+    if list(shares) == [25.0, 50.0, 75.0]:
+        return QUARTERS
+    between = [f"p{low:g}_to_p{high:g}" for low, high in itertools.pairwise(shares)]
+    return (f"below_p{shares[0]:g}", *between, f"p{shares[-1]:g}_and_above") if shares else ()
+
+
+def _period_of(given: Result) -> str | None:
+    """The period of a rate, where its result knows it."""
+    if given.definition == "churn.rate/from-lifetime":
+        return "month"
+    for field_name in ("to", "period"):
+        found = getattr(given, field_name, None)
+        if isinstance(found, str):
+            return found
+    return None
 
 
 @result
@@ -420,66 +543,6 @@ def read(path: str | Path) -> BandTable:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file.name} is a TOML file; {error}.", argument="path") from None
     return BandTable.from_dict({"name": file.name.removesuffix(".toml"), **entries})
-
-
-def _require_entries(entries: object, cls: type, *, table: str, entry: str) -> None:
-    """Refuse a description with entries missing or unknown."""
-    if not isinstance(entries, Mapping):
-        raise InputError(f"{table}: {entry.rstrip('.') or 'a table'} is a group of entries; got {entries!r}.")
-    known = [declared.name for declared in fields(cls)]
-    optional = {"period", "low", "high", "also", "higher_is_better", "names", "notes"}
-    for name in entries:
-        _checks.choice(name, known, name=f"{table}: {entry}entry")
-    for name in known:
-        if name not in entries and name not in optional:
-            raise InputError(f"{table}: {entry}{name} is missing.", argument=name)
-
-
-def _require_text(value: object, *, table: object, entry: str) -> None:
-    if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{table}: {entry} is a text; got {value!r}.", argument=entry)
-
-
-def _require_source(source: Source, *, table: str) -> None:
-    for entry in ("publisher", "title", "url", "population"):
-        _require_text(getattr(source, entry), table=table, entry=f"source.{entry}")
-    if not source.url.startswith(("https://", "http://")):
-        raise InputError(f"{table}: source.url is a web address; got {source.url!r}.", argument="source.url")
-    year: object = source.year
-    if isinstance(year, bool) or not isinstance(year, int) or not 1900 <= year <= 2100:
-        raise InputError(f"{table}: source.year is a year; got {source.year!r}.", argument="source.year")
-    _checks.choice(source.tier, TIERS, name=f"{table}: source.tier")
-
-
-def _require_bands(table: BandTable) -> None:
-    for place, band in enumerate(table.bands):
-        _require_text(band, table=table.name, entry=f"bands[{place}]")
-    if len(table.bands) < 2 or len(set(table.bands)) < len(table.bands):
-        raise InputError(
-            f"{table.name}: bands are two or more names, each once; got {list(table.bands)!r}.", argument="bands"
-        )
-    if len(table.edges) != len(table.bands) - 1:
-        raise InputError(
-            f"{table.name}: edges are one fewer than bands; got {len(table.edges)} edges of {len(table.bands)} bands.",
-            argument="edges",
-        )
-
-
-def _require_edges(table: BandTable) -> None:
-    for end in ("low", "high"):
-        _checks.number(getattr(table, end), name=f"{table.name}: {end}", allow_infinite=True)
-    before = table.low
-    for place, edge in enumerate(table.edges):
-        entry = f"{table.name}: edges[{place}]"
-        value = _checks.number(edge.value, name=entry)
-        if value < before or (place and value == before) or value > table.high:
-            raise InputError(
-                f"{entry} rises above the one before, inside {table.low:g} to {table.high:g}; got {value:g}.",
-                argument=f"edges[{place}]",
-            )
-        touching = table.bands[place : place + 2]
-        _checks.choice(edge.owner, touching, name=f"{entry}.owner")
-        before = value
 
 
 def _placement_notes(given: Result | None, touched: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:

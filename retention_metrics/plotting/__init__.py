@@ -12,9 +12,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from retention_metrics.errors import InputError
+from retention_metrics.plotting.bands import placement_bullet
 from retention_metrics.plotting.behaviour import alive_path, heterogeneity
 from retention_metrics.plotting.churn import churn_by_period, churn_definitions, churn_reasons
 from retention_metrics.plotting.customers import migration_flow, segment_map
+from retention_metrics.plotting.drivers import driver_cross, driver_forest
 from retention_metrics.plotting.groups import churn_by_group, estimate_with_interval, promoter_score
 from retention_metrics.plotting.growth import (
     bonus_costs,
@@ -73,6 +75,8 @@ __all__ = [
     "conditional_expectation",
     "contract_comparison",
     "draw",
+    "driver_cross",
+    "driver_forest",
     "dropped_term",
     "estimate_with_interval",
     "expectation_rates",
@@ -88,6 +92,7 @@ __all__ = [
     "migration_flow",
     "net_retention_by_cohort",
     "offer_gain",
+    "placement_bullet",
     "plateau_path",
     "portfolio_shares",
     "posterior_pairs",
@@ -110,6 +115,7 @@ __all__ = [
 
 _BY_KIND: Mapping[str, str] = MappingProxyType(
     {
+        "benchmarks.placement": "bands:placement_bullet",
         "churn.by_group": "groups:churn_by_group",
         "clv.posterior": "posteriors:posterior_pairs",
         "clv.alive_path": "behaviour:alive_path",
@@ -143,6 +149,8 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "customers.migrations": "customers:migration_flow",
         "customers.repeat_rate": "groups:estimate_with_interval",
         "customers.segment_sizes": "customers:segment_map",
+        "drivers.cross": "drivers:driver_cross",
+        "drivers.rank": "drivers:driver_forest",
         "growth.plateau": "money:plateau_path",
         "nps.by_group": "scores:scores_by_group",
         "nps.change": "groups:estimate_with_interval",
@@ -174,6 +182,8 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "revenue.movements": "revenue:revenue_bridge",
         "revenue.retention": "groups:estimate_with_interval",
         "revenue.share": "groups:estimate_with_interval",
+        "surveys.item": "groups:estimate_with_interval",
+        "surveys.response_rate": "groups:estimate_with_interval",
     }
 )
 

@@ -1,0 +1,100 @@
+"""Indicators beside an outcome: the named columns, cuts at quantiles, and dates that come too late."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+
+from retention_metrics._engine import groups, responses
+from retention_metrics._engine.adopt import Source, collect
+from retention_metrics.errors import ColumnError
+
+
+def pulled(source: Source) -> Mapping[str, list[Any]]:
+    """The columns that play a role, by role, as builtins; no other column is read."""
+    return collect(source.by_role())
+
+
+def is_numeric(source: Source, role: str) -> bool:
+    """Whether a column holds numbers, or true and false."""
+    return source.dtype(role).is_numeric() or source.dtype(role) == nw.Boolean
+
+
+def late(source: Source, measured: Mapping[str, str], outcome_date: str) -> Mapping[str, int]:
+    """Rows in which an indicator was measured on a day after that of the outcome, by indicator.
+
+    ``measured`` leads from an indicator to the role of its date.
+    """
+    for role in (*dict.fromkeys(measured.values()), outcome_date):
+        if source.dtype(role) not in (nw.Date, nw.Datetime):
+            raise ColumnError(
+                f"{role}={source.roles[role]!r} is a column of dates; it holds {source.dtype(role)}.",
+                argument=role,
+                column=source.roles[role],
+            )
+    parts = {
+        f"n{place}": (_day(source, role) > _day(source, outcome_date)).fill_null(False).cast(nw.Int64)
+        for place, role in enumerate(measured.values())
+    }
+    found = collect(source.frame.select(*(part.sum().alias(name) for name, part in parts.items())))
+    return {indicator: int(found[f"n{place}"][0] or 0) for place, indicator in enumerate(measured)}
+
+
+def _day(source: Source, role: str) -> nw.Expr:
+    column = source.column(role)
+    # As floats, for a missing date leaves pandas without whole numbers.
+    return column.dt.year().cast(nw.Float64) * 1000 + column.dt.ordinal_day().cast(nw.Float64)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a column is told apart: at the values of ``edges``, or by its own values where there are none."""
+
+    edges: tuple[float, ...] | None
+
+    def label(self, key: Any) -> Any:
+        """The words for a group."""
+        if self.edges is None or key is None:
+            return key
+        if not self.edges:
+            return "all"
+        # Where some are missing pandas counts in floats.
+        place = int(key)
+        if place == 0:
+            return f"up to {self.edges[0]:g}"
+        return f"above {self.edges[place - 1]:g}" + (
+            "" if place == len(self.edges) else f" up to {self.edges[place]:g}"
+        )
+
+
+def cut(source: Source, role: str, *, quantiles: int) -> Cut:
+    """Where a numeric column is cut: at its quantiles, each value in the first group that reaches it."""
+    if not source.dtype(role).is_numeric():
+        return Cut(None)
+    number = nw.col(role).cast(nw.Float64)
+    kept = source.by_role(role).filter(~number.is_null() & ~number.is_nan()).select(number.alias(role))
+    shares = [step / quantiles for step in range(1, quantiles)]
+    ends = [nw.col(role).quantile(share, interpolation="linear").alias(f"q{k}") for k, share in enumerate(shares)]
+    found = collect(kept.select(*ends, nw.col(role).max().alias("most")))
+    most = found.pop("most")[0]
+    edges = sorted({float(cells[0]) for cells in found.values() if cells[0] is not None})
+    return Cut(tuple(edge for edge in edges if edge < most))
+
+
+def cells(source: Source, cuts: Mapping[str, Cut]) -> groups.Tally:
+    """Rows by the groups of two columns and the outcome; a value that is not known is a null key."""
+    keys = {role: _group(source, role, how.edges) for role, how in cuts.items()}
+    return responses.tally(source, by=("outcome",), extra=keys)
+
+
+def _group(source: Source, role: str, edges: Sequence[float] | None) -> nw.Expr:
+    if edges is None:
+        return source.column(role)
+    value = source.column(role).cast(nw.Float64)
+    number = nw.lit(0)
+    for edge in edges:
+        number = number + (value > edge).fill_null(False).cast(nw.Int64)
+    return nw.when(~value.is_null() & ~value.is_nan()).then(number)

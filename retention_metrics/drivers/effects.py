@@ -1,0 +1,65 @@
+"""Effects of all indicators at once: a logistic model of the outcome, or Cox's of the time to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from retention_metrics._stats import proportions, regression
+from retention_metrics.drivers.reading import Effect, Flags, Floats, Indicator, Outcome
+from retention_metrics.results import Cell
+
+
+def effects_beside(
+    read: Sequence[Indicator], outcome: Outcome, model: Effect, level: float | None
+) -> tuple[dict[str, list[Cell]], list[str]]:
+    """Effects beside all other indicators, on the customers for whom all are known."""
+    complete = np.logical_and.reduce([each.known for each in read])
+    held = outcome.of(complete)
+    blocks = [_design(each, complete) for each in read]
+    design = np.concatenate(blocks, axis=1)
+    notes = [f"Effects are those of one {model} model of the {int(complete.sum())} customers with all indicators."]
+    fitted = None
+    if held.true.size > design.shape[1] + 1 and held.settled and design.shape[1]:
+        fitted = (
+            regression.logistic(design, held.true)
+            if held.duration is None
+            else regression.cox(design, held.duration, held.true)
+        )
+    empty: list[Cell] = [None] * len(read)
+    columns: dict[str, list[Cell]] = {name: list(empty) for name in ("effect", "effect_low", "effect_high")}
+    if fitted is None:
+        return columns, [*notes, "They have no estimate: the indicators separate the outcomes, or repeat one another."]
+    fewest = int(held.true.sum()) if held.duration is not None else int(min(held.true.sum(), (~held.true).sum()))
+    if fewest < 10 * design.shape[1]:
+        notes.append(f"Effects lean on {fewest} events for {design.shape[1]} coefficients; fewer than 10 each.")
+    start = 0
+    for row, (each, block) in enumerate(zip(read, blocks, strict=True)):
+        places = slice(start, start + block.shape[1])
+        start += block.shape[1]
+        beta, covariance = fitted[0][places], fitted[1][places, places]
+        if block.shape[1] == 0:
+            continue
+        if each.kind == "categorical":
+            # Without a direction: the standard deviation of what the categories add to the log-odds or log hazard.
+            columns["effect"][row] = float((block @ beta).std())
+            continue
+        columns["effect"][row] = float(beta[0])
+        if level is not None:
+            half = proportions.normal_quantile(level) * math.sqrt(float(covariance[0, 0]))
+            columns["effect_low"][row], columns["effect_high"][row] = float(beta[0]) - half, float(beta[0]) + half
+    return columns, notes
+
+
+def _design(indicator: Indicator, complete: Flags) -> Floats:
+    """Columns of a regression: in standard deviations, or one per category but the most frequent."""
+    values = indicator.values[complete]
+    if values.size == 0 or np.unique(values).size < 2:
+        return np.zeros((values.size, 0))
+    if indicator.kind != "categorical":
+        return np.asarray((values - values.mean()) / values.std(), dtype=np.float64)[:, None]
+    codes, rows = np.unique(values, return_counts=True)
+    others = np.delete(codes, int(np.argmax(rows)))
+    return np.asarray(values[:, None] == others, dtype=np.float64)
