@@ -113,9 +113,9 @@ def slope_interval(likelihood: PartialLikelihood, best: float, *, z: float) -> t
             here = likelihood.at(top + side * at)
             return here.value - least, side * (likelihood.observed - here.expected)
 
+        if best == side * math.inf:
+            return best
         farthest = _FARTHEST - side * top
-        if farthest <= 0 or excess(farthest)[0] > 0:
-            return side * math.inf
         return top + side * _root(excess, 0.0, farthest, start=min(guess, farthest / 2))
 
     return end(-1.0), end(1.0)
