@@ -12,8 +12,8 @@ from scipy import stats
 
 import retention_metrics as rm
 from frames import as_sorted_rows
+from retention_metrics._stats import association, cox, product_limit, regression
 from retention_metrics._stats import concordance as order
-from retention_metrics._stats import cox, product_limit
 from retention_metrics.errors import ColumnError, InputError
 
 approx = pytest.approx
@@ -160,6 +160,15 @@ def test_the_likelihood_and_its_derivatives_are_those_of_the_customers():
         assert at.information == approx((2 * here - above - below) / step**2, rel=1e-4)
 
 
+def test_the_regression_of_many_indicators_finds_the_same_ratio():
+    table = clients(80)
+    slopes, covariance = regression.cox(
+        table[["score"]].to_numpy(dtype=float), table["months"].to_numpy(), table["left"].to_numpy()
+    )
+    found = rm.nps.hazard_ratio(table, **ROLES)
+    assert (found.slope, found.standard_error) == approx((slopes[0], math.sqrt(covariance[0, 0])), rel=1e-6)
+
+
 def test_turning_the_scale_round_turns_the_ratio_round():
     table = clients()
     found = rm.nps.hazard_ratio(table, **ROLES)
@@ -234,6 +243,14 @@ def test_the_order_is_that_of_another_program(reference):
     table = reference("nps_hazard_ratio")
     given = pd.DataFrame({"score": table.score, "months": table.duration, "left": table.left})
     assert rm.nps.concordance(given, **ROLES).estimate == approx(table.concordance, abs=10**-table.digits)
+
+
+def test_the_ranking_of_drivers_counts_the_same_pairs():
+    table = clients(80)
+    share, _ = association.concordance(
+        table["score"].to_numpy(dtype=float), table["months"].to_numpy(), table["left"].to_numpy()
+    )
+    assert rm.nps.concordance(table, **ROLES).estimate == approx(share)
 
 
 def test_its_error_is_the_jackknife():
