@@ -7,11 +7,13 @@ import math
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy import stats
 
 import retention_metrics as rm
 from frames import as_sorted_rows
+from reads import Reads
 from retention_metrics._stats import association, cox, product_limit, regression
 from retention_metrics._stats import concordance as order
 from retention_metrics.errors import ColumnError, InputError
@@ -110,6 +112,13 @@ def test_every_engine_gives_one_answer(frame, verb):
     table = clients()
     plain, found = (verb(given, **ROLES, entry="answered") for given in (table, frame(table)))
     assert as_sorted_rows(found) == as_sorted_rows(plain)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.__name__)
+def test_a_lazy_table_is_read_once_and_only_in_the_columns_named(verb):
+    source = Reads(pl.from_pandas(clients().assign(note="never read")))
+    verb(source.scan(), **ROLES)
+    assert source.columns == [["left", "months", "score"]]
 
 
 # ---------------------------------------------------------------- the hazard per point
