@@ -484,3 +484,11 @@ def test_a_table_without_anything_known_is_refused():
 
 def test_frames_of_one_kind_come_back(frame):
     assert as_sorted_rows(crossed(frame(clients()))) == as_sorted_rows(crossed())
+
+
+def test_a_column_of_names_is_no_driver():
+    table = clients().assign(name=[f"client {row}" for row in range(300)])
+    row = by_name(ranked(table, indicators=["name", "liking"], ordered=None, categorical=()))["name"]
+    assert (row["kind"], row["auc"], row["association"]) == ("categorical", 0.5, 0.0)
+    row = timed(table["name"], table["months"], table["left"])
+    assert row["association"] == approx(0.0, abs=0.05)

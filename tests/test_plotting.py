@@ -479,3 +479,30 @@ def test_the_matrix_holds_the_models_own_probabilities():
 )
 def test_shares_are_written_as_per_cent(share, words):
     assert canvas.percent(share) == words
+
+
+def test_the_forest_draws_associations_with_their_intervals():
+    found = ranking()
+    ax = found.plot()
+    points = [float(line.get_xdata()[0]) for line in ax.lines if line.get_marker() in ("o", "s")]
+    assert points == approx([row["association"] for row in found.rows()])
+    assert "not effect" in ax.get_xlabel()
+
+
+def test_the_cross_draws_a_line_per_group_through_the_rates():
+    table = crossed()
+    lines = [line.get_ydata().tolist() for line in table.plot().lines if line.get_marker() == "o"]
+    assert sorted(rate for line in lines for rate in line) == approx(sorted(row["rate"] for row in table.rows()))
+    assert len(lines) == len({row["column"] for row in table.rows()})
+
+
+def test_the_bullet_stands_over_the_bands_of_the_table():
+    place = placed()
+    ax = place.plot()
+    bands = [patch for patch in ax.patches if patch.get_height() == approx(0.9)]
+    assert [band.get_x() for band in bands] == approx([-100, 0, 20, 30])
+    assert {"bad", "needs improvement", "good", "unicorn"} <= set(said(ax))
+    bar = next(patch for patch in ax.patches if patch.get_height() == approx(0.28))
+    assert bar.get_x() + bar.get_width() == approx(place.estimate)
+    far = rm.benchmarks.get("quick_ratio.saas.2015").classify(9.0).plot()
+    assert far.get_xlim()[1] > 9

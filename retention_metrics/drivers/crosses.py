@@ -91,7 +91,7 @@ def cross(
     quantiles: int = 2,
     level: float | None = 0.95,
 ) -> DriverCross:
-    """Share with an outcome by two indicators at once, such as performance and liking.
+    """Share with an outcome by two indicators at once.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ from retention_metrics.surveys.answers import (
 
 @result
 class SurveyItem(TableResult):
-    """Answers to one question on a scale: the share of the best, the mean, and every answer.
+    """Answers to one question: share of the best, mean, and every answer.
 
     Attributes
     ----------
