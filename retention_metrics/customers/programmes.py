@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats as distributions
 
 from retention_metrics import _checks
-from retention_metrics._engine import customers as engine
+from retention_metrics._engine import programmes as engine
 from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._engine.tables import CustomerTable
 from retention_metrics._stats import proportions as stats
