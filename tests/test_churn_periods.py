@@ -254,6 +254,8 @@ def test_days_are_those_of_the_zone_through_daylight_saving(kind):
     for tz, month in (("UTC", "2024-03-01"), ("Europe/Berlin", "2024-04-01")):
         table = rm.churn.by_period(CONVERT[kind](frame), **ROLES, period=rm.Period("month", tz=tz), as_of="2024-04-30")
         assert [row["period"].isoformat() for row in table.rows() if row["lost"]] == [month]
+        march = rm.churn.in_window(CONVERT[kind](frame), **ROLES, window=("2024-03-01", "2024-04-01"), tz=tz)
+        assert march.lost == (month == "2024-03-01")
 
 
 def test_a_rolling_window_ends_where_its_period_does():

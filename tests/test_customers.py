@@ -492,3 +492,29 @@ def test_an_unfinished_period_is_left_out(orders):
 def test_pandas_in_another_order_of_columns_is_the_same(orders):
     flipped = as_pandas(orders[orders.columns[::-1]])
     assert as_sorted_rows(TABLES["summary"](flipped)) == as_sorted_rows(TABLES["summary"](orders))
+
+
+# ---------------------------------------------------------------- pictures
+
+
+def test_the_segment_map_shows_shares_intervals_and_what_is_too_small(orders):
+    sizes = rm.customers.segment_sizes(rm.customers.segments(orders, **PAID, as_of=AS_OF), difference=0.5)
+    axes = sizes.plot()
+    rows = list(reversed(sizes.rows()))
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([row["share"] for row in rows])
+    assert [bar.get_alpha() < 1 for bar in axes.patches] == [not row["large_enough"] for row in rows]
+    assert len({row["large_enough"] for row in rows}) == 2
+    assert [line.get_xdata()[1] for line in axes.lines] == pytest.approx([row["high"] for row in rows])
+    revenue = sum(row["revenue"] for row in rows)
+    shown = axes.collections[0].get_offsets()[:, 0]
+    assert list(shown) == pytest.approx([row["revenue"] / revenue for row in rows])
+
+
+def test_the_flow_has_a_band_for_each_move_and_columns_as_tall_as_their_customers(orders):
+    moves = rm.customers.migrations(orders, **PAID, before="2024-06-30", after=AS_OF)
+    axes = moves.plot()
+    total = sum(row["customers"] for row in moves.rows())
+    assert len(axes.collections) == len(moves.rows())
+    for place in (0, 1):
+        bars = [bar for bar in axes.patches if bar.get_x() + bar.get_width() / 2 == pytest.approx(place)]
+        assert sum(bar.get_height() for bar in bars) == pytest.approx(total)

@@ -136,6 +136,7 @@ def test_own_rhythm_beats_the_plain_rule_where_rhythms_differ():
     rhythm = found(log, alive, rule="own_rhythm")
     assert plain == pytest.approx((0.916, 0.924), abs=2e-3)
     assert rhythm == pytest.approx((0.983, 0.925), abs=2e-3)
+    assert found(log, alive, rule="own_rhythm", below=0.2) == pytest.approx((0.963, 0.944), abs=2e-3)
 
 
 def test_where_all_buy_monthly_the_plain_rule_is_as_good():
@@ -162,14 +163,21 @@ def test_on_cdnow_the_rules_find_who_does_not_come_back(cdnow):
     silent = history.frame.set_index("customer_id")["frequency_holdout"] == 0
     fitted = rm.clv.BGNBD.fit(history)
     scores = {}
-    for rule, options in {"silence": {}, "own_rhythm": {}, "model": {"model": fitted}}.items():
-        table = rm.customers.at_risk(cdnow, **roles, as_of="1997-09-30", rule=rule, **options)
+    rules = {
+        "silence": {},
+        "own rhythm": {"rule": "own_rhythm"},
+        "own rhythm below 0.2": {"rule": "own_rhythm", "below": 0.2},
+        "model": {"rule": "model", "model": fitted},
+    }
+    for rule, options in rules.items():
+        table = rm.customers.at_risk(cdnow, **roles, as_of="1997-09-30", **options)
         table = table.frame.set_index("customer_id")
         repeat = table["purchases"] >= 2
         hits = (table["at_risk"] & silent[table.index]).sum()
         scores[rule] = (hits / table["at_risk"].sum(), hits / (silent[table.index] & repeat).sum())
     assert scores["silence"] == pytest.approx((0.619, 0.719), abs=5e-4)
-    assert scores["own_rhythm"] == pytest.approx((0.643, 0.554), abs=2e-3)
+    assert scores["own rhythm"] == pytest.approx((0.643, 0.554), abs=2e-3)
+    assert scores["own rhythm below 0.2"] == pytest.approx((0.604, 0.668), abs=2e-3)
     assert scores["model"] == pytest.approx((0.646, 0.558), abs=2e-3)
 
 

@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
+from retention_metrics._engine.adopt import NativeFrame, Source, collect
 from retention_metrics._engine.audit import Events, Fold, aggregate, audit_events, read_clock
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment, Period
@@ -454,61 +454,6 @@ def visitors(
     return nw.concat([frame, rows], how="vertical")
 
 
-# ---------------------------------------------------------------- contacts
-
-
-def contact_table(
-    data: NativeFrame,
-    *,
-    customer: str,
-    time: str,
-    as_of: object,
-    every_days: int,
-    keep: Sequence[str],
-    purchases: tuple[NativeFrame, str] | None,
-    days: Sequence[int],
-) -> tuple[Buyers, nw.LazyFrame[Any]]:
-    """When each was last in touch, whether that is too long ago, and which message has come due."""
-    source, found, events = latest(
-        data, customer=customer, time=time, as_of=as_of, argument="contacts", keep={name: name for name in keep}
-    )
-    end = events.as_of.day
-    # Of buyers who were never in touch the days are missing, for which pandas has no whole number.
-    silence = nw.lit(end) - nw.col("last")
-    found = with_dates(found.with_columns(nw.col("last").alias("last_contact")), "last_contact")
-    people = Buyers(source, events, found, found, events.excluded, customer)
-    if purchases is not None:
-        bought = buyers(purchases[0], customer=customer, time=purchases[1], value=None, as_of=events.as_of.date)
-        mine = bought.frame.select("customer", nw.col("last").alias("bought"))
-        everyone = nw.concat([found.select("customer"), mine.select("customer")], how="vertical").unique("customer")
-        found = left_join(people, left_join(people, everyone, found, argument="contacts"), mine, argument="purchases")
-    columns: dict[str, nw.Expr] = {
-        "last_contact": nw.col("last_contact"),
-        "contacts": nw.col("rows").fill_null(0).cast(nw.Int64),
-        **{name: nw.col(name) for name in keep},
-        "days_since_contact": silence,
-        "due": (silence > every_days).fill_null(False) | nw.col("last").is_null(),
-    }
-    if purchases is not None:
-        columns["days_since_purchase"] = nw.lit(end) - nw.col("bought")
-        columns |= {"message_day": _message_day(end, days)} if days else {}
-    return people, found.select("customer", *(column.alias(name) for name, column in columns.items()))
-
-
-def _message_day(end: int, days: Sequence[int]) -> nw.Expr:
-    """The latest message whose day has come since the last purchase, where nobody was in touch since that day."""
-    first, *later = sorted(days)
-    due: nw.Expr = _come_due(end, first)
-    for day in later:
-        due = _come_due(end, day).otherwise(due)
-    return due
-
-
-def _come_due(end: int, day: int) -> Any:
-    unsent = nw.col("last").is_null() | (nw.col("last") < nw.col("bought") + day)
-    return nw.when((nw.col("bought") + day <= end) & unsent).then(nw.lit(day))
-
-
 # ---------------------------------------------------------------- summaries
 
 
@@ -612,75 +557,3 @@ def with_period(
     source, times = read_clock(people_data, {"customer": customer, "time": time, "value": value}, tz=period.tz)
     events, _ = audit_events(source, times, as_of=as_of, tz=period.tz, extra={"period": times.index(period)})
     return Buyers(source, events, events.kept, events.kept, events.excluded, customer)
-
-
-# ---------------------------------------------------------------- tables that are there already
-
-
-def net_margins(
-    data: NativeFrame, *, margin: str, cost: str, low: str | None, high: str | None, quantile: float
-) -> tuple[NativeFrame, Source]:
-    """Expected margin less cost, how surely it is below zero, and what follows; arithmetic in the engine."""
-    roles = {"margin": margin, "cost": cost, "low": low, "high": high}
-    source = adopt(data, roles)
-    for role in source.roles:
-        if not source.dtype(role).is_numeric():
-            raise ColumnError(
-                f"{role}={source.roles[role]!r} is a column of numbers; it holds {source.dtype(role)}.",
-                argument=role,
-                column=source.roles[role],
-            )
-    names = ("net_margin", *(("probability_of_loss",) if low else ()), "decision")
-    clash = [name for name in names if name in source.columns]
-    if clash:
-        raise ColumnError(f"the table already has a column {clash[0]!r}, which the answer adds.", column=clash[0])
-    net = source.column("margin").cast(nw.Float64) - source.column("cost").cast(nw.Float64)
-    frame = source.frame.with_columns(nw.when(~net.is_nan()).then(net).alias("net_margin"))
-    known = ~nw.col("net_margin").is_null() & ~nw.col("net_margin").is_nan()
-    loss: nw.Expr = nw.when(known).then((nw.col("net_margin") < 0).cast(nw.Float64))
-    if low and high:
-        error = (source.column("high").cast(nw.Float64) - source.column("low").cast(nw.Float64)) / (2 * quantile)
-        sure = (nw.col("net_margin") < 0).cast(nw.Float64)
-        loss = nw.when(error > 0).then(_normal_cdf(-nw.col("net_margin") / error)).otherwise(sure)
-        loss = nw.when(known).then(loss)
-        frame = frame.with_columns(loss.alias("probability_of_loss"))
-        loss = nw.col("probability_of_loss")
-    named = (
-        nw.when(loss > 0.95)
-        .then(nw.lit("let_go"))
-        .otherwise(nw.when(loss < 0.05).then(nw.lit("keep")).otherwise(nw.when(~loss.is_null()).then(nw.lit("unsure"))))
-    )
-    native = frame.with_columns(named.alias("decision"))
-    return (native.to_native() if source.lazy else native.collect().to_native()), source
-
-
-def _normal_cdf(z: nw.Expr) -> nw.Expr:
-    """The normal distribution function by arithmetic that every engine has: Abramowitz & Stegun (1964), 26.2.17."""
-    size = z.abs()
-    t = 1 / (1 + 0.2316419 * size)
-    tail: nw.Expr = t * 1.330274429 - 1.821255978
-    for coefficient in (1.781477937, -0.356563782, 0.319381530):
-        tail = tail * t + coefficient
-    tail = tail * t * (size * size * -0.5).exp() * 0.3989422804014327
-    return nw.when(z < 0).then(tail).otherwise(1 - tail)
-
-
-def early_leavers(
-    data: NativeFrame, *, onboarded: str, duration: str, churned: str, first_use: str | None
-) -> tuple[dict[str, list[Any]], str, dict[str, int]]:
-    """Distinct (onboarded, duration, churned, first use) with counts, and the rows that do not say."""
-    roles = {"onboarded": onboarded, "duration": duration, "churned": churned, "first_use": first_use}
-    source = adopt(data, roles)
-    columns = {role: source.column(role).cast(nw.Float64) for role in source.roles}
-    frame = source.frame.select(*(column.alias(role) for role, column in columns.items()))
-    needed = ("onboarded", "duration", "churned")
-    unknown: nw.Expr = nw.lit(False)
-    for role in needed:
-        unknown = unknown | nw.col(role).is_null() | nw.col(role).is_nan()
-    frame = frame.with_columns(unknown.cast(nw.Int64).alias("unknown"), nw.lit(1).alias("one"))
-    keys = (*source.roles, "unknown")
-    cells = collect(aggregate(frame, keys, {"customers": (nw.col("one"), "sum")}))
-    kept = [row for row, mark in enumerate(cells["unknown"]) if not mark]
-    missing = sum(count for count, mark in zip(cells["customers"], cells["unknown"], strict=True) if mark)
-    listed = {name: [column[row] for row in kept] for name, column in cells.items() if name != "unknown"}
-    return listed, source.backend, {"missing_answer": int(missing)} if missing else {}

@@ -224,21 +224,20 @@ def _happenings(log: Spells, windows: Windows) -> nw.LazyFrame[Any]:
     dated = sides.with_columns(nw.when(ends).then(nw.col("end")).otherwise(nw.col("start")).alias("day"))
     placed = join_table(dated, "day", listed)
     a, b, start = nw.col("a"), nw.col("b"), nw.col("start")
-    ended = ends
-    carried, final = ended & (start < a), ended & (nw.col("next_start") >= b)
+    carried, final = ends & (start < a), ends & (nw.col("next_start") >= b)
     first_ever = nw.col("previous_end") == BEFORE
     marks = {
         "starts": ~ends,
         "joined": ~ends & first_ever,
-        "endings": ended,
+        "endings": ends,
         "carried": carried,
         "once": carried & final,
         "final": final,
-        "fresh": ended & first_ever & (start >= a),
+        "fresh": ends & first_ever & (start >= a),
     }
     folds: dict[str, tuple[nw.Expr, Fold]] = {name: (mark.cast(nw.Int64), "sum") for name, mark in marks.items()}
     if log.source.has("kind"):
-        last = ended & (nw.col("next_end") >= b)
+        last = ends & (nw.col("next_end") >= b)
         folds["kind"] = (nw.when(last).then(nw.col("kind")), "max")
     if log.source.has("amount"):
         lost = nw.when(final).then(nw.col("amount")).otherwise(nw.lit(0.0))

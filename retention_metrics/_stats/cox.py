@@ -25,7 +25,8 @@ Integers = NDArray[np.int64]
 # A hazard that changes by more than exp(60) per unit is endless in effect.
 _FARTHEST = 60.0
 _MOST_STEPS = 200
-_EXACT = 1e-13
+# Newton doubles the digits: the step after one this small is below rounding.
+_EXACT = 1e-10
 
 
 class Derivatives(NamedTuple):

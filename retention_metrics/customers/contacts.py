@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from retention_metrics import _checks
+from retention_metrics._engine import contacts as calendar
 from retention_metrics._engine import customers as engine
 from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._engine.tables import CustomerTable
@@ -82,7 +83,7 @@ def contact_due(
     if days and purchases is None:
         raise InputError("message_days= needs purchases=.", argument="purchases")
 
-    people, table = engine.contact_table(
+    people, table = calendar.contact_table(
         contacts,
         customer=customer,
         time=time,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats as distributions
 
 from retention_metrics import _checks
-from retention_metrics._engine import customers as engine
+from retention_metrics._engine import programmes as engine
 from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._engine.tables import CustomerTable
 from retention_metrics._stats import proportions as stats
@@ -272,10 +272,12 @@ def onboarding(
     ----------
     customers : dataframe
         A row per customer.
-    onboarded, churned : str
-        Columns of true and false, or 1 and 0.
+    onboarded : str
+        Column of true and false, or 1 and 0.
     duration : str
         Column of the days from the start to leaving, or to the end of observation.
+    churned : str
+        Column of true and false, or 1 and 0.
     first_use : str, optional
         Column of the days from the start to the first use; missing where there was none.
     by_day : float, default 90

@@ -283,9 +283,9 @@ def migrations(
     *,
     customer: str,
     time: str,
+    value: str | None = None,
     before: str | dt.date,
     after: str | dt.date,
-    value: str | None = None,
     tz: str | None = None,
     level: float | None = 0.95,
 ) -> SegmentMoves:
