@@ -479,9 +479,9 @@ class GroupSums:
     sums: Mapping[str, Floats]
 
 
-def group_sums(people: Buyers, parts: Mapping[str, nw.Expr], *, grouped: bool) -> GroupSums:
+def group_sums(frame: nw.LazyFrame[Any], parts: Mapping[str, nw.Expr], *, grouped: bool) -> GroupSums:
     """Add row expressions over customers, in one query."""
-    rows = people.frame.select(
+    rows = frame.select(
         *(["by"] if grouped else []), *(part.cast(nw.Float64).alias(name) for name, part in parts.items())
     )
     totals = [nw.col(name).sum().alias(name) for name in parts]
@@ -499,7 +499,7 @@ def ratio_sums(people: Buyers, *, numerator: str, denominator: str | None, group
     one = nw.col("purchases").cast(nw.Float64) * 0 + 1
     x = nw.col(denominator).cast(nw.Float64) if denominator else one
     parts = {"n": one, "x": x, "y": y, "xx": x * x, "xy": x * y, "yy": y * y}
-    return group_sums(people, parts, grouped=grouped)
+    return group_sums(people.frame, parts, grouped=grouped)
 
 
 def repeat_sums(people: Buyers, *, within_days: int | None, grouped: bool) -> GroupSums:
@@ -507,22 +507,18 @@ def repeat_sums(people: Buyers, *, within_days: int | None, grouped: bool) -> Gr
     one = nw.col("purchases") * 0 + 1
     if within_days is None:
         parts = {"n": one, "repeated": (nw.col("purchases") > 1).cast(nw.Int64), "too_young": one * 0}
-        return group_sums(people, parts, grouped=grouped)
+        return group_sums(people.frame, parts, grouped=grouped)
     keys = ["by", "customer"] if grouped else ["customer"]
     firsts = people.frame.select(*keys, "first")
     bought = people.days.filter(nw.col("orders") > 0).select(*keys, "day").join(firsts, on=keys, how="left")
     soon = (nw.col("day") > nw.col("first")) & (nw.col("day") <= nw.col("first") + within_days)
-    frame = aggregate(
-        bought, tuple(keys), {"first": (nw.col("first"), "min"), "soon": (soon.cast(nw.Int64), "max")}
-    ).with_columns(nw.col("soon").alias("purchases"))
+    folds: dict[str, tuple[nw.Expr, Fold]] = {
+        "first": (nw.col("first"), "min"),
+        "soon": (soon.cast(nw.Int64), "max"),
+    }
     old = (nw.col("first") + within_days < people.as_of.observed_until).cast(nw.Int64)
     parts = {"n": old, "repeated": old * nw.col("soon"), "too_young": 1 - old}
-    return group_sums(Buyers(**{**_fields(people), "frame": frame}), parts, grouped=grouped)
-
-
-def _fields(people: Buyers) -> dict[str, Any]:
-    names = ("source", "events", "days", "frame", "excluded", "key")
-    return {name: getattr(people, name) for name in names}
+    return group_sums(aggregate(bought, tuple(keys), folds), parts, grouped=grouped)
 
 
 def age_sums(people: Buyers, period: Period) -> dict[str, list[Any]]:
@@ -564,10 +560,8 @@ def age_sums(people: Buyers, period: Period) -> dict[str, list[Any]]:
     }
 
 
-def with_period(
-    people_data: NativeFrame, *, customer: str, time: str, value: str, as_of: object, period: Period
-) -> Buyers:
+def with_period(data: NativeFrame, *, customer: str, time: str, value: str, as_of: object, period: Period) -> Buyers:
     """A purchase log whose rows know their period."""
-    source, times = read_clock(people_data, {"customer": customer, "time": time, "value": value}, tz=period.tz)
+    source, times = read_clock(data, {"customer": customer, "time": time, "value": value}, tz=period.tz)
     events, _ = audit_events(source, times, as_of=as_of, tz=period.tz, extra={"period": times.index(period)})
     return Buyers(source, events, events.kept, events.kept, events.excluded, customer)
