@@ -19,6 +19,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 import retention_metrics as rm
+from examples import purchases
 from places import ROOT
 from retention_metrics import plotting
 from retention_metrics.errors import InputError
@@ -124,6 +125,15 @@ def alive(ax=None):
     return plotting.probability_alive_matrix(model, ax, T=39.0)
 
 
+def segment_moves() -> object:
+    roles = {"customer": "who", "time": "when", "value": "paid"}
+    return rm.customers.migrations(purchases(), **roles, before="2024-02-15", after="2024-04-20")
+
+
+def segment_sizes() -> object:
+    return rm.customers.segment_sizes(rm.customers.segments(purchases(), customer="who", time="when", value="paid"))
+
+
 PLOTS = {
     "churn_by_group": lambda ax=None: plotting.churn_by_group(churn(), ax),
     "churn_by_period": lambda ax=None: plotting.churn_by_period(churn_by_month(by="side", kind="why"), ax),
@@ -135,6 +145,7 @@ PLOTS = {
     "estimate_with_interval": lambda ax=None: plotting.estimate_with_interval(rm.retention.rate(start=100, end=90), ax),
     "expected_against_actual": lambda ax=None: plotting.expected_against_actual(predicted(), ax),
     "lorenz_curve": lambda ax=None: plotting.lorenz_curve(spread(), ax),
+    "migration_flow": lambda ax=None: plotting.migration_flow(segment_moves(), ax),
     "net_retention_by_cohort": lambda ax=None: plotting.net_retention_by_cohort(revenue_cohorts(), ax),
     "plateau_path": lambda ax=None: plotting.plateau_path(plateau(), ax),
     "probability_alive_matrix": alive,
@@ -142,6 +153,7 @@ PLOTS = {
     "retention_curve": lambda ax=None: plotting.retention_curve(by_period(by="group"), ax),
     "revenue_bridge": lambda ax=None: plotting.revenue_bridge(bridge(), ax),
     "revenue_layers": lambda ax=None: plotting.revenue_layers(revenue_cohorts(), ax),
+    "segment_map": lambda ax=None: plotting.segment_map(segment_sizes(), ax),
 }
 every_plot = pytest.mark.parametrize("name", PLOTS)
 
