@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import pickle
 
 import duckdb
 import numpy as np
@@ -116,7 +118,17 @@ def test_the_order_of_the_rows_does_not_matter(orders, verb):
 
 
 @pytest.mark.parametrize(
-    ("name", "reads"), [("summary", 1), ("silence", 1), ("segments", 2), ("audiences", 2), ("summary with scores", 2)]
+    ("name", "reads"),
+    [
+        ("summary", 1),
+        ("silence", 1),
+        ("segments", 2),
+        ("audiences", 2),
+        ("summary with scores", 2),
+        ("model", 2),
+        ("summary with models", 3),
+        ("own rhythm", 4),
+    ],
 )
 def test_a_lazy_log_is_read_by_its_audit_and_no_more_than_the_answer_needs(orders, name, reads):
     kept = orders[orders["paid"] >= 0]
@@ -126,6 +138,24 @@ def test_a_lazy_log_is_read_by_its_audit_and_no_more_than_the_answer_needs(order
     assert source.columns == [["paid", "when", "who"]] * reads
     table._repr_html_()
     assert len(source.columns) == reads
+
+
+@over_tables
+def test_a_table_is_frozen_picklable_and_has_totals(orders, verb):
+    table = verb(orders)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        table.frame = None
+    pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(table)).frame, table.frame)
+    known = {row["column"]: row["total"] for row in table.totals().rows()}
+    assert known["who"] == table.frame["who"].sum()
+    assert "<table" in table._repr_html_()
+
+
+def test_a_contact_that_nobody_signed_is_a_contact(frame):
+    days = pd.to_datetime(["2024-01-05", "2024-02-05"])
+    calls = pd.DataFrame({"who": ["a", "a"], "when": days, "rep": ["Ana", None]})
+    (row,) = as_rows(rm.customers.contact_due(frame(calls), **LOG, as_of="2024-03-01", keep=["rep"]))
+    assert (row["days_since_contact"], row["contacts"], row["rep"]) == (25, 2, None)
 
 
 def test_a_log_without_money_has_no_money(orders):

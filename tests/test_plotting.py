@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 import retention_metrics as rm
-from examples import EXAMPLES
+from examples import EXAMPLES, purchases
 from places import ROOT
 from retention_metrics import plotting
 from retention_metrics.errors import InputError
@@ -142,6 +142,15 @@ def placed():
     return rm.benchmarks.get("nps.agency").classify(score())
 
 
+def segment_moves() -> object:
+    roles = {"customer": "who", "time": "when", "value": "paid"}
+    return rm.customers.migrations(purchases(), **roles, before="2024-02-15", after="2024-04-20")
+
+
+def segment_sizes() -> object:
+    return rm.customers.segment_sizes(rm.customers.segments(purchases(), customer="who", time="when", value="paid"))
+
+
 PLOTS = {
     "churn_by_group": lambda ax=None: plotting.churn_by_group(churn(), ax),
     "churn_by_period": lambda ax=None: plotting.churn_by_period(churn_by_month(by="side", kind="why"), ax),
@@ -155,6 +164,7 @@ PLOTS = {
     "estimate_with_interval": lambda ax=None: plotting.estimate_with_interval(rm.retention.rate(start=100, end=90), ax),
     "expected_against_actual": lambda ax=None: plotting.expected_against_actual(predicted(), ax),
     "lorenz_curve": lambda ax=None: plotting.lorenz_curve(spread(), ax),
+    "migration_flow": lambda ax=None: plotting.migration_flow(segment_moves(), ax),
     "net_retention_by_cohort": lambda ax=None: plotting.net_retention_by_cohort(revenue_cohorts(), ax),
     "placement_bullet": lambda ax=None: plotting.placement_bullet(placed(), ax),
     "plateau_path": lambda ax=None: plotting.plateau_path(plateau(), ax),
@@ -163,13 +173,13 @@ PLOTS = {
     "retention_curve": lambda ax=None: plotting.retention_curve(by_period(by="group"), ax),
     "revenue_bridge": lambda ax=None: plotting.revenue_bridge(bridge(), ax),
     "revenue_layers": lambda ax=None: plotting.revenue_layers(revenue_cohorts(), ax),
+    "segment_map": lambda ax=None: plotting.segment_map(segment_sizes(), ax),
 }
 MODEL = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week")
 PLOTS |= {
     "expected_purchases_matrix": lambda ax=None: plotting.expected_purchases_matrix(MODEL, ax, T=39.0, horizon=39.0),
     "heterogeneity": lambda ax=None: plotting.heterogeneity(MODEL, ax),
     "answer_shares": lambda ax=None: plotting.answer_shares(EXAMPLES["nps.by_group"][0](), ax),
-    "net_retention_by_cohort": lambda ax=None: plotting.net_retention_by_cohort(EXAMPLES["revenue.by_cohort"][0](), ax),
     "score_funnel": lambda ax=None: plotting.score_funnel(EXAMPLES["nps.by_group"][0](), ax),
 }
 

@@ -23,9 +23,7 @@ def contact_table(
     days: Sequence[int],
 ) -> tuple[Buyers, nw.LazyFrame[Any]]:
     """When each was last in touch, whether that is too long ago, and which message has come due."""
-    source, found, events = latest(
-        data, customer=customer, time=time, as_of=as_of, argument="contacts", keep={name: name for name in keep}
-    )
+    source, found, events = latest(data, customer=customer, time=time, as_of=as_of, keep={name: name for name in keep})
     end = events.as_of.day
     # Of buyers who were never in touch the days are missing, for which pandas has no whole number.
     silence = nw.lit(end) - nw.col("last")

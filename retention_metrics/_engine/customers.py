@@ -93,17 +93,19 @@ def _days(rows: nw.LazyFrame[Any], *, valued: bool, keys: tuple[str, ...]) -> nw
 
 
 def _people(days: nw.LazyFrame[Any], *, valued: bool, keys: tuple[str, ...]) -> nw.LazyFrame[Any]:
+    return aggregate(days, keys, _folds(valued=valued))
+
+
+def _folds(*, valued: bool) -> dict[str, tuple[nw.Expr, Fold]]:
     bought = nw.col("orders") > 0
     day = nw.when(bought).then(nw.col("day"))
-    parts: dict[str, tuple[nw.Expr, Fold]] = {
+    folds: dict[str, tuple[nw.Expr, Fold]] = {
         "first": (day, "min"),
         "last": (day, "max"),
         "purchases": (bought.cast(nw.Int64), "sum"),
         "orders": (nw.col("orders"), "sum"),
     }
-    if valued:
-        parts["revenue"] = (nw.col("revenue"), "sum")
-    return aggregate(days, keys, parts)
+    return {**folds, "revenue": (nw.col("revenue"), "sum")} if valued else folds
 
 
 def _without_purchase(rows: nw.LazyFrame[Any], keys: tuple[str, ...]) -> dict[str, int]:
@@ -121,7 +123,13 @@ def _without_purchase(rows: nw.LazyFrame[Any], keys: tuple[str, ...]) -> dict[st
 
 
 def measures(
-    people: Buyers, *, unit_days: float, cutoff: int, least: int, money_of_repeats: bool = True
+    people: Buyers,
+    *,
+    unit_days: float,
+    cutoff: int,
+    least: int,
+    money_of_repeats: bool = True,
+    extra: Sequence[nw.Expr] = (),
 ) -> nw.LazyFrame[Any]:
     """Every measure of a customer's own purchases, under its final name; the key is still ``customer``."""
     end = people.as_of.day
@@ -151,7 +159,7 @@ def measures(
         "at_risk": (purchases >= least) & (last <= cutoff),
     }
     return with_dates(
-        frame.select("customer", *(column.alias(name) for name, column in columns.items())),
+        frame.select("customer", *(column.alias(name) for name, column in columns.items()), *extra),
         "first_purchase",
         "last_purchase",
     )
@@ -159,10 +167,18 @@ def measures(
 
 def _with_first_value(people: Buyers) -> nw.LazyFrame[Any]:
     """The customers with the money of their first day of purchase."""
-    bought = people.days.filter(nw.col("orders") > 0).select(
+    bought = nw.col("orders") > 0
+    if people.frame.implementation is nw.Implementation.POLARS:
+        # A join would read a Polars scan twice.
+        day = nw.when(bought).then(nw.col("day"))
+        days = people.days.with_columns(day.min().over("customer").alias("opening"))
+        opening = nw.when(bought & (nw.col("day") == nw.col("opening"))).then(nw.col("revenue")).otherwise(nw.lit(0.0))
+        folded = aggregate(days, ("customer",), {**_folds(valued=True), "first_value": (opening, "sum")})
+        return folded.filter(nw.col("purchases") > 0)
+    firsts = people.days.filter(bought).select(
         "customer", nw.col("day").alias("first"), nw.col("revenue").alias("first_value")
     )
-    return people.frame.join(bought, on=["customer", "first"], how="left")
+    return people.frame.join(firsts, on=["customer", "first"], how="left")
 
 
 def with_dates(frame: nw.LazyFrame[Any], *names: str) -> nw.LazyFrame[Any]:
@@ -223,24 +239,24 @@ def latest(
     customer: str,
     time: str,
     as_of: object,
-    argument: str,
-    keep: Mapping[str, str],
+    keep: Mapping[str, str] | None = None,
+    required: bool = False,
 ) -> tuple[Source, nw.LazyFrame[Any], Events]:
-    """Each customer's last day in a log, its rows, and the least of some columns on that day."""
-    roles: dict[str, str | None] = {"customer": customer, "time": time, **keep}
-    source, times = read_clock(data, roles, tz=None)
-    extra = {role: source.column(role) for role in keep}
-    events, _ = audit_events(source, times, as_of=as_of, extra=extra)
+    """Each customer's last day in a log, its rows, and the least of some columns on that day.
+
+    With ``required`` a row whose kept columns are missing is no row.
+    """
+    kept = keep or {}
+    source, times = read_clock(data, {"customer": customer, "time": time, **kept}, tz=None)
+    events, _ = audit_events(source, times, as_of=as_of, extra={role: source.column(role) for role in kept})
     rows = events.kept
-    for role in keep:
-        if source.dtype(role).is_float():
-            rows = rows.filter(~nw.col(role).is_null() & ~nw.col(role).is_nan())
-        elif len(keep) == 1:
-            rows = rows.filter(~nw.col(role).is_null())
+    for role in kept if required else ():
+        missing = nw.col(role).is_null()
+        rows = rows.filter(~(missing | nw.col(role).is_nan() if source.dtype(role).is_float() else missing))
     parts: dict[str, tuple[nw.Expr, Fold]] = {"last": (nw.col("day"), "max"), "rows": (nw.col("day") * 0 + 1, "sum")}
     found = aggregate(rows, ("customer",), parts)
-    if keep:
-        lowest: dict[str, tuple[nw.Expr, Fold]] = {role: (nw.col(role), "min") for role in keep}
+    if kept:
+        lowest: dict[str, tuple[nw.Expr, Fold]] = {role: (nw.col(role), "min") for role in kept}
         on_day = aggregate(rows, ("customer", "day"), lowest).with_columns(nw.col("day").alias("last")).drop("day")
         found = found.join(on_day, on=["customer", "last"], how="left")
     return source, found, events
@@ -248,15 +264,13 @@ def latest(
 
 def last_contact(data: NativeFrame, *, customer: str, time: str, as_of: object) -> nw.LazyFrame[Any]:
     """Each customer's last contact, as a date."""
-    _, found, _ = latest(data, customer=customer, time=time, as_of=as_of, argument="contacts", keep={})
+    _, found, _ = latest(data, customer=customer, time=time, as_of=as_of)
     return with_dates(found.select("customer", nw.col("last").alias("last_contact")), "last_contact")
 
 
 def last_rating(data: NativeFrame, *, customer: str, time: str, rating: str, as_of: object) -> nw.LazyFrame[Any]:
     """Each customer's latest answer; of several on one day the lowest."""
-    source, found, _ = latest(
-        data, customer=customer, time=time, as_of=as_of, argument="responses", keep={"rating": rating}
-    )
+    source, found, _ = latest(data, customer=customer, time=time, as_of=as_of, keep={"rating": rating}, required=True)
     if not source.dtype("rating").is_numeric():
         raise ColumnError(
             f"rating={rating!r} is a column of numbers; it holds {source.dtype('rating')}.",
@@ -445,7 +459,7 @@ def visitors(
     frame: nw.LazyFrame[Any], data: NativeFrame, *, customer: str, time: str, as_of: object
 ) -> nw.LazyFrame[Any]:
     """The audiences with a row for everyone who has visited and not bought."""
-    _, seen, _ = latest(data, customer=customer, time=time, as_of=as_of, argument="visits", keep={})
+    _, seen, _ = latest(data, customer=customer, time=time, as_of=as_of)
     if seen.implementation is not frame.implementation:
         raise InputError("visits is a frame of the library of the transactions.", argument="visits")
     only = seen.select("customer").join(frame.select("customer"), on="customer", how="anti")
@@ -465,9 +479,9 @@ class GroupSums:
     sums: Mapping[str, Floats]
 
 
-def group_sums(people: Buyers, parts: Mapping[str, nw.Expr], *, grouped: bool) -> GroupSums:
+def group_sums(frame: nw.LazyFrame[Any], parts: Mapping[str, nw.Expr], *, grouped: bool) -> GroupSums:
     """Add row expressions over customers, in one query."""
-    rows = people.frame.select(
+    rows = frame.select(
         *(["by"] if grouped else []), *(part.cast(nw.Float64).alias(name) for name, part in parts.items())
     )
     totals = [nw.col(name).sum().alias(name) for name in parts]
@@ -485,7 +499,7 @@ def ratio_sums(people: Buyers, *, numerator: str, denominator: str | None, group
     one = nw.col("purchases").cast(nw.Float64) * 0 + 1
     x = nw.col(denominator).cast(nw.Float64) if denominator else one
     parts = {"n": one, "x": x, "y": y, "xx": x * x, "xy": x * y, "yy": y * y}
-    return group_sums(people, parts, grouped=grouped)
+    return group_sums(people.frame, parts, grouped=grouped)
 
 
 def repeat_sums(people: Buyers, *, within_days: int | None, grouped: bool) -> GroupSums:
@@ -493,22 +507,18 @@ def repeat_sums(people: Buyers, *, within_days: int | None, grouped: bool) -> Gr
     one = nw.col("purchases") * 0 + 1
     if within_days is None:
         parts = {"n": one, "repeated": (nw.col("purchases") > 1).cast(nw.Int64), "too_young": one * 0}
-        return group_sums(people, parts, grouped=grouped)
+        return group_sums(people.frame, parts, grouped=grouped)
     keys = ["by", "customer"] if grouped else ["customer"]
     firsts = people.frame.select(*keys, "first")
     bought = people.days.filter(nw.col("orders") > 0).select(*keys, "day").join(firsts, on=keys, how="left")
     soon = (nw.col("day") > nw.col("first")) & (nw.col("day") <= nw.col("first") + within_days)
-    frame = aggregate(
-        bought, tuple(keys), {"first": (nw.col("first"), "min"), "soon": (soon.cast(nw.Int64), "max")}
-    ).with_columns(nw.col("soon").alias("purchases"))
+    folds: dict[str, tuple[nw.Expr, Fold]] = {
+        "first": (nw.col("first"), "min"),
+        "soon": (soon.cast(nw.Int64), "max"),
+    }
     old = (nw.col("first") + within_days < people.as_of.observed_until).cast(nw.Int64)
     parts = {"n": old, "repeated": old * nw.col("soon"), "too_young": 1 - old}
-    return group_sums(Buyers(**{**_fields(people), "frame": frame}), parts, grouped=grouped)
-
-
-def _fields(people: Buyers) -> dict[str, Any]:
-    names = ("source", "events", "days", "frame", "excluded", "key")
-    return {name: getattr(people, name) for name in names}
+    return group_sums(aggregate(bought, tuple(keys), folds), parts, grouped=grouped)
 
 
 def age_sums(people: Buyers, period: Period) -> dict[str, list[Any]]:
@@ -550,10 +560,8 @@ def age_sums(people: Buyers, period: Period) -> dict[str, list[Any]]:
     }
 
 
-def with_period(
-    people_data: NativeFrame, *, customer: str, time: str, value: str, as_of: object, period: Period
-) -> Buyers:
+def with_period(data: NativeFrame, *, customer: str, time: str, value: str, as_of: object, period: Period) -> Buyers:
     """A purchase log whose rows know their period."""
-    source, times = read_clock(people_data, {"customer": customer, "time": time, "value": value}, tz=period.tz)
+    source, times = read_clock(data, {"customer": customer, "time": time, "value": value}, tz=period.tz)
     events, _ = audit_events(source, times, as_of=as_of, tz=period.tz, extra={"period": times.index(period)})
     return Buyers(source, events, events.kept, events.kept, events.excluded, customer)

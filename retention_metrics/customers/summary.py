@@ -110,13 +110,13 @@ def summary(
 
     people = engine.buyers(transactions, customer=customer, time=time, value=value, as_of=as_of, tz=tz, audit=audit)
     frame = engine.measures(
-        people, unit_days=unit_days(step), cutoff=months_before(people.as_of.day, span), least=least
+        people,
+        unit_days=unit_days(step),
+        cutoff=months_before(people.as_of.day, span),
+        least=least,
+        extra=engine.scores(engine.cuts(people), rfm.grid()) if scores else (),
     )
     until = people.as_of.instant or people.as_of.date
-    if scores:
-        marks = engine.segmented(people, rfm.grid()).drop("days_since_last", "purchases")
-        marks = marks.drop("revenue") if value is not None else marks
-        frame = engine.left_join(people, frame, marks, argument="transactions")
     if contacts is not None:
         found = engine.last_contact(contacts, customer=customer, time=contact_time or time, as_of=until)
         frame = engine.left_join(people, frame, found, argument="contacts")
