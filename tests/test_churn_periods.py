@@ -87,6 +87,12 @@ def test_windows_may_overlap_and_leave_gaps(rows, edges):
         assert counted == [churn(spells, first, after, definition) for first, after in windows]
 
 
+def test_windows_before_the_first_customer_hold_nobody():
+    log = pl.DataFrame({"who": ["a"], "from": [day(1)], "until": [None]}, schema_overrides={"until": pl.Date})
+    (row,) = rm.churn.by_period(log, **ROLES, windows=[(day(0), day(1))], as_of=day(1)).rows()
+    assert (row["start_customers"], row["end_customers"], row["numerator"], row["status"]) == (0, 0, 0, "no_customers")
+
+
 @few
 @given(rows=logs(), first=st.integers(0, 150), length=st.integers(1, 90), definition=st.sampled_from(DEFINITIONS))
 def test_one_window_is_the_same_window_of_a_list(rows, first, length, definition):

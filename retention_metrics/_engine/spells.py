@@ -316,6 +316,9 @@ def _by_group(
             column = kind.setdefault(name, np.zeros(wide, dtype=np.float64 if name == "amount" else np.int64))
             if name in cells:
                 column[cells["window"][place]] += cells[name][place]
+    if not counts and not log.grouped:
+        nobody = np.zeros(len(windows.first), dtype=np.int64)  # all windows lie before the first customer
+        return {None: WindowCounts(nobody, nobody, nobody, {}, {})}
     return {group: _counts(kinds, windows, before) for group, kinds in counts.items()}
 
 

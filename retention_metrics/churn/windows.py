@@ -498,9 +498,7 @@ def in_window(
 
 def counts_in_window(log: spells.Spells, first: int, after: int) -> spells.WindowCounts:
     """The counts of one window, all 0 where nobody has begun yet."""
-    found = spells.window_counts(log, spells.Windows(np.array([first]), np.array([after])))
-    nobody = np.zeros(1, dtype=np.int64)
-    return found.get(None, spells.WindowCounts(nobody, nobody, nobody, {}, {}))
+    return spells.window_counts(log, spells.Windows(np.array([first]), np.array([after])))[None]
 
 
 def window_notes(
