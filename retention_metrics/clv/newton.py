@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Part = TypeVar("Part")
 
-CHUNK = 8_192  # rows whose working arrays fit the cache, and few enough for BLAS to stay on one thread
+CHUNK = 9_984  # rows whose working arrays fit the cache, and few enough for BLAS to stay on one thread
 PARALLEL_ROWS = 100_000
-_ROWS_PER_THREAD = 1_000_000
+_ROWS_PER_THREAD = 4_000_000
 _CONVERGED = 1e-12  # squared distance to the maximum, in standard errors
 _MOST_STEPS = 200
 
