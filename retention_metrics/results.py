@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar, dataclass_transform
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retention_metrics import _checks
 from retention_metrics._stored import Frozen, Stored
@@ -775,7 +776,8 @@ def _decode(hint: typing.Any, value: typing.Any) -> typing.Any:
     if origin is tuple:
         inner = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
         return tuple(_decode(part, entry) for part, entry in zip(inner, value, strict=True))
-    if origin is np.ndarray or hint is np.ndarray:
+    # From NumPy 2.5 on NDArray is an alias of its own.
+    if hint is np.ndarray or origin in (np.ndarray, NDArray):
         array = np.array([math.nan if entry is None else entry for entry in value] if value else [], dtype=float)
         return _frozen(array, "array")
     return value
