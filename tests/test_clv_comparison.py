@@ -319,6 +319,20 @@ def test_lifetimes_finds_the_same_fit(cls, drawn):
     assert any("26 units of time" in note for note in check.notes)
 
 
+def test_the_check_is_the_same_whatever_numpys_global_state(drawn):
+    """lifetimes draws the start of its Pareto/NBD from it, and stops short from some of the starts."""
+    fit, state = ParetoNBD.fit(drawn), np.random.get_state()  # noqa: NPY002
+    try:
+        checks = []
+        for seed in (2, 6):  # from both, lifetimes left alone stops a fifth of a standard error short
+            np.random.seed(seed)  # noqa: NPY002
+            checks.append(fit.cross_check(horizon=26))
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    assert checks[0] == checks[1]
+    assert checks[0].agrees, checks[0].notes
+
+
 def test_lifetimes_finds_the_same_spend(drawn):
     spent = drawn.assign(monetary_value=GammaGamma(p=6.0, q=4.0, v=15.0).simulate(drawn["frequency"], rng=7))
     check = GammaGamma.fit(spent).cross_check()
@@ -332,11 +346,11 @@ def test_counts_reach_lifetimes_as_weights(drawn):
 
 
 def test_where_lifetimes_has_no_number_the_check_says_so():
-    """Its Pareto/NBD overflows for customers with a few hundred purchases (lifetimes issue 25)."""
-    heavy = ParetoNBD(r=2.0, alpha=0.5, s=0.8, beta=20.0).simulate(np.linspace(80, 110, 150), rng=25)
+    """Its Pareto/NBD overflows for customers with many purchases (lifetimes issue 25)."""
+    heavy = ParetoNBD(r=2.0, alpha=0.1, s=0.8, beta=20.0).simulate(np.linspace(80, 110, 150), rng=25)
     check = ParetoNBD.fit(heavy).cross_check()
     assert not check.agrees
-    assert any("overflow" in note or "found no fit" in note or "standard errors apart" in note for note in check.notes)
+    assert any("overflow" in note for note in check.notes)
     assert rm.from_dict(check.to_dict()) == check
 
 

@@ -11,6 +11,7 @@ from retention_metrics import _checks
 from retention_metrics.clv import interchange
 from retention_metrics.clv.gamma_gamma import GammaGamma
 from retention_metrics.clv.model import Model
+from retention_metrics.clv.pareto_nbd import ParetoNBD
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Columns, TableResult, result
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 _CLOSE = 0.1  # standard errors between two optimisers' answers to one question
+_CLIMBS = 10  # times that lifetimes' simplex may start anew
 _SAME = 1e-6  # relative difference between two formulas for one number
 
 
@@ -163,6 +165,22 @@ def _notes(
     return tuple(said)
 
 
+def _climb_again(fitter: Any, *history: Floats, weights: NDArray[np.int64]) -> None:
+    """Let lifetimes climb from a fixed start, and on from where it stopped until it stays.
+
+    Left alone, its Pareto/NBD draws a start from NumPy's global state, and its simplex often collapses short of the
+    maximum.
+    """
+    start, height = np.ones(4), np.inf
+    for _ in range(_CLIMBS):
+        fitter.fit(*history, weights=weights, initial_params=start)
+        lower = float(fitter._negative_log_likelihood_)
+        if height - lower <= 1e-7 * abs(lower):
+            return
+        height = lower
+        start = fitter.params_.to_numpy() * np.array([1.0, fitter._scale, 1.0, fitter._scale])
+
+
 class _Rows:
     """The rows of a fit, as lifetimes and as we read them."""
 
@@ -199,8 +217,12 @@ class _Rows:
 
     def refit(self, fitter: Any) -> str:
         """Let lifetimes fit; why it could not, in its own words."""
+        weights = self._counts.astype(np.int64)
         try:
-            fitter.fit(*self._history, weights=self._counts.astype(np.int64))
+            if isinstance(self._model, ParetoNBD):
+                _climb_again(fitter, *self._history, weights=weights)
+            else:
+                fitter.fit(*self._history, weights=weights)
         except Exception as error:  # whatever its optimiser ends with
             return " ".join(str(error).split())[:200] or type(error).__name__
         return ""

@@ -385,7 +385,8 @@ class Fit(Result, Generic[M]):
         Notes
         -----
         Importing lifetimes and letting it work leaves warning filters, pandas options and NumPy's global generator
-        as they were.
+        as they were. Its Pareto/NBD starts from a fixed point here, not from a drawn one, and again from where it
+        stopped until it stays, for its simplex often collapses short of the maximum.
 
         Examples
         --------
