@@ -26,7 +26,7 @@ def orders() -> pd.DataFrame:
         {
             "who": rng.integers(0, 60, 400),
             "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, 400), unit="D"),
-            "paid": rng.gamma(2.0, 10.0, 400),
+            "paid": np.round(rng.gamma(2.0, 10.0, 400) * 4) / 4,  # quarters add up alike in any order
             "note": "never read",
         }
     )
@@ -43,7 +43,14 @@ def subscriptions() -> pd.DataFrame:
     start = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 200, 60), unit="D")
     end = pd.Series(start + pd.to_timedelta(rng.integers(10, 200, 60), unit="D"))
     return pd.DataFrame(
-        {"who": range(60), "start": start, "end": end.where(np.arange(60) % 3 > 0), "note": "never read"}
+        {
+            "who": range(60),
+            "start": start,
+            "end": end.where(np.arange(60) % 3 > 0),
+            "price": rng.integers(10, 50, 60),
+            "plan": rng.choice(["basic", "pro"], 60),
+            "note": "never read",
+        }
     )
 
 
@@ -56,6 +63,13 @@ def customers() -> pd.DataFrame:
             "group": rng.choice(["a", "b"], 90),
             "spend": rng.gamma(2.0, 10.0, 90),
             "rating": rng.integers(0, 11, 90),
+            "rep": rng.choice(["a", "b", "c"], 90),
+            "wave": np.arange(90) % 2 + 1,
+            "who": np.arange(90) // 2,
+            "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 200, 90), unit="D"),
+            "months": rng.exponential(10.0, 90),
+            "opening": rng.gamma(2.0, 10.0, 90),
+            "closing": rng.gamma(2.0, 9.0, 90),
             "note": "never read",
         }
     )
@@ -232,6 +246,112 @@ SUMMARIES = {
         lambda lazy: rm.churn.reconcile(lazy, **SPELLS, window=("2024-02-01", "2024-03-01")),
         {"who", "start", "end"},
     ),
+    "churn.reasons": (
+        "subscriptions",
+        lambda lazy: rm.churn.reasons(lazy, **SPELLS, reason="plan"),
+        {"who", "start", "end", "plan"},
+    ),
+    "revenue.movements": (
+        "subscriptions",
+        lambda lazy: rm.revenue.movements(lazy, **SPELLS, amount="price", by="plan"),
+        {"who", "start", "end", "price", "plan"},
+    ),
+    "revenue.movements_from_amounts": (
+        "orders",
+        lambda lazy: rm.revenue.movements_from_amounts(lazy, customer="who", time="when", amount="paid"),
+        {"who", "when", "paid"},
+    ),
+    "revenue.movements_from_invoices": (
+        "subscriptions",
+        lambda lazy: rm.revenue.movements_from_invoices(lazy, **SPELLS, amount="price"),
+        {"who", "start", "end", "price"},
+    ),
+    "revenue.by_cohort": (
+        "subscriptions",
+        lambda lazy: rm.revenue.by_cohort(lazy, **SPELLS, amount="price"),
+        {"who", "start", "end", "price"},
+    ),
+    "revenue.net_retention": (
+        "customers",
+        lambda lazy: rm.revenue.net_retention(lazy, opening="opening", closing="closing", method="bca", rng=1),
+        {"opening", "closing"},
+    ),
+    "revenue.net_retention of subscriptions": (
+        "subscriptions",
+        lambda lazy: rm.revenue.net_retention(lazy, **SPELLS, amount="price", at=("2024-03-01", "2024-06-01")),
+        {"who", "start", "end", "price"},
+    ),
+    "revenue.gross_retention": (
+        "customers",
+        lambda lazy: rm.revenue.gross_retention(lazy, opening="opening", closing="closing"),
+        {"opening", "closing"},
+    ),
+    "revenue.logo_retention": (
+        "customers",
+        lambda lazy: rm.revenue.logo_retention(lazy, opening="opening", closing="closing"),
+        {"opening", "closing"},
+    ),
+    "revenue.concentration": (
+        "customers",
+        lambda lazy: rm.revenue.concentration(lazy, amount="opening", customer="who", rng=1),
+        {"who", "opening"},
+    ),
+    "revenue.returning_share": (
+        "orders",
+        lambda lazy: rm.revenue.returning_share(lazy, **LOG, window=("2024-06-01", "2024-07-01")),
+        {"who", "when", "paid"},
+    ),
+    "customers.repeat_rate": ("orders", lambda lazy: rm.customers.repeat_rate(lazy, **EVENTS), {"who", "when"}),
+    "customers.purchase_frequency": (
+        "orders",
+        lambda lazy: rm.customers.purchase_frequency(lazy, **EVENTS),
+        {"who", "when"},
+    ),
+    "customers.average_order_value": (
+        "orders",
+        lambda lazy: rm.customers.average_order_value(lazy, **LOG),
+        {"who", "when", "paid"},
+    ),
+    "customers.spend_by_age": (
+        "orders",
+        lambda lazy: rm.customers.spend_by_age(lazy, **LOG),
+        {"who", "when", "paid"},
+    ),
+    "customers.migrations": (
+        "orders",
+        lambda lazy: rm.customers.migrations(lazy, **LOG, before="2024-05-01", after="2024-08-01"),
+        {"who", "when", "paid"},
+    ),
+    "clv.tracking": (
+        "orders",
+        lambda lazy: rm.clv.tracking(BUYING, lazy, **EVENTS, calibration_end="2024-06-30"),
+        {"who", "when"},
+    ),
+    "survival.kaplan_meier": (
+        "customers",
+        lambda lazy: rm.survival.kaplan_meier(lazy, duration="months", churned="churned", by="rep"),
+        {"months", "churned", "rep"},
+    ),
+    "nps.by_group": (
+        "customers",
+        lambda lazy: rm.nps.by_group(lazy, rating="rating", group="rep", time="when", period="quarter"),
+        {"rating", "rep", "when"},
+    ),
+    "nps.trend": (
+        "customers",
+        lambda lazy: rm.nps.trend(lazy, rating="rating", time="when", period="month"),
+        {"rating", "when"},
+    ),
+    "nps.change": (
+        "customers",
+        lambda lazy: rm.nps.change(lazy, customer="who", rating="rating", wave="wave"),
+        {"who", "rating", "wave"},
+    ),
+    "nps.score of clusters": (
+        "customers",
+        lambda lazy: rm.nps.score(lazy, rating="rating", cluster="who"),
+        {"who", "rating"},
+    ),
     "nps.score": ("customers", lambda lazy: rm.nps.score(lazy, rating="rating"), {"rating"}),
     "surveys.csat": ("customers", lambda lazy: rm.surveys.csat(lazy, answer="rating", scale="0-10"), {"rating"}),
     "surveys.crosstab": (
@@ -252,23 +372,17 @@ SUMMARIES = {
 }
 
 
-@pytest.mark.parametrize(("table", "verb", "columns"), SUMMARIES.values(), ids=list(SUMMARIES))
-def test_a_summary_reads_no_column_that_it_does_not_name(request, table, verb, columns):
+over_summaries = pytest.mark.parametrize(("table", "verb", "columns"), SUMMARIES.values(), ids=list(SUMMARIES))
+
+
+@over_summaries
+def test_a_summary_reads_once_and_no_column_that_it_does_not_name(request, table, verb, columns):
     source = reads(request.getfixturevalue(table))
     verb(source.scan())
-    assert source.columns
-    assert set().union(*source.columns) == columns
+    assert source.columns == [sorted(columns)]
 
 
-@pytest.mark.parametrize(("table", "verb", "columns"), SUMMARIES.values(), ids=list(SUMMARIES))
+@over_summaries
 def test_a_summary_of_a_lazy_table_is_that_of_an_eager_one(request, table, verb, columns):
     eager = request.getfixturevalue(table)
     assert as_sorted_rows(verb(reads(eager).scan())) == as_sorted_rows(verb(pl.from_pandas(eager)))
-
-
-@pytest.mark.parametrize("name", ["churn.by_group", "nps.score"])
-def test_a_summary_of_counts_takes_one_read(request, name):
-    table, verb, _ = SUMMARIES[name]
-    source = reads(request.getfixturevalue(table))
-    verb(source.scan())
-    assert len(source.columns) == 1

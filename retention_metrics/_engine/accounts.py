@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics._engine import money
-from retention_metrics._engine.adopt import NativeFrame, adopt, collect
+from retention_metrics._engine.adopt import NativeFrame, adopt, collect, once
 from retention_metrics._engine.audit import Fold, aggregate, audit_events, read_clock
 from retention_metrics._stats.ratios import PairSums
 from retention_metrics.errors import ColumnError, InputError
@@ -47,7 +47,8 @@ class Accounts:
 
 def two_amounts(data: NativeFrame, *, opening: str, closing: str, capped: bool) -> Accounts:
     """Customers with money at the start, from a table with both amounts."""
-    source = adopt(data, {"opening": opening, "closing": closing})
+    roles = {"opening": opening, "closing": closing}
+    source = adopt(once(data, roles), roles)
     for role in ("opening", "closing"):
         if not source.dtype(role).is_numeric():
             raise ColumnError(
@@ -132,9 +133,8 @@ def purchase_parts(
     ``part`` is ``returning`` (after the day of the first purchase), ``existing`` (of customers from before the
     window) or ``predictable`` (returning, or of a row marked as recurring).
     """
-    source, times = read_clock(
-        data, {"customer": customer, "time": time, "value": value, "recurring": recurring}, tz=None
-    )
+    roles = {"customer": customer, "time": time, "value": value, "recurring": recurring}
+    source, times = read_clock(once(data, roles), roles, tz=None)
     marked = source.column("recurring").cast(nw.Boolean).fill_null(False) if recurring else nw.lit(False)
     events, _ = audit_events(source, times, as_of=last.date, extra={"again": marked.cast(nw.Int64)})
     if events.negative:
@@ -171,7 +171,8 @@ class AmountTally:
 
 def amount_tally(data: NativeFrame, *, amount: str, customer: str | None) -> AmountTally:
     """Amounts by customer, counted in the engine: as many rows leave it as there are distinct amounts."""
-    source = adopt(data, {"amount": amount, "customer": customer})
+    roles = {"amount": amount, "customer": customer}
+    source = adopt(once(data, roles), roles)
     if not source.dtype("amount").is_numeric():
         raise ColumnError(
             f"amount={amount!r} is a column of numbers; it holds {source.dtype('amount')}.", argument="amount"

@@ -8,7 +8,7 @@ from typing import Any
 
 import narwhals as nw
 
-from retention_metrics._engine.adopt import NativeFrame, Source, collect
+from retention_metrics._engine.adopt import NativeFrame, Source, collect, once
 from retention_metrics._engine.audit import OK, Events, Fold, Parts, aggregate, audit_events, read_clock
 from retention_metrics._engine.clock import Clock, clock
 from retention_metrics.errors import InputError
@@ -58,7 +58,7 @@ def read(
     With ``drop_old`` customers first seen before ``since`` leave the table, and their rows are counted.
     """
     roles = {"customer": customer, "time": time, "value": value, "joined": joined, "by": by}
-    source, times = read_clock(data, roles, tz=period.tz)
+    source, times = read_clock(once(data, roles), roles, tz=period.tz)
     extra = {"period": times.index(period), "by": source.column("by") if by else nw.lit(0)}
     if joined:
         start = clock(source, role="joined", tz=period.tz)

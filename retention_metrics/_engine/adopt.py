@@ -86,6 +86,17 @@ def adopt(data: NativeFrame, roles: Mapping[str, str | None]) -> Source:
     return Source(frame=frame, roles=named, schema=schema, lazy=isinstance(native, nw.LazyFrame))
 
 
+def once(data: NativeFrame, roles: Mapping[str, str | None]) -> NativeFrame:
+    """The role columns of a lazy Polars plan, run once; any other frame as it is.
+
+    For a summary that asks several questions: Polars would read its source again for each.
+    """
+    source = adopt(data, roles)
+    if not source.lazy or source.frame.implementation is not nw.Implementation.POLARS:
+        return data
+    return source.frame.select(*source.roles.values()).collect().lazy().to_native()
+
+
 def _refuse_twins(columns: list[object]) -> None:
     twins = sorted({str(name) for name in columns if columns.count(name) > 1})
     if twins:

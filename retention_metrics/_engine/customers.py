@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics._engine.adopt import NativeFrame, Source, collect
+from retention_metrics._engine.adopt import NativeFrame, Source, collect, once
 from retention_metrics._engine.audit import Events, Fold, aggregate, audit_events, read_clock
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment, Period
@@ -129,9 +129,12 @@ def measures(
     cutoff: int,
     least: int,
     money_of_repeats: bool = True,
-    extra: Sequence[nw.Expr] = (),
+    grid: Mapping[tuple[int, int], str] | None = None,
 ) -> nw.LazyFrame[Any]:
-    """Every measure of a customer's own purchases, under its final name; the key is still ``customer``."""
+    """Every measure of a customer's own purchases, under its final name; the key is still ``customer``.
+
+    With the ``grid`` of the segments, the scores and the segment too.
+    """
     end = people.as_of.day
     first, last, purchases = nw.col("first"), nw.col("last"), nw.col("purchases")
     frame = people.frame
@@ -158,11 +161,11 @@ def measures(
         "T": (nw.lit(end) - first).cast(nw.Float64) / unit_days,
         "at_risk": (purchases >= least) & (last <= cutoff),
     }
-    return with_dates(
-        frame.select("customer", *(column.alias(name) for name, column in columns.items()), *extra),
-        "first_purchase",
-        "last_purchase",
-    )
+    marks: list[nw.Expr] = []
+    if grid is not None:
+        frame, marks = with_ends(frame, valued=people.valued), scores(grid, valued=people.valued)
+    named = (column.alias(name) for name, column in columns.items())
+    return with_dates(frame.select("customer", *named, *marks), "first_purchase", "last_purchase")
 
 
 def _with_first_value(people: Buyers) -> nw.LazyFrame[Any]:
@@ -356,27 +359,22 @@ def silent(frame: nw.LazyFrame[Any], *, keep: Sequence[str], days: float) -> nw.
 # ---------------------------------------------------------------- segments
 
 
-@dataclass(frozen=True)
-class Cuts:
-    """Upper ends of the scores 1 to 4 of each measure."""
-
-    last: tuple[float, ...]
-    purchases: tuple[float, ...]
-    revenue: tuple[float, ...]
+def with_ends(frame: nw.LazyFrame[Any], *, valued: bool) -> nw.LazyFrame[Any]:
+    """The customers beside the upper ends of the scores 1 to 4: the quintiles of each measure, part of the plan."""
+    names = ("last", "purchases", *(("revenue",) if valued else ()))
+    return _beside(frame, {_end(name, step): (name, step / 5) for name in names for step in range(1, 5)})
 
 
-def cuts(people: Buyers) -> Cuts:
-    """The quintiles of the last day of purchase, of purchases and of money, in one query."""
-    names = ("last", "purchases", *(("revenue",) if people.valued else ()))
-    frame = people.frame.select(*(_measure(name).alias(name) for name in names))
-    parts = [
-        nw.col(name).quantile(step / 5, interpolation="linear").alias(f"{name}{step}")
-        for name in names
-        for step in range(1, 5)
-    ]
-    found = collect(frame.select(*parts))
-    ends = {n: tuple(round(float(found[f"{n}{step}"][0]), _DIGITS) for step in range(1, 5)) for n in names}
-    return Cuts(ends["last"], ends["purchases"], ends.get("revenue", ()))
+def _end(name: str, step: int) -> str:
+    return f"{name}_{step}"
+
+
+def _beside(frame: nw.LazyFrame[Any], quantiles: Mapping[str, tuple[str, float]]) -> nw.LazyFrame[Any]:
+    """The rows, each with quantiles over all of them."""
+    found = frame.select(
+        *(_measure(name).quantile(q, interpolation="linear").alias(end) for end, (name, q) in quantiles.items())
+    )
+    return frame.join(found.select(*(nw.col(end).round(_DIGITS) for end in quantiles)), how="cross")
 
 
 def _measure(name: str) -> nw.Expr:
@@ -384,20 +382,20 @@ def _measure(name: str) -> nw.Expr:
     return number.round(_DIGITS) if name == "revenue" else number
 
 
-def _score(number: nw.Expr, ends: Sequence[float]) -> nw.Expr:
+def _score(name: str) -> nw.Expr:
     """1 plus the ends that a value exceeds, so that equal values share a score."""
     score: nw.Expr = nw.lit(1)
-    for end in ends:
-        score = score + (number > end).cast(nw.Int64)
+    for step in range(1, 5):
+        score = score + (_measure(name) > nw.col(_end(name, step))).cast(nw.Int64)
     return score.cast(nw.Int64)
 
 
-def scores(ends: Cuts, grid: Mapping[tuple[int, int], str]) -> list[nw.Expr]:
-    """The scores and the segment, as columns over the plan of the customers."""
-    recency, frequency = _score(_measure("last"), ends.last), _score(_measure("purchases"), ends.purchases)
+def scores(grid: Mapping[tuple[int, int], str], *, valued: bool) -> list[nw.Expr]:
+    """The scores and the segment, as columns over the plan of the customers with their ends."""
+    recency, frequency = _score("last"), _score("purchases")
     columns = [recency.alias("recency_score"), frequency.alias("frequency_score")]
-    if ends.revenue:
-        columns.append(_score(_measure("revenue"), ends.revenue).alias("monetary_score"))
+    if valued:
+        columns.append(_score("revenue").alias("monetary_score"))
     return [*columns, _segment(recency * 10 + frequency, grid).alias("segment")]
 
 
@@ -415,8 +413,8 @@ def _segment(cell: nw.Expr, grid: Mapping[tuple[int, int], str]) -> nw.Expr:
 def segmented(people: Buyers, grid: Mapping[tuple[int, int], str]) -> nw.LazyFrame[Any]:
     """A row per customer with what the scores are of, the scores and the segment."""
     end = people.as_of.day
-    frame = people.frame.with_columns(
-        (nw.lit(end) - nw.col("last")).cast(nw.Int64).alias("days_since_last"), *scores(cuts(people), grid)
+    frame = with_ends(people.frame, valued=people.valued).with_columns(
+        (nw.lit(end) - nw.col("last")).cast(nw.Int64).alias("days_since_last"), *scores(grid, valued=people.valued)
     )
     names = ["customer", "days_since_last", "purchases", *(["revenue"] if people.valued else [])]
     marks = ["recency_score", "frequency_score", *(["monetary_score"] if people.valued else []), "segment"]
@@ -443,16 +441,16 @@ def sizes(table: NativeFrame, *, value: str | None) -> dict[str, list[Any]]:
 
 def audience_marks(people: Buyers, *, best: float, current_from: int) -> nw.LazyFrame[Any]:
     """Who belongs to which audience among those who have bought."""
-    measure = _measure("revenue" if people.valued else "purchases")
-    edge = collect(people.frame.select(measure.quantile(1 - best, interpolation="linear").alias("edge")))["edge"][0]
+    name = "revenue" if people.valued else "purchases"
     current = nw.col("last") >= current_from
     columns = {
-        "seed": measure >= round(float(edge), _DIGITS),
+        "seed": _measure(name) >= nw.col("edge"),
         "exclusion": current,
         "remarketing": ~current,
         "retargeting": nw.lit(False),
     }
-    return people.frame.select("customer", *(column.alias(name) for name, column in columns.items()))
+    frame = _beside(people.frame, {"edge": (name, 1 - best)})
+    return frame.select("customer", *(column.alias(mark) for mark, column in columns.items()))
 
 
 def visitors(
@@ -562,6 +560,7 @@ def age_sums(people: Buyers, period: Period) -> dict[str, list[Any]]:
 
 def with_period(data: NativeFrame, *, customer: str, time: str, value: str, as_of: object, period: Period) -> Buyers:
     """A purchase log whose rows know their period."""
-    source, times = read_clock(data, {"customer": customer, "time": time, "value": value}, tz=period.tz)
+    roles = {"customer": customer, "time": time, "value": value}
+    source, times = read_clock(once(data, roles), roles, tz=period.tz)
     events, _ = audit_events(source, times, as_of=as_of, tz=period.tz, extra={"period": times.index(period)})
     return Buyers(source, events, events.kept, events.kept, events.excluded, customer)

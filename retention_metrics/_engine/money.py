@@ -14,7 +14,7 @@ import narwhals as nw
 import numpy as np
 
 from retention_metrics._engine.activity import KEYS
-from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
+from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect, once
 from retention_metrics._engine.audit import Fold, aggregate, with_plain_dates
 from retention_metrics._engine.clock import Clock, clock, with_local_times
 from retention_metrics._engine.join import join_listed
@@ -101,7 +101,7 @@ def read_invoices(
     data: NativeFrame, roles: Mapping[str, str | None], *, pricing: Pricing, period: Period, as_of: object
 ) -> Ledger:
     """Audit invoices: each spreads over the months of its service, and one without an end is a one-off charge."""
-    source, opens, closes = _open(data, roles, period)
+    source, opens, closes = _open(once(data, roles), roles, period)
     source, months = _with_months(source, opens, closes)
     units = _net(source) * _rate(source, pricing) * UNITS / months
     return _ledger(source, opens, closes, units, pricing, period, as_of, invoiced=True)
@@ -111,7 +111,7 @@ def read_amounts(
     data: NativeFrame, roles: Mapping[str, str | None], *, pricing: Pricing, period: Period, as_of: object
 ) -> Ledger:
     """Audit amounts by customer and period: each row holds for its own period alone."""
-    plain = with_plain_dates(data, roles["start"], role="time")
+    plain = with_plain_dates(once(data, roles), roles["start"], role="time")
     source = with_local_times(adopt(plain, roles), "start", tz=period.tz)
     _refuse_words(source)
     opens = clock(source, role="start", tz=period.tz)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics._engine import groups
-from retention_metrics._engine.adopt import NativeFrame, Source, collect
+from retention_metrics._engine.adopt import NativeFrame, Source, collect, once
 from retention_metrics._engine.audit import read_clock
 from retention_metrics._engine.clock import Clock
 from retention_metrics.errors import InputError
@@ -64,7 +64,7 @@ def _sortable(cells: Sequence[Any]) -> Sequence[Any]:
 
 def with_times(data: NativeFrame, roles: Mapping[str, str | None], period: Period) -> tuple[Source, Clock]:
     """A frame of answers with its clock."""
-    return read_clock(data, roles, tz=period.tz)
+    return read_clock(once(data, roles), roles, tz=period.tz)
 
 
 def period_keys(times: Clock, period: Period, until: Moment | None) -> Keys:

@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics._engine.adopt import NativeFrame, collect
+from retention_metrics._engine.adopt import NativeFrame, collect, once
 from retention_metrics._engine.audit import Events, aggregate, audit_events, read_clock
 from retention_metrics.errors import InputError
 from retention_metrics.periods import Moment, Period
@@ -96,7 +96,7 @@ def _steps(
     data: NativeFrame, roles: Mapping[str, str | None], collapse: Period, as_of: object
 ) -> tuple[Events, nw.LazyFrame[Any]]:
     """Purchases of a customer within one step are one."""
-    source, times = read_clock(data, roles, tz=collapse.tz)
+    source, times = read_clock(once(data, roles), roles, tz=collapse.tz)
     events, _ = audit_events(source, times, as_of=as_of, tz=collapse.tz, extra={"step": times.first_day(collapse)})
     kept = events.kept
     if source.has("value"):

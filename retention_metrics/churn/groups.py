@@ -387,7 +387,8 @@ def by_quantile(
     0      1         1.0      50.0         50       20   0.4
     1      2        51.0     100.0         50        5   0.1
     """
-    source = adopt.adopt(customers, {"churned": churned, "value": value})
+    roles = {"churned": churned, "value": value}
+    source = adopt.adopt(adopt.once(customers, roles), roles)
     parts = _checks.count(quantiles, name="quantiles", low=2)
     level = _checks.level(level)
     chosen = _checks.choice(method, stats.PROPORTION_METHODS, name="method")

@@ -9,7 +9,7 @@ import numpy as np
 
 from retention_metrics import _checks
 from retention_metrics._engine import spells
-from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._engine.adopt import NativeFrame, once
 from retention_metrics._stats import proportions as stats
 from retention_metrics.churn.windows import Day, period_grid, status_of, table_notes
 from retention_metrics.explanation import Explanation, Step
@@ -155,7 +155,7 @@ def reasons(
     level, method = _checks.level(level), _checks.choice(method, METHODS, name="method")
 
     roles = {"customer": customer, "start": start, "end": end, "kind": reason, "amount": revenue}
-    log = spells.read(subscriptions, roles, period=calendar, as_of=as_of)
+    log = spells.read(once(subscriptions, roles), roles, period=calendar, as_of=as_of)
     if revenue is not None:
         spells.refuse_amounts(log)
     grid = period_grid(log, calendar)

@@ -9,7 +9,7 @@ import numpy as np
 
 from retention_metrics import _checks
 from retention_metrics._engine import spells
-from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._engine.adopt import NativeFrame, once
 from retention_metrics._engine.tables import CustomerTable
 from retention_metrics._stats import proportions as stats
 from retention_metrics.churn.definitions import DEFINITIONS
@@ -147,13 +147,8 @@ def reconcile(
     first, after = window_days(window, tz=tz)
     level, method = _checks.level(level), _checks.choice(method, stats.PROPORTION_METHODS, name="method")
 
-    log = spells.read(
-        subscriptions,
-        {"customer": customer, "start": start, "end": end},
-        period=Period("day", tz=tz),
-        as_of=as_of,
-        horizon=after - 1,
-    )
+    roles = {"customer": customer, "start": start, "end": end}
+    log = spells.read(once(subscriptions, roles), roles, period=Period("day", tz=tz), as_of=as_of, horizon=after - 1)
     found = counts_in_window(log, first, after)
     rows = [_row(name, found, after, log, level, method) for name in DEFINITIONS]
     statuses = {str(row["status"]) for row in rows}

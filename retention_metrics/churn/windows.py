@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from retention_metrics import _checks
 from retention_metrics._engine import activity, spells
-from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._engine.adopt import NativeFrame, once
 from retention_metrics._stats import proportions as stats
 from retention_metrics._stats import rates
 from retention_metrics.churn.definitions import DENOMINATORS, Definition, DefinitionName, definition_of
@@ -236,7 +236,7 @@ def by_period(
 
     roles = {"customer": customer, "start": start, "end": end, "by": by, "kind": kind}
     horizon = None if listed is None else int(listed.after.max()) - 1
-    log = spells.read(subscriptions, roles, period=calendar, as_of=as_of, horizon=horizon)
+    log = spells.read(once(subscriptions, roles), roles, period=calendar, as_of=as_of, horizon=horizon)
     grid = listed or period_grid(log, calendar, trailing)
     counts = spells.window_counts(log, grid)
     labels = grid.first if trailing is None else period_grid(log, calendar).first
@@ -471,7 +471,7 @@ def in_window(
     level, method = _checks.level(level), _checks.choice(method, stats.PROPORTION_METHODS, name="method")
 
     roles = {"customer": customer, "start": start, "end": end}
-    log = spells.read(subscriptions, roles, period=Period("day", tz=tz), as_of=as_of, horizon=after - 1)
+    log = spells.read(once(subscriptions, roles), roles, period=Period("day", tz=tz), as_of=as_of, horizon=after - 1)
     found = counts_in_window(log, first, after)
     row: dict[str, Any] = {**_row(found, None, 0, chosen)}
     row["status"] = status_of(after, log.as_of, row["denominator"])

@@ -407,7 +407,7 @@ def estimate(
     Two year 48 None unknown_length
     """
     roles = {"term": term, "duration": duration, "churned": churned, "renewals": renewals, "group": by}
-    source = adopt.adopt(clients, roles)
+    source = adopt.adopt(adopt.once(clients, roles), roles)
     level = _checks.level(level)
     excluded, names = _check_rows(source, churned=churned)
     lengths = _lengths(months, names)

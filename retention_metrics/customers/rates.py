@@ -10,7 +10,7 @@ import numpy as np
 
 from retention_metrics import _checks
 from retention_metrics._engine import customers as engine
-from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._engine.adopt import NativeFrame, once
 from retention_metrics._stats import proportions as stats
 from retention_metrics._stats import ratios
 from retention_metrics.errors import InputError
@@ -216,8 +216,9 @@ def _read(
     tz: str | None,
 ) -> engine.Buyers:
     first = None if since is None else moment(since, name="since")
+    roles = {"customer": customer, "time": time, "value": value, "by": by}
     people = engine.buyers(
-        transactions,
+        once(transactions, roles),
         customer=customer,
         time=time,
         value=value,
@@ -326,7 +327,8 @@ def repeat_rate(
     name = _checks.choice(method, stats.PROPORTION_METHODS, name="method")
     days = None if within_days is None else _checks.count(within_days, name="within_days", low=1)
 
-    people = engine.buyers(transactions, customer=customer, time=time, value=None, as_of=as_of, tz=tz, by=by)
+    log = once(transactions, {"customer": customer, "time": time, "by": by})
+    people = engine.buyers(log, customer=customer, time=time, value=None, as_of=as_of, tz=tz, by=by)
     found = engine.repeat_sums(people, within_days=days, grouped=by is not None)
     n, x = found.sums["n"].astype(np.int64), found.sums["repeated"].astype(np.int64)
     young = int(found.sums["too_young"].sum())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from retention_metrics import _checks, locales
 from retention_metrics._engine import customers as engine
-from retention_metrics._engine.adopt import NativeFrame, adopt
+from retention_metrics._engine.adopt import NativeFrame, adopt, once
 from retention_metrics._engine.tables import CustomerTable
 from retention_metrics._stats import proportions as stats
 from retention_metrics.errors import InputError
@@ -333,9 +333,10 @@ def migrations(
     first, last = moment(before, name="before"), moment(after, name="after")
     if first.day >= last.day:
         raise InputError(f"before is earlier than after; got {before} and {after}.", argument="before")
-    roles = {"customer": customer, "time": time, "value": value, "tz": tz}
-    then = engine.buyers(transactions, **roles, as_of=before)  # type: ignore[arg-type]
-    now = engine.buyers(transactions, **roles, as_of=after)  # type: ignore[arg-type]
+    log = once(transactions, {"customer": customer, "time": time, "value": value})
+    then, now = (
+        engine.buyers(log, customer=customer, time=time, value=value, as_of=day, tz=tz) for day in (before, after)
+    )
 
     found = engine.moves(then, now, grid(), NEWCOMER)
     names = list(dict.fromkeys(name for _, name in sorted(grid().items(), reverse=True)))

@@ -114,7 +114,7 @@ def summary(
         unit_days=unit_days(step),
         cutoff=months_before(people.as_of.day, span),
         least=least,
-        extra=engine.scores(engine.cuts(people), rfm.grid()) if scores else (),
+        grid=rfm.grid() if scores else None,
     )
     until = people.as_of.instant or people.as_of.date
     if contacts is not None:

@@ -147,7 +147,8 @@ def cross(
     2    above 5     no         10         5   0.5
     3    above 5    yes         10         0   0.0
     """
-    source = adopt.adopt(table, {"outcome": outcome, "row": row, "column": column})
+    roles = {"outcome": outcome, "row": row, "column": column}
+    source = adopt.adopt(adopt.once(table, roles), roles)
     groups = _checks.count(quantiles, name="quantiles", low=2)
     level = _checks.level(level)
 

@@ -144,7 +144,8 @@ def change(
     >>> round(gain.estimate, 1), round(gain.interval.low, 1), round(gain.interval.high, 1), round(gain.p_value, 3)
     (16.7, 3.6, 28.0, 0.025)
     """
-    source = adopt.adopt(responses, {"customer": customer, "rating": rating, "wave": wave})
+    roles = {"customer": customer, "rating": rating, "wave": wave}
+    source = adopt.adopt(adopt.once(responses, roles), roles)
     level = _checks.level(level)
     chosen = _checks.choice(method, CHANGE_METHODS, name="method")
     offered = _checks.choice(scale, SCALES, name="scale")

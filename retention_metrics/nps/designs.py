@@ -82,7 +82,8 @@ def estimated(
     if rating is None:
         raise InputError("rating= names the column of the answers, beside a dataframe; got None.", argument="rating")
     plain = audit.with_plain_dates(data, design.time)
-    source = adopt.adopt(plain, {"rating": rating, "survey_weights": survey_weights, **design.roles()})
+    roles = {"rating": rating, "survey_weights": survey_weights, **design.roles()}
+    source = adopt.adopt(adopt.once(plain, roles), roles)
     if survey_weights:
         refuse_weights(source, "survey_weights")
     tally = engine.tally(source, by=("rating",))

@@ -10,7 +10,7 @@ import numpy as np
 
 from retention_metrics import _checks
 from retention_metrics._engine import activity, subscriptions
-from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._engine.adopt import NativeFrame, once
 from retention_metrics._stats import proportions as stats
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
@@ -467,8 +467,9 @@ def from_subscriptions(
     level = _checks.level(level)
     method = _checks.choice(method, stats.PROPORTION_METHODS, name="method")
 
+    columns = {"customer": customer, "start": start, "end": end, "by": by}
     log = subscriptions.read(
-        subscriptions_frame, customer=customer, start=start, end=end, by=by, period=calendar, as_of=as_of
+        once(subscriptions_frame, columns), customer=customer, start=start, end=end, by=by, period=calendar, as_of=as_of
     )
     rows = _subscription_rows(subscriptions.state_counts(log), log, calendar)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from retention_metrics import _checks
 from retention_metrics._engine import activity, money
-from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._engine.adopt import NativeFrame, once
 from retention_metrics._engine.tables import CustomerTable
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
@@ -190,22 +190,23 @@ def movements(
     >>> bridge.to_frame()[["start_mrr", "new", "expansion", "churn", "end_mrr"]].values.tolist()
     [[0.0, 180.0, 0.0, 0.0, 180.0], [180.0, 40.0, 50.0, 0.0, 270.0], [270.0, 0.0, 0.0, -80.0, 190.0]]
     """
+    roles = {
+        "customer": customer,
+        "start": start,
+        "end": end,
+        "amount": amount,
+        "billing": billing,
+        "by": by,
+        "subscription": subscription,
+        "currency": currency,
+        "tax": tax,
+        "discount": discount,
+        "recurring": recurring,
+        "past_due": past_due,
+    }
     ledger = read_ledger(
         subscriptions,
-        {
-            "customer": customer,
-            "start": start,
-            "end": end,
-            "amount": amount,
-            "billing": billing,
-            "by": by,
-            "subscription": subscription,
-            "currency": currency,
-            "tax": tax,
-            "discount": discount,
-            "recurring": recurring,
-            "past_due": past_due,
-        },
+        roles,
         pricing=pricing_of(every, rates, grace_days),
         period=period,
         as_of=as_of,
@@ -228,10 +229,13 @@ def read_ledger(
     pricing: money.Pricing,
     period: PeriodUnit | Period,
     as_of: object,
+    lazily: bool = False,
 ) -> money.Ledger:
+    """The priced intervals, ``lazily`` where they go into a customer table, that asks for them when it is collected."""
     if roles.get("currency") is None and pricing.rates is not None:
         raise InputError("rates= belongs to a column of currencies; currency= names none.", argument="currency")
-    return money.read_subscriptions(data, roles, pricing=pricing, period=period_of(period), as_of=as_of)
+    rows = data if lazily else once(data, roles)
+    return money.read_subscriptions(rows, roles, pricing=pricing, period=period_of(period), as_of=as_of)
 
 
 def _table(
@@ -575,7 +579,8 @@ def customer_movements(
     }
     window = None if reactivation_window is None else _checks.count(reactivation_window, name="reactivation_window")
     free = _checks.choice(free, FREE, name="free")
-    ledger = read_ledger(subscriptions, roles, pricing=pricing_of(every, rates), period=period, as_of=as_of)
+    pricing = pricing_of(every, rates)
+    ledger = read_ledger(subscriptions, roles, pricing=pricing, period=period, as_of=as_of, lazily=True)
     return CustomerTable(
         frame=money.movement_table(ledger, free=free, window=window),
         definition="revenue.customer_movements",
