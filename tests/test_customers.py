@@ -112,6 +112,15 @@ def test_the_table_is_of_the_caller_s_kind(frame, orders, verb):
 
 
 @over_tables
+def test_duckdb_runs_the_callers_table(orders, verb):
+    connection = duckdb.connect()
+    connection.execute("create table user_orders as select * from orders")
+    found = verb(connection.table("user_orders")).frame
+    assert isinstance(found, duckdb.DuckDBPyRelation)
+    assert "user_orders" in found.explain()
+
+
+@over_tables
 def test_the_order_of_the_rows_does_not_matter(orders, verb):
     shuffled = orders.sample(frac=1, random_state=7)
     assert as_sorted_rows(verb(shuffled), digits=7) == as_sorted_rows(verb(orders), digits=7)
