@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -189,6 +189,20 @@ def same_length(**arrays: NDArray[np.generic]) -> None:
     if len(set(sizes.values())) > 1:
         listed = ", ".join(f"{name} has {size}" for name, size in sizes.items())
         raise InputError(f"arrays have one length; {listed}.", argument=next(iter(sizes)))
+
+
+def one_pair(given: Mapping[str, object], lengths: tuple[str, str], dates: tuple[str, str], *, caller: str) -> None:
+    """Two columns, of lengths or of dates, and ``as_of`` only beside dates."""
+    named = [name for name in (*lengths, *dates) if given[name] is not None]
+    if tuple(named) not in (lengths, dates):
+        pairs = ", or ".join(f"{first}= and {second}=" for first, second in (lengths, dates))
+        raise InputError(
+            f"{caller} takes {pairs}; got {', '.join(named) or 'none'}.", argument=named[0] if named else lengths[0]
+        )
+    if given["as_of"] is not None and tuple(named) == lengths:
+        raise InputError(
+            "as_of= ends the observation of dates; durations have ended.", argument="as_of", fix="Leave as_of out."
+        )
 
 
 def column(name: object, columns: Iterable[str], *, role: str) -> str:

@@ -75,6 +75,14 @@ def test_dates_as_text_and_without_an_end_run_to_the_last_of_them():
     assert by_rep(table)["A"]["months_of_service"] == approx((181 + 427) / (365.25 / 12))
 
 
+@pytest.mark.parametrize(("column", "words"), [("signed", "2023-13-01"), ("left", "soon")])
+def test_text_that_is_no_date_is_refused(frame, column, words):
+    text = DATES.assign(signed=DATES["signed"].astype(str), left=DATES["left"].dt.strftime("%Y-%m-%d"))
+    text.loc[1, column] = words
+    with pytest.raises(InputError, match=f"{column}='{column}' holds 1 unreadable dates"):
+        growth.reps(frame(text), rep="rep", signed="signed", left="left", monthly_fee=100)
+
+
 # ---------------------------------------------------------------- who wins
 
 

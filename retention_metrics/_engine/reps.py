@@ -10,9 +10,8 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_metrics._engine import tenures
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
-from retention_metrics._engine.audit import with_plain_dates
-from retention_metrics._engine.clock import clock, with_local_times
 from retention_metrics._engine.offers import mark
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import DAYS
@@ -42,12 +41,11 @@ class RepRows:
 
 def read(data: NativeFrame, roles: Mapping[str, str | None], *, monthly_fee: float, as_of: object) -> RepRows:
     """Read clients by duration and outcome, or by the dates on which they signed and left."""
-    source = adopt(data, roles)
-    if source.has("signed"):
-        plain = with_plain_dates(with_plain_dates(data, roles["signed"], role="signed"), roles["left"], role="left")
-        source = with_local_times(adopt(plain, roles), "signed", "left", tz=None)
-        rows = _of_dates(source, as_of)
+    if roles["signed"] is not None:
+        tenure = tenures.read(data, roles, begin="signed", end="left", as_of=as_of)
+        source, rows = tenure.source.with_frame(tenure.frame), _of_dates()
     else:
+        source = adopt(data, roles)
         rows = _of_durations(source)
     fee = _number(source, "monthly_fee") if source.has("monthly_fee") else nw.lit(monthly_fee)
     rep = source.column("rep")
@@ -65,25 +63,12 @@ def _of_durations(source: Source) -> dict[str, nw.Expr]:
     return {"length": duration, "gone": gone, "reason": reason}
 
 
-def _of_dates(source: Source, as_of: object) -> dict[str, nw.Expr]:
-    signed, left = clock(source, role="signed"), clock(source, role="left")
-    known, gone = ~signed.time.is_null(), ~left.time.is_null()
-    days = collect(
-        source.frame.select(
-            nw.when(known).then(signed.day).max().alias("signed"), nw.when(gone).then(left.day).max().alias("left")
-        )
-    )
-    dated = [int(cells[0]) for cells in days.values() if cells[0] is not None]
-    if not dated:
-        raise InputError("clients has no row with a date.", argument="signed", count=0)
-    until = max(dated) if as_of is None else signed.end_of_observation(as_of, tz=None).day
-    ended = gone & (left.day <= until)
-    last = nw.when(ended).then(left.day).otherwise(nw.lit(until))
-    reason = nw.when(~known).then(nw.lit(4)).otherwise(nw.when(signed.day > until).then(nw.lit(6)).otherwise(nw.lit(0)))
+def _of_dates() -> dict[str, nw.Expr]:
+    late = nw.when(nw.col("_late")).then(nw.lit(6)).otherwise(nw.lit(0))
     return {
-        "length": (last - signed.day).cast(nw.Float64),
-        "gone": nw.when(ended).then(1.0).otherwise(0.0),
-        "reason": reason,
+        "length": (nw.col("_last") - nw.col("_begun")).cast(nw.Float64),
+        "gone": nw.col("_ended").cast(nw.Float64),
+        "reason": nw.when(~nw.col("_known")).then(nw.lit(4)).otherwise(late),
     }
 
 

@@ -13,7 +13,6 @@ from retention_metrics import _checks
 from retention_metrics._engine import reps as engine
 from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._stats import gamma_poisson
-from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Cell, Columns, TableResult, result
 from retention_metrics.survival import SurvivalCurve, kaplan_meier
@@ -215,18 +214,7 @@ def reps(
 
 
 def _roles(**given: object) -> dict[str, str | None]:
-    by_duration = given["duration"] is not None and given["churned"] is not None
-    by_date = given["signed"] is not None and given["left"] is not None
-    named = [name for name in ("duration", "churned", "signed", "left") if given[name] is not None]
-    if by_duration == by_date or len(named) != 2:
-        raise InputError(
-            f"reps takes duration= and churned=, or signed= and left=; got {', '.join(named) or 'none'}.",
-            argument=named[0] if named else "duration",
-        )
-    if given["as_of"] is not None and by_duration:
-        raise InputError(
-            "as_of= ends the observation of dates; durations have ended.", argument="as_of", fix="Leave as_of out."
-        )
+    _checks.one_pair(given, ("duration", "churned"), ("signed", "left"), caller="reps")
     return {name: None if value is None else str(value) for name, value in given.items() if name != "as_of"}
 
 
