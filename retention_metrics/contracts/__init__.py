@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from retention_metrics.contracts.bonuses import BonusPayouts, LongevityBonus, longevity_bonus
 from retention_metrics.contracts.break_evens import BreakEven, BreakEvenChurnRatio, BreakEvenFee
+from retention_metrics.contracts.capped import CappedBonus
 from retention_metrics.contracts.cash import CashFlow
 from retention_metrics.contracts.chances import ProbabilityBetter
 from retention_metrics.contracts.churn_rates import ChurnRateRatio, MonthlyChurn
@@ -22,6 +23,7 @@ __all__ = [
     "BreakEven",
     "BreakEvenChurnRatio",
     "BreakEvenFee",
+    "CappedBonus",
     "CashFlow",
     "ChurnRateRatio",
     "DroppedTerm",

@@ -72,6 +72,15 @@ def present_months(term: Term, horizon: float, discount_rate: float, draws: Floa
     return np.where(kept >= 1, horizon, months)
 
 
+def shares_after(term: Term, months: Floats, drawn: Floats | None) -> Floats:
+    """Share still there after some months, by draw where there are draws."""
+    if drawn is None:
+        return np.asarray(term.assumption.survival(months.astype(np.int64)), dtype=np.float64)  # type: ignore[arg-type]
+    if drawn.ndim == 2:
+        return drawn[:, months.astype(np.int64)]
+    return (1 - drawn[:, np.newaxis]) ** months
+
+
 def refuse_endless(term: Term, horizon: float, discount_rate: float) -> None:
     """Refuse a sum over months that never ends."""
     if math.isinf(horizon) and discount_rate == 0 and term.constant_churn == 0:

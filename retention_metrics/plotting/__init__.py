@@ -21,6 +21,7 @@ from retention_metrics.plotting.groups import churn_by_group, estimate_with_inte
 from retention_metrics.plotting.growth import (
     bonus_costs,
     bonus_payouts,
+    capped_bonus,
     expectation_rates,
     hire_path,
     lever_bars,
@@ -65,6 +66,7 @@ __all__ = [
     "answer_shares",
     "bonus_costs",
     "bonus_payouts",
+    "capped_bonus",
     "cash_flow",
     "churn_by_group",
     "churn_by_period",
@@ -123,6 +125,7 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "clv.holdout": "validation:conditional_expectation",
         "clv.tracking": "validation:tracking",
         "contracts.bonus_payouts": "growth:bonus_payouts",
+        "contracts.capped_bonus": "growth:capped_bonus",
         "contracts.cash_flow": "money:cash_flow",
         "contracts.churn_rate_ratio": "groups:estimate_with_interval",
         "contracts.compare": "money:contract_comparison",
