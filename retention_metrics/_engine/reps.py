@@ -28,13 +28,17 @@ _REASONS = (
 
 @dataclass(frozen=True)
 class RepRows:
-    """Distinct (rep, duration, churned) with the clients of each and the sum of their fees; durations in months."""
+    """Distinct (rep, duration, churned) with the clients of each and the sum of their fees; durations in months.
+
+    ``selling`` are the months from the first signing behind each row to the end of observation, by dates.
+    """
 
     rep: tuple[Any, ...]
     duration: NDArray[np.float64]
     churned: NDArray[np.bool_]
     clients: NDArray[np.float64]
     fees: NDArray[np.float64]
+    selling: NDArray[np.float64] | None
     excluded: Mapping[str, int]
     backend: str
 
@@ -43,7 +47,7 @@ def read(data: NativeFrame, roles: Mapping[str, str | None], *, monthly_fee: flo
     """Read clients by duration and outcome, or by the dates on which they signed and left."""
     if roles["signed"] is not None:
         tenure = tenures.read(data, roles, begin="signed", end="left", as_of=as_of)
-        source, rows = tenure.source.with_frame(tenure.frame), _of_dates()
+        source, rows = tenure.source.with_frame(tenure.frame), _of_dates(tenure.until)
     else:
         source = adopt(data, roles)
         rows = _of_durations(source)
@@ -60,14 +64,15 @@ def _of_durations(source: Source) -> dict[str, nw.Expr]:
         .then(nw.lit(2))
         .otherwise(nw.when(gone.is_null()).then(nw.lit(3)).otherwise(nw.lit(0)))
     )
-    return {"length": duration, "gone": gone, "reason": reason}
+    return {"length": duration, "gone": gone, "selling": nw.lit(0.0), "reason": reason}
 
 
-def _of_dates() -> dict[str, nw.Expr]:
+def _of_dates(until: int) -> dict[str, nw.Expr]:
     late = nw.when(nw.col("_late")).then(nw.lit(6)).otherwise(nw.lit(0))
     return {
         "length": (nw.col("_last") - nw.col("_begun")).cast(nw.Float64),
         "gone": nw.col("_ended").cast(nw.Float64),
+        "selling": (nw.lit(until) - nw.col("_begun")).cast(nw.Float64),
         "reason": nw.when(~nw.col("_known")).then(nw.lit(4)).otherwise(late),
     }
 
@@ -88,7 +93,10 @@ def _summed(source: Source, frame: nw.LazyFrame[Any]) -> RepRows:
     reason = nw.when(no_fee & (reason == 0)).then(nw.lit(5)).otherwise(reason)
     marked = frame.with_columns(reason.alias("reason"))
     grouped = marked.group_by("rep", "length", "gone", "reason").agg(
-        nw.len().alias("clients"), nw.col("fee").sum().alias("fees"), nw.col("fee").min().alias("least")
+        nw.len().alias("clients"),
+        nw.col("fee").sum().alias("fees"),
+        nw.col("fee").min().alias("least"),
+        nw.col("selling").max().alias("selling"),
     )
     found = collect(grouped)
     reasons = np.array(found["reason"], dtype=np.int64)
@@ -116,6 +124,9 @@ def _summed(source: Source, frame: nw.LazyFrame[Any]) -> RepRows:
         churned=(gone == 1)[order],
         clients=clients[kept][order],
         fees=np.array([found["fees"][row] for row in kept], dtype=np.float64)[order],
+        selling=np.array([found["selling"][row] for row in kept], dtype=np.float64)[order] / DAYS["month"]
+        if by_date
+        else None,
         excluded=excluded,
         backend=source.backend,
     )
