@@ -34,7 +34,10 @@ def number(
         value = value.item()
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise InputError(f"{name} is a number; got {value!r}.", argument=name)
-    result = float(value)
+    try:
+        result = float(value)
+    except OverflowError:
+        raise InputError(f"{name} is a finite number; got one of more than 308 digits.", argument=name) from None
     if math.isnan(result) or (math.isinf(result) and not allow_infinite):
         raise InputError(f"{name} is a finite number; got {value!r}.", argument=name)
     if result < low or result > high or (open_low and result == low) or (open_high and result == high):
@@ -98,7 +101,10 @@ def choice(value: object, options: Sequence[Choice], *, name: str) -> Choice:
 
 def one_dimensional(values: ArrayLike, *, name: str) -> NDArray[np.generic]:
     """A 1-D array of any type."""
-    array = np.asarray(_unmasked(values))
+    try:
+        array = np.asarray(_unmasked(values))
+    except ValueError:
+        raise InputError(f"{name} is one-dimensional; got {_shown(values)}.", argument=name) from None
     if array.ndim != 1:
         raise InputError(f"{name} is one-dimensional; got shape {array.shape}.", argument=name)
     return array
@@ -125,7 +131,7 @@ def floats(
     """A float array of any shape whose entries lie in a range."""
     try:
         array = np.asarray(_unmasked(values), dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{name} holds numbers; got {_shown(values)}.", argument=name) from None
     bad = np.zeros(array.shape, dtype=bool)
     missing = np.isnan(array)

@@ -252,6 +252,8 @@ def test_a_table_that_cannot_be_paid_for_is_refused():
         schedule().payouts(CLIENTS.assign(months=math.nan), rep="rep", duration="months")
     with pytest.raises(ColumnError, match="column of numbers"):
         schedule().payouts(CLIENTS, rep="months", duration="rep")
+    with pytest.raises(InputError, match="at least one row; got none"):
+        schedule().payouts(CLIENTS.astype({"rep": object})[:0], rep="rep", duration="months")
 
 
 # ---------------------------------------------------------------- loyalty

@@ -540,6 +540,8 @@ def test_marks_may_be_booleans_with_gaps():
         ),
         (lambda: survival.log_rank([1, 2], [1, 1], by=["a", "a"]), InputError, "got one, 'a'"),
         (lambda: survival.kaplan_meier([1, 2], [1, 1], strata=["a", "b"]), InputError, "by= is missing"),
+        (lambda: survival.kaplan_meier([[1], 2], [1, 1]), InputError, "durations is one-dimensional"),
+        (lambda: survival.kaplan_meier([10**400, 2], [1, 1]), InputError, "durations holds numbers"),
         (lambda: survival.kaplan_meier([1, 2], [1, 1], by=["a", "b"], strata=["c"]), InputError, "strata has 1"),
     ],
 )

@@ -617,6 +617,8 @@ def _read(
             )
     found = distinct_rows(source, by=["rep", *times], labels=("rep",), counts=None)
     customers, names = found.customers, found.keys["rep"]
+    if customers.size == 0:
+        raise InputError("clients has at least one row; got none.", argument="clients", count=0)
     kept, excluded = np.ones(customers.size, dtype=bool), {}
     for role in ("rep", *times):
         column = found.keys[role]

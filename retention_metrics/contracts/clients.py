@@ -48,7 +48,7 @@ def client(
         raise InputError(
             f"survival goes by month here; that of {type(survival).__name__} goes by term.",
             argument="survival",
-            fix="Give the shares still there after 0, 1, 2, ... months as an array.",
+            fix="Give survival.by_month(…, months=…) with the length of its term, or 1 if it was fitted to months.",
         )
     return found.tabulated(horizon)
 
