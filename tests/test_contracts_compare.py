@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.optimize import brentq
 
 import retention_metrics as rm
 from retention_metrics import survival
@@ -528,6 +529,32 @@ def test_the_break_even_fee_and_acceptance_are_as_unsure_as_the_churn():
     for certain in (table(b, term("a")), table(b, a, level=None)):
         assert certain.break_even_fee("a", "b").interval is None
         assert certain.break_even_acceptance("a", "b").interval is None
+
+
+def test_the_month_of_recovery_has_the_interval_of_its_churn():
+    """A cost of 21,000 at 3,000 a month and 10 % churn comes back in month 11; at 15 % it never does."""
+    counted = rm.churn.rate(start=300, lost=30)
+    flow = table(term("a", monthly_churn=counted, acquisition_cost=21_000)).cash_flow("a", draws=20_000, rng=2019)
+    months = {}
+    for name, churn in zip(("high", "low"), jeffreys(30, 300)[::-1], strict=True):
+        own = table(term("a", monthly_churn=float(churn), acquisition_cost=21_000)).cash_flow("a")
+        months[name] = math.inf if own.recovery_month is None else own.recovery_month
+        assert (own.recovery_interval, own.probability_recovered) == (None, None)
+    assert flow.recovery_month == 11
+    assert (flow.recovery_interval.low, flow.recovery_interval.high) == (months["low"], months["high"])
+    # A cost of seven months' fees comes back within 36 where the months expected are 7 at least.
+    limit = brentq(lambda churn: (1 - (1 - churn) ** 36) / churn - 7, 0.05, 0.3)
+    assert flow.probability_recovered == approx(stats.beta.cdf(limit, 30.5, 270.5), abs=0.01)
+    assert rm.from_dict(flow.to_dict()) == flow
+    never = table(term("a", monthly_churn=counted, acquisition_cost=90_000)).cash_flow("a", rng=2019)
+    assert (never.recovery_month, never.recovery_interval, never.probability_recovered) == (None, None, 0)
+
+
+def test_a_prospect_s_value_has_the_interval_of_a_client_s():
+    found = row(table(term("a", monthly_churn=rm.churn.rate(start=300, lost=30), acceptance=0.3)))
+    for end in ("low", "high"):
+        assert found[f"present_value_per_prospect_{end}"] == approx(0.3 * found[f"present_value_{end}"])
+    assert row(table(term("a")))["present_value_per_prospect_low"] is None
 
 
 def jeffreys(lost, start, level=0.95):

@@ -44,8 +44,8 @@ class TermComparison(TableResult):
     ``present_fees``, discounted; ``present_service_cost``; ``acquisition_cost``; ``present_value``, the present
     fees less both costs, of a signed client, and ``present_value_per_prospect``, times the ``acceptance``;
     ``recovery_month``, the first month by whose payments the expected cash is back at 0 (null where it never is);
-    and the ends of the intervals of the expected months and the present value (null where the churn is given as one
-    number).
+    and the ends of the intervals of the expected months and of the present value, per client and per prospect (null
+    where the churn is given as one number).
 
     Attributes
     ----------
@@ -853,6 +853,8 @@ _TYPES: dict[str, ColumnType] = {
     "expected_months_high": "number",
     "present_value_low": "number",
     "present_value_high": "number",
+    "present_value_per_prospect_low": "number",
+    "present_value_per_prospect_high": "number",
     "recovery_month": "integer",
 }
 
@@ -893,13 +895,15 @@ def _fee_rate(term: Term, spend: float) -> float | None:
 def _intervals(term: Term, setting: Setting, draws: Floats | None, level: float | None) -> dict[str, Cell]:
     names = ("expected_months", "present_value")
     if draws is None or level is None:
-        return {f"{name}_{end}": None for name in names for end in ("low", "high")}
+        none = (*names, "present_value_per_prospect")
+        return {f"{name}_{end}": None for name in none for end in ("low", "high")}
     drawn = (account(term, setting.horizon, 0.0, draws).months, setting.value(term, draws))
     ends: dict[str, Cell] = {}
     for name, values in zip(names, drawn, strict=True):
         low, high = interval_of(values, level)
         ends |= {f"{name}_low": float(low), f"{name}_high": float(high)}
-    return ends
+    per_prospect = {end: term.acceptance * float(str(ends[f"present_value_{end}"])) for end in ("low", "high")}
+    return ends | {f"present_value_per_prospect_{end}": value for end, value in per_prospect.items()}
 
 
 def _notes(given: Term, used: Term, horizon: float) -> list[str]:
