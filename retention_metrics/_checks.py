@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -34,7 +34,10 @@ def number(
         value = value.item()
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise InputError(f"{name} is a number; got {value!r}.", argument=name)
-    result = float(value)
+    try:
+        result = float(value)
+    except OverflowError:
+        raise InputError(f"{name} is a finite number; got one of more than 308 digits.", argument=name) from None
     if math.isnan(result) or (math.isinf(result) and not allow_infinite):
         raise InputError(f"{name} is a finite number; got {value!r}.", argument=name)
     if result < low or result > high or (open_low and result == low) or (open_high and result == high):
@@ -98,7 +101,10 @@ def choice(value: object, options: Sequence[Choice], *, name: str) -> Choice:
 
 def one_dimensional(values: ArrayLike, *, name: str) -> NDArray[np.generic]:
     """A 1-D array of any type."""
-    array = np.asarray(_unmasked(values))
+    try:
+        array = np.asarray(_unmasked(values))
+    except ValueError:
+        raise InputError(f"{name} is one-dimensional; got {_shown(values)}.", argument=name) from None
     if array.ndim != 1:
         raise InputError(f"{name} is one-dimensional; got shape {array.shape}.", argument=name)
     return array
@@ -125,7 +131,7 @@ def floats(
     """A float array of any shape whose entries lie in a range."""
     try:
         array = np.asarray(_unmasked(values), dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{name} holds numbers; got {_shown(values)}.", argument=name) from None
     bad = np.zeros(array.shape, dtype=bool)
     missing = np.isnan(array)
@@ -189,6 +195,20 @@ def same_length(**arrays: NDArray[np.generic]) -> None:
     if len(set(sizes.values())) > 1:
         listed = ", ".join(f"{name} has {size}" for name, size in sizes.items())
         raise InputError(f"arrays have one length; {listed}.", argument=next(iter(sizes)))
+
+
+def one_pair(given: Mapping[str, object], lengths: tuple[str, str], dates: tuple[str, str], *, caller: str) -> None:
+    """Two columns, of lengths or of dates, and ``as_of`` only beside dates."""
+    named = [name for name in (*lengths, *dates) if given[name] is not None]
+    if tuple(named) not in (lengths, dates):
+        pairs = ", or ".join(f"{first}= and {second}=" for first, second in (lengths, dates))
+        raise InputError(
+            f"{caller} takes {pairs}; got {', '.join(named) or 'none'}.", argument=named[0] if named else lengths[0]
+        )
+    if given["as_of"] is not None and tuple(named) == lengths:
+        raise InputError(
+            "as_of= ends the observation of dates; durations have ended.", argument="as_of", fix="Leave as_of out."
+        )
 
 
 def column(name: object, columns: Iterable[str], *, role: str) -> str:

@@ -119,6 +119,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "clv.two_type_nbd": "retention_metrics.clv.limits:TwoTypeNBD",
         "clv.two_type_poisson": "retention_metrics.clv.limits:TwoTypePoisson",
         "contracts.bonus_payouts": "retention_metrics.contracts:BonusPayouts",
+        "contracts.capped_bonus": "retention_metrics.contracts:CappedBonus",
         "contracts.break_even": "retention_metrics.contracts:BreakEven",
         "contracts.break_even_churn_ratio": "retention_metrics.contracts:BreakEvenChurnRatio",
         "contracts.break_even_fee": "retention_metrics.contracts:BreakEvenFee",

@@ -409,6 +409,12 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: comparison().break_even_churn_ratio("<u>monthly</u>", "yearly"),
     ),
     "contracts.break_even_fee": (lambda: comparison().break_even_fee("yearly", "<u>monthly</u>"),),
+    "contracts.capped_bonus": (
+        lambda: bonus().capped(signed=2, months=14, monthly_salary=1_000),
+        lambda: rm.contracts.longevity_bonus(milestones={3: 90}, monthly_churn=rm.churn.rate(start=60, lost=5)).capped(
+            signed=[3, 1], months=8, monthly_salary=1_000
+        ),
+    ),
     "contracts.cash_flow": (
         lambda: comparison().cash_flow("yearly"),
         lambda: uncertain_comparison().cash_flow("rate", draws=200, rng=2019),

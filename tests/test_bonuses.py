@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 import retention_metrics as rm
 from frames import as_sorted_rows
@@ -98,6 +99,110 @@ def test_an_impossible_schedule_is_refused(options, argument, words):
     assert caught.value.argument == argument
 
 
+# ---------------------------------------------------------------- the cost under a cap
+
+
+def paid_by_hand(schedule, signed, months, cap, churn, rng, tries):
+    """Every client of every try followed month by month; the bonuses of a month cut at the cap."""
+    due = np.zeros((tries, months))
+    for start, number in enumerate(signed):
+        stays = rng.geometric(churn, (tries, number)) - 1
+        for age in range(1, months - start):
+            step = schedule.earned([age - 1, age])
+            due[:, start + age] += (step[1] - step[0]) * (stays >= age).sum(axis=1)
+    return due, np.minimum(due, cap)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"every_months": 3, "amount": 100},
+        {"every_months": 4, "amount": 90, "increase": 35},
+        {"milestones": {2: 70, 5: 410, 9: 33.3}},
+    ],
+)
+def test_the_capped_cost_agrees_with_reps_simulated_client_by_client(options):
+    rng, churn, months, salary = np.random.default_rng(1654), 0.07, 20, 4_000
+    signed = [4, 0, 3, 5] * 5
+    schedule = bonus(**options, monthly_churn=churn, monthly_discount_rate=0.01)
+    found = schedule.capped(signed=signed, months=months, monthly_salary=salary)
+    due, paid = paid_by_hand(schedule, signed, months, 600, churn, rng, 20_000)
+    for name, drawn in (("due", due), ("paid", paid)):
+        error = drawn.std(axis=0) / math.sqrt(20_000)
+        assert np.array(found.columns[name]) == approx(drawn.mean(axis=0), abs=4.5 * error.max() + 1e-9)
+    assert np.array(found.columns["probability_capped"]) == approx((due > 600 + 1e-9).mean(axis=0), abs=0.016)
+    worth = paid @ 1.01 ** -np.arange(20.0)
+    assert float(found) == approx(worth.mean(), abs=4.5 * worth.std() / math.sqrt(20_000))
+
+
+@given(CHURN, st.integers(1, 3), st.floats(10, 900), st.floats(50, 1_000))
+def test_the_capped_cost_agrees_with_adding_up_every_outcome(churn, clients, amount, cap):
+    """Two months of signing, one bonus at month 2 and one at month 3: all numbers of clients who stay."""
+    schedule = bonus(milestones={2: amount, 3: 0.7 * amount}, monthly_churn=churn)
+    found = schedule.capped(signed=[clients, 2], months=4, monthly_salary=cap, cap_share=1)
+    expected = 0.0
+    for old in range(clients + 1):
+        for new in range(3):
+            chance = stats.binom.pmf(old, clients, (1 - churn) ** 3) * stats.binom.pmf(new, 2, (1 - churn) ** 2)
+            expected += chance * min(0.7 * amount * old + amount * new, cap)
+    assert found.columns["paid"][3] == approx(expected, rel=1e-9)
+
+
+def test_without_reaching_the_cap_every_client_costs_what_the_schedule_says():
+    schedule = bonus(every_months=6, amount=50, monthly_churn=0.1, horizon_months=24)
+    found = schedule.capped(signed=[3], months=25, monthly_salary=10_000)
+    assert float(found) == approx(3 * float(schedule))
+    assert max(found.columns["probability_capped"]) == approx(0, abs=1e-12)
+    nothing = schedule.capped(signed=0, months=25, monthly_salary=10_000)
+    assert float(nothing) == 0
+
+
+def test_a_capped_cost_has_the_interval_of_its_churn():
+    churn, options = rm.churn.rate(start=120, lost=10), {"signed": 3, "months": 18, "monthly_salary": 2_000}
+    found = bonus(every_months=6, amount=100, monthly_churn=churn).capped(**options)
+    ends = [
+        bonus(every_months=6, amount=100, monthly_churn=end).capped(**options)
+        for end in (churn.interval.high, churn.interval.low)
+    ]
+    assert (found.interval.low, found.interval.high) == (approx(float(ends[0])), approx(float(ends[1])))
+    rng = np.random.default_rng(1926)
+    stay = rng.geometric(1 / 12, 400)
+    curve = rm.survival.kaplan_meier(np.minimum(stay, 30), stay <= 30)
+    drawn = bonus(every_months=6, amount=100, survival=curve, horizon_months=24).capped(**options, rng=rng)
+    assert drawn.interval.low < float(drawn) < drawn.interval.high
+    assert drawn.interval.method == "monte_carlo"
+    again = rm.from_dict(drawn.to_dict())
+    assert again == drawn
+    assert rm.from_dict(bonus(every_months=6, monthly_churn=churn).to_dict()).capped(**options).interval is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "argument", "words"),
+    [
+        ({"signed": -1}, "signed", "at least 0"),
+        ({"signed": 1.5}, "signed", "whole number"),
+        ({"signed": "many"}, "signed", "is a number"),
+        ({"signed": [1] * 13}, "signed", "at most the 12 months"),
+        ({"months": 0}, "months", "at least 1"),
+        ({"monthly_salary": 0}, "monthly_salary", "above 0"),
+        ({"monthly_salary": math.nan}, "monthly_salary", "finite"),
+        ({"cap_share": 0}, "cap_share", "above 0"),
+        ({"level": 95}, "level", "probability"),
+    ],
+)
+def test_a_cap_that_cannot_be_is_refused(options, argument, words):
+    with pytest.raises(InputError, match=words) as caught:
+        schedule().capped(**{"signed": 1, "months": 12, "monthly_salary": 1_000, **options})
+    assert caught.value.argument == argument
+
+
+def test_a_capped_cost_past_the_end_of_a_curve_is_refused():
+    short = bonus(milestones={2: 100, 6: 100}, survival=[1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4], horizon_months=6)
+    assert short.capped(signed=1, months=40, monthly_salary=1_000).columns["due"][6] == approx(100 * (0.8 + 0.4))
+    every = bonus(every_months=2, survival=[1, 0.9, 0.8, 0.7], horizon_months=2)
+    assert every.capped(signed=1, months=40, monthly_salary=1_000).columns["due"][39] == approx(0.8)
+
+
 # ---------------------------------------------------------------- payouts
 
 CLIENTS = pd.DataFrame(
@@ -147,6 +252,8 @@ def test_a_table_that_cannot_be_paid_for_is_refused():
         schedule().payouts(CLIENTS.assign(months=math.nan), rep="rep", duration="months")
     with pytest.raises(ColumnError, match="column of numbers"):
         schedule().payouts(CLIENTS, rep="months", duration="rep")
+    with pytest.raises(InputError, match="at least one row; got none"):
+        schedule().payouts(CLIENTS.astype({"rep": object})[:0], rep="rep", duration="months")
 
 
 # ---------------------------------------------------------------- loyalty

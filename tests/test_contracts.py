@@ -427,6 +427,7 @@ def test_an_impossible_term_is_refused(options, argument, words):
         ({"monthly_discount_rate": -0.01}, "monthly_discount_rate"),
         ({"acquisition_cost": -1}, "acquisition_cost"),
         ({"monthly_service_cost": float("nan")}, "monthly_service_cost"),
+        ({"monthly_spend": 10**400}, "monthly_spend"),
     ],
 )
 def test_an_impossible_comparison_is_refused(options, argument):

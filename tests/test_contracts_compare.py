@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+from scipy.optimize import brentq
 
 import retention_metrics as rm
 from retention_metrics import survival
@@ -527,6 +529,123 @@ def test_the_break_even_fee_and_acceptance_are_as_unsure_as_the_churn():
     for certain in (table(b, term("a")), table(b, a, level=None)):
         assert certain.break_even_fee("a", "b").interval is None
         assert certain.break_even_acceptance("a", "b").interval is None
+
+
+def test_the_month_of_recovery_has_the_interval_of_its_churn():
+    """A cost of 21,000 at 3,000 a month and 10 % churn comes back in month 11; at 15 % it never does."""
+    counted = rm.churn.rate(start=300, lost=30)
+    flow = table(term("a", monthly_churn=counted, acquisition_cost=21_000)).cash_flow("a", draws=20_000, rng=2019)
+    months = {}
+    for name, churn in zip(("high", "low"), jeffreys(30, 300)[::-1], strict=True):
+        own = table(term("a", monthly_churn=float(churn), acquisition_cost=21_000)).cash_flow("a")
+        months[name] = math.inf if own.recovery_month is None else own.recovery_month
+        assert (own.recovery_interval, own.probability_recovered) == (None, None)
+    assert flow.recovery_month == 11
+    assert (flow.recovery_interval.low, flow.recovery_interval.high) == (months["low"], months["high"])
+    # A cost of seven months' fees comes back within 36 where the months expected are 7 at least.
+    limit = brentq(lambda churn: (1 - (1 - churn) ** 36) / churn - 7, 0.05, 0.3)
+    assert flow.probability_recovered == approx(stats.beta.cdf(limit, 30.5, 270.5), abs=0.01)
+    assert rm.from_dict(flow.to_dict()) == flow
+    never = table(term("a", monthly_churn=counted, acquisition_cost=90_000)).cash_flow("a", rng=2019)
+    assert (never.recovery_month, never.recovery_interval, never.probability_recovered) == (None, None, 0)
+
+
+def test_a_prospect_s_value_has_the_interval_of_a_client_s():
+    found = row(table(term("a", monthly_churn=rm.churn.rate(start=300, lost=30), acceptance=0.3)))
+    for end in ("low", "high"):
+        assert found[f"present_value_per_prospect_{end}"] == approx(0.3 * found[f"present_value_{end}"])
+    assert row(table(term("a")))["present_value_per_prospect_low"] is None
+
+
+def jeffreys(lost, start, level=0.95):
+    """Ends of the posterior from which a share of counts is drawn."""
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    return stats.beta.ppf(tails, lost + 0.5, start - lost + 0.5)
+
+
+CERTAIN = term("a", 1, fee_rate=0.10, monthly_churn=0.10, acquisition_cost=4_000)
+HELD = term("b", 6, fee_rate=0.09, monthly_churn=rm.churn.rate(start=200, lost=12))
+FLAT = term("b", 6, fee=FeeFlat(2_400), monthly_churn=rm.churn.rate(start=200, lost=12))
+
+
+@pytest.mark.parametrize(
+    ("name", "b", "options"),
+    [
+        ("break_even_churn_ratio", HELD, {"horizon_months": FOREVER}),
+        ("break_even_churn_ratio", HELD, {}),
+        ("break_even_churn_ratio", dataclasses.replace(HELD, free_months=1), {}),
+        ("break_even_spend", FLAT, {"monthly_service_cost": 300}),
+        ("break_even_spend", FLAT, {"horizon_months": FOREVER, "monthly_discount_rate": 0.01}),
+        ("break_even_discount_rate", HELD, {"monthly_service_cost": 900}),
+        ("break_even_fee", HELD, {}),
+        ("break_even_acceptance", HELD, {}),
+    ],
+)
+def test_a_break_even_that_is_monotone_in_a_churn_takes_its_ends_from_it(name, b, options):
+    a = CERTAIN if name != "break_even_acceptance" else dataclasses.replace(CERTAIN, fee_rate=0.3)
+    if name == "break_even_discount_rate":
+        a = dataclasses.replace(CERTAIN, acquisition_cost=0)
+    draws = {"draws": 4_000 if name == "break_even_discount_rate" else 40_000, "rng": 2019}
+    found = getattr(table(a, b, **options), name)("a", "b", **draws)
+    ends = [float(getattr(table(a, b.with_churn(churn), **options), name)("a", "b")) for churn in jeffreys(12, 200)]
+    assert found.interval.method == "monte_carlo"
+    spread = 0.04 if name == "break_even_discount_rate" else 0.015
+    assert (found.interval.low, found.interval.high) == approx(tuple(sorted(ends)), rel=spread)
+    assert float(found) in found.interval
+    assert rm.from_dict(found.to_dict()) == found
+    certain = getattr(table(a, b.with_churn(0.06), **options), name)("a", "b")
+    assert certain.interval is None
+
+
+def test_without_costs_or_end_the_ratio_is_that_of_the_fees_whatever_the_churn():
+    terms = [term("a", leaves="any_month"), term("b", 12, fee_rate=0.06, monthly_churn=HELD.churn_evidence)]
+    terms[1] = dataclasses.replace(terms[1], leaves="any_month")
+    ratio = table(*terms, horizon_months=FOREVER).break_even_churn_ratio("a", "b", rng=2019)
+    assert (ratio.interval.low, ratio.interval.high) == approx((5 / 3, 5 / 3), rel=1e-9)
+
+
+def test_draws_in_which_there_is_no_break_even_are_counted_out_and_said():
+    few = rm.churn.rate(start=20, lost=2)
+    rare = table(term("a", fee_rate=0.1), term("b", fee_rate=0.18, monthly_churn=few), horizon_months=12)
+    ratio = rare.break_even_churn_ratio("a", "b", rng=2019)
+    assert ratio.estimate is None
+    assert any("% of the draws there is one" in note for note in ratio.notes)
+    some = table(term("a", fee_rate=0.1), term("b", fee_rate=0.11, monthly_churn=few), horizon_months=12)
+    ratio = some.break_even_churn_ratio("a", "b", rng=2019)
+    (note,) = ratio.notes
+    share = float(note.split()[1])
+    # There is none where b is worth more than a would be without churn.
+    months = [sum((1 - churn) ** month for month in range(12)) for churn in np.linspace(0, 0.5, 2_001)]
+    limit = np.interp(-12 / 1.1, -np.array(months), np.linspace(0, 0.5, 2_001))
+    assert share / 100 == approx(stats.beta.cdf(limit, 2.5, 18.5), abs=0.01)
+    assert "there is none; the interval is that of the others" in note
+    never = table(term("a", fee_rate=0.1), term("b", fee_rate=0.2, monthly_churn=few))
+    assert never.break_even_acceptance("a", "b", rng=2019).estimate is None
+    assert any("% of the draws there is one" in note for note in never.break_even_acceptance("a", "b", rng=2019).notes)
+    low = dataclasses.replace(never.terms[0], monthly_service_cost=0, acceptance=0.5)
+    much = table(dataclasses.replace(low, setup_fee=24_000), dataclasses.replace(never.terms[1], fee_rate=0.1))
+    assert any("even a fee of 0 is too much" in note for note in much.break_even_fee("a", "b", rng=2019).notes)
+    assert float(ratio) in ratio.interval
+
+
+@pytest.mark.parametrize("name", ["break_even_spend", "break_even_churn_ratio", "break_even_fee"])
+def test_the_interval_of_a_break_even_covers_the_truth(name):
+    """500 samples of 250 clients under each term; 95 % should hold the break-even of the true churns."""
+    rng = np.random.default_rng(1934)
+
+    def offered(lost):
+        """Two terms with churns as they are, or as counted."""
+        counted = (
+            lost if isinstance(lost[0], float) else [rm.churn.rate(start=250, lost=int(number)) for number in lost]
+        )
+        first = term("a", fee_rate=0.10, monthly_churn=counted[0], acquisition_cost=9_000)
+        return table(first, term("b", fee=FeeFlat(2_000), monthly_churn=counted[1]), horizon_months=FOREVER, draws=1)
+
+    truth = float(getattr(offered([0.09, 0.05]), name)("a", "b"))
+    held = 0
+    for lost in zip(rng.binomial(250, 0.09, 500), rng.binomial(250, 0.05, 500), strict=True):
+        held += truth in getattr(offered(lost), name)("a", "b", draws=1_000, rng=rng).interval
+    assert held / 500 == approx(0.95, abs=0.03)
 
 
 def test_one_number_has_no_interval():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 
 import numpy as np
@@ -155,6 +156,175 @@ def test_a_column_that_is_not_there_and_a_table_without_rows_are_refused():
         estimate(frame, term="term", duration="stay", churned="left")
     with pytest.raises(InputError, match="at least one row"):
         estimate(frame.iloc[:0], **COLUMNS)
+
+
+# ---------------------------------------------------------------- dates in place of durations
+
+BY_DATES = {"term": "term", "start": "began", "end": "left"}
+
+
+def dated(*rows, **columns):
+    """Clients of (term, first day, day left or None), and further columns of dates."""
+    frame = pd.DataFrame(rows, columns=["term", "began", "left"]).assign(**columns)
+    return frame.assign(**{name: pd.to_datetime(frame[name]) for name in frame.columns if name != "term"})
+
+
+SERVED = dated(
+    ("yearly", "2022-01-31", "2023-01-31"),  # at the first renewal
+    ("yearly", "2022-02-28", None),  # 28 months: two renewals
+    ("yearly", "2021-03-15", "2023-09-01"),  # between the second and the third
+    ("yearly", "2024-02-01", None),  # none yet
+    ("monthly", "2024-01-31", "2024-02-29"),  # a month, which February cuts short
+    ("monthly", "2024-03-01", None),
+    ("monthly", None, "2024-03-01"),
+    ("monthly", "2025-03-01", None),  # after the end of observation
+    ("monthly", "2024-04-01", "2024-09-01"),  # left after it
+)
+
+
+def test_dates_give_months_of_service_and_renewals_in_calendar_months(frame):
+    table = estimate(frame(SERVED), **BY_DATES, as_of="2024-06-30", months={"monthly": 1, "yearly": 12})
+    yearly, monthly = row(table, "yearly"), row(table, "monthly")
+    assert (yearly["clients"], yearly["churned"], yearly["renewals"]) == (4, 2, 1 + 2 + 2)
+    assert yearly["monthly_churn"] == approx(1 - (1 - 2 / 5) ** (1 / 12))
+    assert (monthly["clients"], monthly["churned"]) == (3, 1)
+    assert monthly["months_of_service"] == approx((29 + 121 + 90) / (365.25 / 12))
+    assert dict(table.excluded) == {"missing_start": 1, "after_as_of": 1}
+    assert "yearly: 1 of 2 clients lost left at another time than the end of a 12-month term" in table.notes[0]
+
+
+@settings(max_examples=40)
+@given(st.dates(dt.date(2020, 1, 1), dt.date(2024, 2, 29)), st.integers(0, 60))
+def test_a_term_of_calendar_months_is_over_on_its_day_or_the_last_of_a_shorter_month(began, months):
+    ends = (pd.Timestamp(began) + pd.DateOffset(months=months)).date()
+    for day, lost_between in ((ends, 0), (ends + dt.timedelta(days=1), 1)):
+        table = estimate(dated(("a", began, day)), **BY_DATES, months={"a": 2})
+        renewals = max(months // 2, 1)
+        assert row(table, "a")["renewals"] == renewals
+        exact = months % 2 == 0 and months > 0 and not lost_between
+        assert (table.notes == ()) == exact
+
+
+def test_without_an_end_of_observation_the_last_day_in_the_table_is_it():
+    table = estimate(SERVED.iloc[:4], **BY_DATES, months={"yearly": 12})
+    assert row(table, "yearly")["churned"] == 2
+    assert row(table, "yearly")["months_of_service"] == approx((365 + 703 + 900 + 0) / (365.25 / 12))
+
+
+RENEWED = dated(
+    ("half", "2023-01-10", "2024-01-10"),  # at its second renewal
+    ("half", "2023-01-10", None),  # three behind, one ahead
+    ("half", "2023-11-01", "2024-02-01"),  # before its first
+    ("half", "2023-02-01", "2024-01-20"),  # 12 days before its second
+    ("half", "2024-05-01", None),  # none behind
+    first=["2023-07-10", "2023-07-10", "2024-05-01", "2023-08-01", "2024-11-01"],
+    second=["2024-01-10", "2024-01-10", None, "2024-02-01", None],
+    third=[None, "2024-07-10", None, None, None],
+)
+RENEWALS = ["first", "second", "third"]
+
+
+def test_dates_of_renewals_count_those_faced_and_tell_the_length_of_the_term(frame):
+    table = estimate(frame(RENEWED), **BY_DATES, as_of="2024-06-30", renewal_dates=RENEWALS)
+    found = row(table, "half")
+    assert dict(table.lengths) == {"half": 6}
+    assert (found["churned"], found["renewals"]) == (3, 2 + 2 + 1 + 2)
+    assert found["monthly_churn"] == approx(1 - (1 - 3 / 7) ** (1 / 6))
+    limits = stats.binomtest(3, 7).proportion_ci(method="exact")
+    assert found["high"] == approx(1 - (1 - limits.high) ** (1 / 6), rel=1e-9)
+    assert table.notes == (
+        "half: 2 of 3 clients lost left at another time than a renewal's date; each counts at the nearer renewal, or "
+        "the first.",
+    )
+    assert float(table.churn("half")) == found["monthly_churn"]
+
+
+def test_one_row_per_term_served_takes_one_column_of_renewal_dates():
+    wide = estimate(RENEWED.iloc[:1], **BY_DATES, as_of="2024-06-30", renewal_dates=["first", "second"])
+    served = dated(
+        ("half", "2023-01-10", None),
+        ("half", "2023-07-10", "2024-01-10"),
+        renewed=["2023-07-10", "2024-01-10"],
+    )
+    long = estimate(served, **BY_DATES, as_of="2024-06-30", renewal_dates="renewed")
+    assert row(long, "half")["monthly_churn"] == row(wide, "half")["monthly_churn"]
+    assert row(long, "half")["monthly_churn"] == approx(1 - (1 - 1 / 2) ** (1 / 6))
+
+
+def test_renewals_by_date_find_the_churn_that_made_them():
+    """A third of 4,000 clients leave at each renewal of 9 months; the term's length is nowhere given."""
+    rng = np.random.default_rng(1958)
+    began = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 700, 4_000), unit="D")
+    served = rng.geometric(1 / 3, 4_000)
+    days = {f"r{k}": [day + pd.DateOffset(months=9 * k) for day in began] for k in range(1, 8)}
+    frame = pd.DataFrame({"term": "nine", "began": began, **days})
+    frame["left"] = [days[f"r{k}"][place] if k < 8 else pd.NaT for place, k in enumerate(served)]
+    table = estimate(frame, **BY_DATES, as_of="2022-12-31", renewal_dates=list(days))
+    assert dict(table.lengths) == {"nine": 9}
+    found, truth = row(table, "nine"), 1 - (2 / 3) ** (1 / 9)
+    assert found["low"] < truth < found["high"]
+    assert table.notes == ()
+    by_length = estimate(frame, **BY_DATES, as_of="2022-12-31", months={"nine": 9})
+    assert row(by_length, "nine")["renewals"] == found["renewals"]
+
+
+def test_dates_that_tell_little_are_noted():
+    mixed = dated(("a", "2023-01-01", None), ("a", "2023-01-01", "2024-01-01"), renewed=["2023-04-01", "2024-01-01"])
+    table = estimate(mixed, **BY_DATES, renewal_dates="renewed")
+    assert "terms last from 3.0 to 12.0 months by client; the monthly churn takes 7" in table.notes[0]
+    ahead = dated(("a", "2023-01-01", None), ("a", "2023-01-01", "2024-01-01"), renewed=["2025-01-01", "2024-01-01"])
+    assert any(
+        "no client who is still there has a renewal behind it" in note
+        for note in estimate(ahead, **BY_DATES, renewal_dates="renewed").notes
+    )
+    none = estimate(ahead.assign(renewed=pd.NaT), **BY_DATES, renewal_dates="renewed")
+    assert row(none, "a")["status"] == "unknown_length"
+    assert "without the dates of its renewals or the length of the term" in none.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "argument", "words"),
+    [
+        ({}, {"end": None}, "start", "takes duration= and churned=, or start= and end=; got start"),
+        ({}, {"duration": "left"}, "duration", "got duration, start, end"),
+        ({}, {"renewals": "n", "renewal_dates": "second"}, "renewal_dates", "Leave one of them out"),
+        ({}, {"renewal_dates": []}, "renewal_dates", "at least one column; got none"),
+        ({"left": pd.Timestamp("2020-01-01")}, {}, "end", "left is on or after began for every client; 5 of 5"),
+        (
+            {"second": pd.Timestamp("2023-01-10")},
+            {"renewal_dates": "second"},
+            "renewal_dates",
+            "second is after began for every client; 5",
+        ),
+        (
+            {},
+            {"renewal_dates": ["second", "first"]},
+            "renewal_dates",
+            "first is after began and second for every",
+        ),
+        ({}, {"renewal_dates": RENEWALS, "months": {"half": 12}}, "months", "lasts 12; its renewals are 6.0 months"),
+        ({"began": pd.NaT, "left": pd.NaT}, {}, "start", "no row with a date in began"),
+        ({"began": "soon"}, {}, "start", "'began' holds 5 unreadable dates"),
+        ({"second": "2024-02-30"}, {"renewal_dates": "second"}, "renewal_dates[0]", "holds 5 unreadable dates"),
+        ({"began": 1}, {}, "start", "holds dates or datetimes"),
+        ({"n": "one"}, {"renewals": "n"}, "renewals", "column of numbers"),
+        ({"n": -1.0}, {"renewals": "n"}, "renewals", "n is at least 0 for every client; 5 of 5"),
+    ],
+)
+def test_dates_that_cannot_be_right_are_refused(change, options, argument, words):
+    with pytest.raises(InputError, match=words) as caught:
+        estimate(RENEWED.assign(**{"n": 1, **change}), **{**BY_DATES, "as_of": "2024-06-30", **options})
+    assert caught.value.argument == argument
+
+
+def test_dates_stand_beside_no_durations_and_the_other_way_round():
+    frame = clients(("a", 1, True))
+    with pytest.raises(InputError, match="as_of= ends the observation of dates"):
+        estimate(frame, **COLUMNS, as_of="2024-01-01")
+    with pytest.raises(InputError, match="told by start= and end="):
+        estimate(frame, **COLUMNS, renewal_dates="stayed")
+    with pytest.raises(ColumnError, match=r"renewal_dates\[1\]='thrid' is not a column.*Did you mean 'third'"):
+        estimate(RENEWED, **BY_DATES, renewal_dates=["first", "thrid"])
 
 
 # ---------------------------------------------------------------- raw and within groups

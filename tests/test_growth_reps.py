@@ -75,6 +75,14 @@ def test_dates_as_text_and_without_an_end_run_to_the_last_of_them():
     assert by_rep(table)["A"]["months_of_service"] == approx((181 + 427) / (365.25 / 12))
 
 
+@pytest.mark.parametrize(("column", "words"), [("signed", "2023-13-01"), ("left", "soon")])
+def test_text_that_is_no_date_is_refused(frame, column, words):
+    text = DATES.assign(signed=DATES["signed"].astype(str), left=DATES["left"].dt.strftime("%Y-%m-%d"))
+    text.loc[1, column] = words
+    with pytest.raises(InputError, match=f"{column}='{column}' holds 1 unreadable dates"):
+        growth.reps(frame(text), rep="rep", signed="signed", left="left", monthly_fee=100)
+
+
 # ---------------------------------------------------------------- who wins
 
 
@@ -97,6 +105,44 @@ def test_twenty_deals_a_month_that_leave_in_4_to_6_months_do_not_win_on_net_valu
     assert first["total_value"] > second["total_value"]
     assert first["probability_longest"] == approx(1)
     assert first["probability_most_valuable"] == approx(1)
+    assert {row["deals_per_month"] for row in table.rows()} == {None}
+
+
+def test_the_seller_of_twenty_short_lived_deals_a_month_comes_last_in_every_month(frame):
+    """Ten months of signings by date: 20 a month who leave in 4 to 6 months, and 4 a month who stay for years."""
+    rng = np.random.default_rng(2019)
+    signed = [pd.Timestamp("2022-01-01") + pd.DateOffset(months=month) for month in range(10)]
+    loud = pd.DataFrame({"rep": "loud", "signed": np.repeat(np.array(signed), 20)})
+    loud["left"] = loud["signed"] + pd.to_timedelta(rng.integers(122, 183, len(loud)), unit="D")
+    calm = pd.DataFrame({"rep": "calm", "signed": np.repeat(np.array(signed), 4)})
+    calm["left"] = calm["signed"] + pd.to_timedelta(rng.integers(300, 1_500, len(calm)), unit="D")
+    table = growth.reps(
+        frame(pd.concat([loud, calm], ignore_index=True)),
+        rep="rep",
+        signed="signed",
+        left="left",
+        as_of="2024-01-01",
+        selling_months=10,
+        monthly_fee=1_000,
+        acquisition_cost=4_000,
+        monthly_service_cost=300,
+    )
+    first, last = table.rows()
+    assert (first["rep"], first["deals_per_month"]) == ("calm", 4)
+    assert (last["rep"], last["deals_per_month"]) == ("loud", 20)
+    assert 4 <= last["lifetime_months"] <= 6
+    assert first["lifetime_months"] > 3 * last["lifetime_months"]
+    assert first["net_to_date"] > 0 > last["net_to_date"]
+    assert first["total_value"] > 0 > last["total_value"]
+
+
+def test_by_dates_a_rep_sells_from_the_first_signing_to_the_end_of_observation():
+    table = growth.reps(DATES, rep="rep", signed="signed", left="left", as_of="2024-01-01", monthly_fee=100)
+    deals = {row["rep"]: row["deals_per_month"] for row in table.rows()}
+    assert deals == {"A": approx(2 / (365 / (365.25 / 12))), "B": approx(1 / (365 / (365.25 / 12)))}
+    late = growth.reps(DATES, rep="rep", signed="signed", left="left", as_of="2023-01-10", monthly_fee=100)
+    assert {row["deals_per_month"] for row in late.rows()} == {1}
+    assert by_rep(rank(CLIENTS, selling_months=6))["A"]["deals_per_month"] == 0.5
 
 
 def test_on_gross_fees_alone_many_deals_can_win_and_that_is_said():
@@ -160,6 +206,8 @@ def test_the_curve_behind_the_ranking_is_that_of_each_rep():
         ({"churned": None}, InputError, "takes duration= and churned=, or signed= and left="),
         ({"signed": "months", "left": "fee"}, InputError, "takes duration= and churned=, or signed= and left="),
         ({"as_of": "2024-01-01"}, InputError, "as_of= ends the observation of dates"),
+        ({"selling_months": 0}, InputError, "selling_months is above 0"),
+        ({"selling_months": "ten"}, InputError, "selling_months is a number"),
         ({"acquisition_cost": -1}, InputError, "acquisition_cost"),
         ({"monthly_fee": -1}, InputError, "monthly_fee"),
         ({"duration": "rep", "rep": "months"}, ColumnError, "column of numbers"),

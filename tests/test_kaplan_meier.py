@@ -196,6 +196,9 @@ def test_the_stratified_log_rank_test_is_the_sum_over_strata(drawn):
     )
     pooled = [(*row[:3], "all") for row in rows]
     assert survival.log_rank(durations, churned, by=group).estimate == approx(log_rank_twin(pooled, "abc"), rel=1e-8)
+    curve = survival.kaplan_meier(durations, churned, by=group, strata=stratum)
+    assert curve.log_rank() == survival.log_rank(durations, churned, by=group, strata=stratum)
+    assert rm.from_dict(curve.to_dict()).log_rank() == curve.log_rank()
 
 
 def test_strata_uncover_what_the_mix_of_sizes_hides():
@@ -471,6 +474,8 @@ def test_every_kind_of_dataframe_gives_the_same_curves(frame, clients):
     assert as_sorted_rows(curve.hazard) == as_sorted_rows(expected.hazard)
     assert curve.log_rank().estimate == approx(expected.log_rank().estimate, rel=1e-12)
     stratified = survival.log_rank(frame(clients), duration="months", churned="left", by="plan", strata="n")
+    within = survival.kaplan_meier(frame(clients), duration="months", churned="left", by="plan", strata="n")
+    assert within.log_rank() == stratified
     assert stratified == survival.log_rank(clients, duration="months", churned="left", by="plan", strata="n")
 
 
@@ -534,6 +539,10 @@ def test_marks_may_be_booleans_with_gaps():
             "column of numbers",
         ),
         (lambda: survival.log_rank([1, 2], [1, 1], by=["a", "a"]), InputError, "got one, 'a'"),
+        (lambda: survival.kaplan_meier([1, 2], [1, 1], strata=["a", "b"]), InputError, "by= is missing"),
+        (lambda: survival.kaplan_meier([[1], 2], [1, 1]), InputError, "durations is one-dimensional"),
+        (lambda: survival.kaplan_meier([10**400, 2], [1, 1]), InputError, "durations holds numbers"),
+        (lambda: survival.kaplan_meier([1, 2], [1, 1], by=["a", "b"], strata=["c"]), InputError, "strata has 1"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(make, error, words):

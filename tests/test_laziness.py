@@ -235,6 +235,21 @@ SUMMARIES = {
         ),
         {"churned", "group", "rating"},
     ),
+    "contracts.estimate by dates": (
+        "subscriptions",
+        lambda lazy: rm.contracts.estimate(lazy, term="who", start="start", end="end", months={1: 1, 2: 3}),
+        {"who", "start", "end"},
+    ),
+    "growth.reps": (
+        "customers",
+        lambda lazy: rm.growth.reps(lazy, rep="group", duration="rating", churned="churned", monthly_fee="spend"),
+        {"churned", "group", "rating", "spend"},
+    ),
+    "growth.reps by dates": (
+        "subscriptions",
+        lambda lazy: rm.growth.reps(lazy, rep="who", signed="start", left="end", monthly_fee=100),
+        {"who", "start", "end"},
+    ),
     "churn.by_period": ("subscriptions", lambda lazy: rm.churn.by_period(lazy, **SPELLS), {"who", "start", "end"}),
     "churn.in_window": (
         "subscriptions",
@@ -386,3 +401,33 @@ def test_a_summary_reads_once_and_no_column_that_it_does_not_name(request, table
 def test_a_summary_of_a_lazy_table_is_that_of_an_eager_one(request, table, verb, columns):
     eager = request.getfixturevalue(table)
     assert as_sorted_rows(verb(reads(eager).scan())) == as_sorted_rows(verb(pl.from_pandas(eager)))
+
+
+# ---------------------------------------------------------------- prospects and reps
+
+
+def qualified(table):
+    return rm.contracts.qualify(table, spend="spend", minimum_spend=15, criteria={"rating": (">=", 5)})
+
+
+def test_prospects_are_counted_in_one_read_of_their_columns_and_stay_lazy(customers):
+    source = reads(customers)
+    table = qualified(source.scan())
+    assert source.columns == [["rating", "spend"]]
+    assert isinstance(table.frame, pl.LazyFrame)
+    table.counts.to_frame()
+    table._repr_html_()
+    assert len(source.columns) == 1
+    eager = qualified(pl.from_pandas(customers))
+    assert table.frame.collect().rows() == eager.frame.rows()
+    assert len(source.columns) == 2
+
+
+def test_duckdb_holds_prospects_to_the_criteria_and_answers_when_asked(customers):
+    connection = duckdb.connect()
+    connection.execute("create table user_prospects as select * from customers")
+    found = qualified(connection.table("user_prospects")).frame
+    assert isinstance(found, duckdb.DuckDBPyRelation)
+    assert "user_prospects" in found.explain()
+    connection.execute("delete from user_prospects where rating < 5")
+    assert {row["rating"] >= 5 for row in as_rows(found)} == {True}

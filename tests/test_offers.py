@@ -187,6 +187,14 @@ def test_the_list_is_a_customer_table_that_can_be_pickled_and_summed():
     assert "budget_shortfall" in table._repr_html_()
 
 
+def test_a_column_that_is_not_there_is_named_by_its_argument():
+    with pytest.raises(ColumnError, match=r"spend='budgte' is not a column.*Did you mean 'budget'") as caught:
+        contracts.qualify(LEADS, spend="budgte", minimum_spend=3_000)
+    assert caught.value.argument == "spend"
+    with pytest.raises(ColumnError, match="criteria='visit' is not a column"):
+        contracts.qualify(LEADS, spend="budget", minimum_spend=3_000, criteria={"visit": (">=", 1)})
+
+
 def test_a_lazy_list_stays_lazy():
     import polars as pl
 

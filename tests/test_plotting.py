@@ -443,6 +443,25 @@ def test_a_result_without_a_plot_names_those_with_one():
         rm.churn.lifetime(0.05).plot()
 
 
+def test_a_log_rank_test_has_losses_and_those_expected():
+    curve = rm.survival.kaplan_meier([1, 2, 3, 4], [True] * 4, by=[MATHS, MATHS, "b", "b"])
+    test = curve.log_rank()
+    ax = test.plot()
+    rows = {text.get_text(): test.groups["group"].index(text.get_text()) for text in ax.get_yticklabels()}
+    assert set(rows) == {MATHS, "b"}
+    assert [bar.get_width() for bar in ax.patches] == list(test.groups["observed"])
+    assert ax.lines[0].get_xdata().tolist() == pytest.approx(list(test.groups["expected"]))
+    assert f"{test.p_value:.3g}" in ax.get_title(loc="left") + ax.get_title()
+
+
+def test_a_break_even_is_drawn_and_one_that_is_none_says_why():
+    table = terms()
+    ax = table.break_even_fee("12 months", MATHS).plot()
+    assert "break_even_fee" in ax.get_xlabel()
+    with pytest.raises(InputError, match="has no estimate to draw"):
+        table.break_even_spend(MATHS, "12 months").plot()
+
+
 # ---------------------------------------------------------------- money and purchases
 
 

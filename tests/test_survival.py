@@ -215,6 +215,73 @@ def test_a_fit_is_told_to_hand_over_its_model():
         survival.assumption(Fitted())
 
 
+def test_a_real_fit_is_told_so_too_and_not_read_as_its_likelihood():
+    fit = rm.clv.ShiftedBetaGeometric.fit_survivors([1000, 869, 743, 653, 593, 551, 517, 491])
+    with pytest.raises(InputError, match=r"got a Fit, which holds one. Use its .model"):
+        survival.assumption(fit)
+    assert survival.assumption(fit.model) is fit.model
+
+
+# ---------------------------------------------------------------- terms as months
+
+
+@given(st.lists(st.floats(0.1, 1), min_size=1, max_size=6), st.integers(1, 13), st.integers(1, 60))
+def test_by_month_a_bound_client_stays_to_each_terms_end(stays, months, horizon):
+    shares = [1.0, *np.cumprod(stays)]
+    if horizon // months >= len(shares):
+        with pytest.raises(InputError, match=f"known up to term {len(stays)} and is needed for term"):
+            survival.by_month(shares, months=months, horizon_months=horizon)
+        return
+    table = survival.by_month(shares, months=months, horizon_months=horizon)
+    assert table.step == "month"
+    assert table.survival(np.arange(horizon + 1)).tolist() == [shares[month // months] for month in range(horizon + 1)]
+
+
+def test_a_contractual_model_serves_wherever_churn_is_taken_by_the_month():
+    """12-month terms under a fitted model: the sums are those of a term that binds, and each verb takes them."""
+    model = rm.clv.ShiftedBetaGeometric(alpha=0.7, beta=3.0)
+    monthly = survival.by_month(model, months=12, horizon_months=48)
+    bound = rm.contracts.Term("bound", 12, fee_rate=0.1, survival=model)
+    free = rm.contracts.Term("free", 1, fee_rate=0.1, survival=monthly, survival_step="month")
+    rows = rm.contracts.compare([bound, free], monthly_spend=1_000, horizon_months=48).rows()
+    assert rows[1]["expected_months"] == pytest.approx(rows[0]["expected_months"], rel=1e-12)
+    months = {"horizon_months": 48}
+    costs = {"acquisition_cost": 900, "monthly_service_cost": 10}
+    least = rm.contracts.minimum_spend(fee_rate=0.1, survival=monthly, **costs, **months)
+    assert least.expected_months == pytest.approx(rows[0]["expected_months"], rel=1e-12)
+    offer = rm.contracts.save_offer(monthly_fee=100, acceptance=0.3, survival=monthly, free_months=2, **months)
+    assert offer.present_months == pytest.approx(rows[0]["expected_months"], rel=1e-12)
+    bonus = rm.contracts.longevity_bonus(every_months=12, survival=monthly, **months)
+    assert float(bonus) == pytest.approx(sum(model.survival(k) for k in range(1, 5)))
+    growth = {"new_clients_per_month": 1, "survival": monthly, "tail": "constant_hazard"}
+    with pytest.raises(InputError, match="by_month"):
+        rm.contracts.longevity_bonus(every_months=6, survival=model, **months)
+    assert (
+        rm.growth.plateau(
+            monthly_fee=100,
+            **growth,
+        ).rows()[11]["clients"]
+        == 12
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"months": 0}, "months is a whole number of at least 1"),
+        ({"horizon_months": 0.5}, "horizon_months is a whole number"),
+        ({"horizon_months": 10**6}, "at most 12000"),
+        ({"churn": 0.1}, "monthly churn rate; its step is the month"),
+        ({"churn": survival.ConstantChurn(monthly_churn=0.1)}, "goes by the month already"),
+        ({"churn": [1, 1.2]}, "in \\[0, 1\\]"),
+    ],
+)
+def test_what_has_no_terms_is_not_read_by_month(options, words):
+    given_ = {"churn": [1, 0.5], "months": 6, "horizon_months": 6, **options}
+    with pytest.raises(InputError, match=words):
+        survival.by_month(given_.pop("churn"), **given_)
+
+
 def test_months_are_not_read_as_terms():
     with pytest.raises(InputError, match="curve of months"):
         survival.assumption(ObservedFor(6), step="term")

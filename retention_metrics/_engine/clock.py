@@ -26,8 +26,8 @@ _WEEKS_SHIFT = 100_000
 class Clock:
     """Expressions over a time column; ``readable`` is false on text that is no date.
 
-    ``time`` is the column itself, in its own ``zone`` where it has one; ``day``, ``year`` and ``month`` are those
-    of the clock on the wall in the period's zone.
+    ``time`` is the column itself, in its own ``zone`` where it has one; ``day``, ``year``, ``month`` and
+    ``day_of_month`` are those of the clock on the wall in the period's zone.
     """
 
     column: str
@@ -36,6 +36,7 @@ class Clock:
     day: nw.Expr
     year: nw.Expr
     month: nw.Expr
+    day_of_month: nw.Expr
     readable: nw.Expr | None
 
     def index(self, period: Period) -> nw.Expr:
@@ -151,7 +152,10 @@ def clock(source: Source, *, role: str = "time", tz: str | None = None) -> Clock
         before = year - 1
         leaps = before // 4 - before // 100 + before // 400
         day = before * 365 + leaps + local.dt.ordinal_day().fill_null(1).cast(nw.Int64) - 719163
-    return Clock(column=name, zone=own, time=column, day=day, year=year, month=month, readable=None)
+    within = local.dt.day().fill_null(1).cast(nw.Int64)
+    return Clock(
+        column=name, zone=own, time=column, day=day, year=year, month=month, day_of_month=within, readable=None
+    )
 
 
 def _local_times(source: Source, column: nw.Expr, role: str, tz: str) -> nw.Expr:
@@ -175,6 +179,7 @@ def _text_clock(column: nw.Expr, name: str) -> Clock:
         day=_days_from_civil(year, month, day),
         year=year,
         month=month,
+        day_of_month=day,
         readable=shaped & (day <= length),
     )
 

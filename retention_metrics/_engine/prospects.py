@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import narwhals as nw
 
+from retention_metrics import _checks
 from retention_metrics._engine.adopt import NativeFrame, adopt, collect
 from retention_metrics._engine.offers import native, refuse_taken
 from retention_metrics.errors import ColumnError, InputError
@@ -90,9 +91,8 @@ def qualify(
 ) -> Qualified:
     """Hold every row to the criteria; ``borderline`` are the ends of the first one's limit where it is uncertain."""
     source = adopt(prospects, {})
-    for criterion in criteria:
-        if criterion.column not in source.schema:
-            adopt(prospects, {"criteria": criterion.column})
+    for place, criterion in enumerate(criteria):
+        _checks.column(criterion.column, source.columns, role="criteria" if place else "spend")
     values = [criterion.value(source.schema[criterion.column]) for criterion in criteria]
     met = [criterion.met(value).fill_null(False) for criterion, value in zip(criteria, values, strict=True)]
     missing = [value.is_null() for value in values]

@@ -10,9 +10,8 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
-from retention_metrics._engine.audit import with_plain_dates
-from retention_metrics._engine.clock import clock, with_local_times
+from retention_metrics._engine import tenures
+from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect, once
 from retention_metrics._engine.offers import mark
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import DAYS
@@ -29,25 +28,28 @@ _REASONS = (
 
 @dataclass(frozen=True)
 class RepRows:
-    """Distinct (rep, duration, churned) with the clients of each and the sum of their fees; durations in months."""
+    """Distinct (rep, duration, churned) with the clients of each and the sum of their fees; durations in months.
+
+    ``selling`` are the months from the first signing behind each row to the end of observation, by dates.
+    """
 
     rep: tuple[Any, ...]
     duration: NDArray[np.float64]
     churned: NDArray[np.bool_]
     clients: NDArray[np.float64]
     fees: NDArray[np.float64]
+    selling: NDArray[np.float64] | None
     excluded: Mapping[str, int]
     backend: str
 
 
 def read(data: NativeFrame, roles: Mapping[str, str | None], *, monthly_fee: float, as_of: object) -> RepRows:
     """Read clients by duration and outcome, or by the dates on which they signed and left."""
-    source = adopt(data, roles)
-    if source.has("signed"):
-        plain = with_plain_dates(with_plain_dates(data, roles["signed"], role="signed"), roles["left"], role="left")
-        source = with_local_times(adopt(plain, roles), "signed", "left", tz=None)
-        rows = _of_dates(source, as_of)
+    if roles["signed"] is not None:
+        tenure = tenures.read(once(data, roles), roles, begin="signed", end="left", as_of=as_of)
+        source, rows = tenure.source.with_frame(tenure.frame), _of_dates(tenure.until)
     else:
+        source = adopt(data, roles)
         rows = _of_durations(source)
     fee = _number(source, "monthly_fee") if source.has("monthly_fee") else nw.lit(monthly_fee)
     rep = source.column("rep")
@@ -62,28 +64,16 @@ def _of_durations(source: Source) -> dict[str, nw.Expr]:
         .then(nw.lit(2))
         .otherwise(nw.when(gone.is_null()).then(nw.lit(3)).otherwise(nw.lit(0)))
     )
-    return {"length": duration, "gone": gone, "reason": reason}
+    return {"length": duration, "gone": gone, "selling": nw.lit(0.0), "reason": reason}
 
 
-def _of_dates(source: Source, as_of: object) -> dict[str, nw.Expr]:
-    signed, left = clock(source, role="signed"), clock(source, role="left")
-    known, gone = ~signed.time.is_null(), ~left.time.is_null()
-    days = collect(
-        source.frame.select(
-            nw.when(known).then(signed.day).max().alias("signed"), nw.when(gone).then(left.day).max().alias("left")
-        )
-    )
-    dated = [int(cells[0]) for cells in days.values() if cells[0] is not None]
-    if not dated:
-        raise InputError("clients has no row with a date.", argument="signed", count=0)
-    until = max(dated) if as_of is None else signed.end_of_observation(as_of, tz=None).day
-    ended = gone & (left.day <= until)
-    last = nw.when(ended).then(left.day).otherwise(nw.lit(until))
-    reason = nw.when(~known).then(nw.lit(4)).otherwise(nw.when(signed.day > until).then(nw.lit(6)).otherwise(nw.lit(0)))
+def _of_dates(until: int) -> dict[str, nw.Expr]:
+    late = nw.when(nw.col("_late")).then(nw.lit(6)).otherwise(nw.lit(0))
     return {
-        "length": (last - signed.day).cast(nw.Float64),
-        "gone": nw.when(ended).then(1.0).otherwise(0.0),
-        "reason": reason,
+        "length": (nw.col("_last") - nw.col("_begun")).cast(nw.Float64),
+        "gone": nw.col("_ended").cast(nw.Float64),
+        "selling": (nw.lit(until) - nw.col("_begun")).cast(nw.Float64),
+        "reason": nw.when(~nw.col("_known")).then(nw.lit(4)).otherwise(late),
     }
 
 
@@ -103,7 +93,10 @@ def _summed(source: Source, frame: nw.LazyFrame[Any]) -> RepRows:
     reason = nw.when(no_fee & (reason == 0)).then(nw.lit(5)).otherwise(reason)
     marked = frame.with_columns(reason.alias("reason"))
     grouped = marked.group_by("rep", "length", "gone", "reason").agg(
-        nw.len().alias("clients"), nw.col("fee").sum().alias("fees"), nw.col("fee").min().alias("least")
+        nw.len().alias("clients"),
+        nw.col("fee").sum().alias("fees"),
+        nw.col("fee").min().alias("least"),
+        nw.col("selling").max().alias("selling"),
     )
     found = collect(grouped)
     reasons = np.array(found["reason"], dtype=np.int64)
@@ -131,6 +124,9 @@ def _summed(source: Source, frame: nw.LazyFrame[Any]) -> RepRows:
         churned=(gone == 1)[order],
         clients=clients[kept][order],
         fees=np.array([found["fees"][row] for row in kept], dtype=np.float64)[order],
+        selling=np.array([found["selling"][row] for row in kept], dtype=np.float64)[order] / DAYS["month"]
+        if by_date
+        else None,
         excluded=excluded,
         backend=source.backend,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from retention_metrics.contracts.bonuses import BonusPayouts, LongevityBonus, longevity_bonus
 from retention_metrics.contracts.break_evens import BreakEven, BreakEvenChurnRatio, BreakEvenFee
+from retention_metrics.contracts.capped import CappedBonus
 from retention_metrics.contracts.cash import CashFlow
 from retention_metrics.contracts.chances import ProbabilityBetter
+from retention_metrics.contracts.churn_rates import ChurnRateRatio, MonthlyChurn
 from retention_metrics.contracts.comparison import TermComparison, compare
-from retention_metrics.contracts.estimates import ChurnRateRatio, MonthlyChurn, TermEstimates, estimate
+from retention_metrics.contracts.estimates import TermEstimates, estimate
 from retention_metrics.contracts.fees import FeeFlat, FeeShare, FeeTiers
 from retention_metrics.contracts.loyalty import LoyaltyProgramme, loyalty_programme
 from retention_metrics.contracts.offers import MinimumSpend, RetentionOffer, minimum_spend, save_offer, win_back
@@ -21,6 +23,7 @@ __all__ = [
     "BreakEven",
     "BreakEvenChurnRatio",
     "BreakEvenFee",
+    "CappedBonus",
     "CashFlow",
     "ChurnRateRatio",
     "DroppedTerm",

@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from retention_metrics import _checks
 from retention_metrics._engine import adopt
 from retention_metrics._engine.durations import distinct_rows
-from retention_metrics.contracts.clients import carried, client, horizon_of
+from retention_metrics.contracts import capped
+from retention_metrics.contracts.capped import CappedBonus
+from retention_metrics.contracts.clients import carried, client, horizon_of, shares_after
 from retention_metrics.contracts.terms import Term
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.explanation import Explanation, Step
@@ -101,6 +103,8 @@ class LongevityBonus(TableResult):
         As given.
     beyond : float
         Part of the cost that lies past the last row.
+    client : Term
+        The client, with its churn and what is known of it.
 
     Examples
     --------
@@ -121,6 +125,7 @@ class LongevityBonus(TableResult):
     horizon_months: float
     monthly_discount_rate: float
     beyond: float
+    client: Term
 
     def earned(self, months: ArrayLike) -> Floats:
         """What the schedule has paid for a client after some months of service.
@@ -147,6 +152,97 @@ class LongevityBonus(TableResult):
         if self.every_months is not None:
             return np.asarray(count * self.amount + self.increase * count * (count - 1) / 2)
         return np.concatenate([[0.0], np.cumsum(self.amounts)])[count.astype(np.int64)]
+
+    def capped(
+        self,
+        *,
+        signed: int | list[int] | tuple[int, ...],
+        months: int,
+        monthly_salary: float,
+        cap_share: float = 0.15,
+        level: float | None = 0.95,
+        draws: int = 1_000,
+        rng: np.random.Generator | int | None = None,
+    ) -> CappedBonus:
+        """What the schedule is expected to cost for one rep whose bonuses of a month are capped.
+
+        Parameters
+        ----------
+        signed : int, or list or tuple of int
+            Clients that the rep signs at the start of every month, or of month 0, 1, 2, ... and none after that.
+        months : int
+            Months that are counted, from month 0, at least 1.
+        monthly_salary : float
+            The rep's salary of a month, above 0.
+        cap_share : float, default 0.15
+            Most that is paid in a month, as a share of that salary, above 0.
+        level : float or None, default 0.95
+            Probability content of the interval where the churn is a curve; a churn rate hands on its own. None
+            computes no interval.
+        draws : int, default 1000
+            Draws of an uncertain curve.
+        rng : numpy.random.Generator or int, optional
+            Source of the draws.
+
+        Returns
+        -------
+        CappedBonus
+            A row per month; the estimate is the expected payment of all of them, at present worth.
+
+        Raises
+        ------
+        InputError
+            If a number is out of its range, or the churn is a curve that ends before the months do.
+
+        Notes
+        -----
+        Clients leave independently of each other. Of n signed m months ago, Binomial(n, S(m)) are there for the bonus
+        of month m; the bonuses of a month are the sum over the months of signing, and E[min(sum, cap)] is taken from
+        its distribution, exactly. It is less than min(E[sum], cap): what chance gives above the cap is lost to the rep,
+        and what it takes away below is not made up for.
+
+        Examples
+        --------
+        >>> from retention_metrics import contracts
+        >>> bonus = contracts.longevity_bonus(milestones={6: 400}, monthly_churn=0.05)
+        >>> row = bonus.capped(signed=[2], months=12, monthly_salary=4_000).rows()[6]
+        >>> [round(row[name], 4) for name in ("due", "paid", "probability_capped")]
+        [588.0735, 480.0015, 0.5404]
+        """
+        length = _checks.count(months, name="months", low=1)
+        clients = capped.signings(signed, length)
+        cap = _checks.positive(monthly_salary, name="monthly_salary") * _checks.positive(cap_share, name="cap_share")
+        level = _checks.level(level)
+        dues, bonuses = self._schedule_within(length - 1)
+        worth = (1 + self.monthly_discount_rate) ** -np.arange(float(length))
+
+        def cost(drawn: Floats | None = None) -> Floats:
+            return capped.by_month(self.client, dues, bonuses, clients, cap, drawn).present(worth)
+
+        found = capped.by_month(self.client, dues, bonuses, clients, cap)
+        interval = carried(self.client, cost, horizon=float(length) + 1, level=level, draws=draws, rng=rng)
+        return CappedBonus(
+            estimate=math.fsum((worth * found.paid).tolist()),
+            interval=interval,
+            unit="currency",
+            definition="contracts.longevity_bonus/capped",
+            notes=tuple(getattr(self.client.survival, "notes", ())),
+            columns=Columns(
+                {
+                    "month": list(range(length)),
+                    "due": found.due.tolist(),
+                    "paid": found.paid.tolist(),
+                    "probability_capped": found.capped.tolist(),
+                    "present_paid": (worth * found.paid).tolist(),
+                }
+            ),
+            present_due=math.fsum((worth * found.due).tolist()),
+            cap=cap,
+            signed=clients,
+            monthly_salary=float(monthly_salary),
+            cap_share=float(cap_share),
+            monthly_discount_rate=self.monthly_discount_rate,
+        )
 
     def payouts(
         self,
@@ -272,6 +368,15 @@ class LongevityBonus(TableResult):
             source="Definition of an expectation.",
         )
 
+    def _schedule_within(self, months: int) -> tuple[Floats, Floats]:
+        """Months of the bonuses up to one of them, and the bonuses."""
+        last = int(min(months, self.horizon_months))
+        if self.every_months is None:
+            due = [month for month in self.milestones if month <= last]
+            return np.array(due, dtype=np.float64), np.array(self.amounts[: len(due)])
+        count = last // self.every_months
+        return self.every_months * np.arange(1.0, count + 1), self.amount + self.increase * np.arange(float(count))
+
     def _passed(self, months: Floats) -> Floats:
         """Bonuses earned after some months of service."""
         if self.every_months is None:
@@ -390,7 +495,7 @@ def longevity_bonus(
             {
                 "month": dues.astype(int).tolist(),
                 "bonus": bonuses.tolist(),
-                "share": _shares(term, dues, None).tolist(),
+                "share": shares_after(term, dues, None).tolist(),
                 "expected_cost": costs.tolist(),
             },
             {"month": "integer", "bonus": "number", "share": "number", "expected_cost": "number"},
@@ -404,6 +509,7 @@ def longevity_bonus(
         horizon_months=horizon,
         monthly_discount_rate=discount,
         beyond=cost - math.fsum(costs),
+        client=term,
     )
 
 
@@ -448,17 +554,8 @@ def _dues(term: Term, every: int | None, listed: Mapping[int, float], horizon: f
     return every * np.arange(1.0, rows + 1)
 
 
-def _shares(term: Term, months: Floats, drawn: Floats | None) -> Floats:
-    """Share still there after some months, by draw where there are draws."""
-    if drawn is None:
-        return np.asarray(term.assumption.survival(months.astype(np.int64)), dtype=np.float64)  # type: ignore[arg-type]
-    if drawn.ndim == 2:
-        return drawn[:, months.astype(np.int64)]
-    return (1 - drawn[:, np.newaxis]) ** months
-
-
 def _costs(term: Term, months: Floats, bonuses: Floats, discount_rate: float, drawn: Floats | None) -> Floats:
-    return np.asarray(bonuses * _shares(term, months, drawn) * (1 + discount_rate) ** -months)
+    return np.asarray(bonuses * shares_after(term, months, drawn) * (1 + discount_rate) ** -months)
 
 
 def _hazard(term: Term, drawn: Floats | None) -> Floats:
@@ -485,7 +582,7 @@ def _beyond(
 ) -> Floats:
     """Cost of the bonuses past the last of the months given, of which every one is a step further."""
     step = months[0]
-    there = _shares(term, months[-1:], drawn)[..., 0] * (1 + discount_rate) ** -months[-1]
+    there = shares_after(term, months[-1:], drawn)[..., 0] * (1 + discount_rate) ** -months[-1]
     kept = ((1 - _hazard(term, drawn)) / (1 + discount_rate)) ** step
     with np.errstate(divide="ignore", invalid="ignore"):
         odds = np.where(kept < 1, kept / (1 - kept), np.inf)
@@ -520,6 +617,8 @@ def _read(
             )
     found = distinct_rows(source, by=["rep", *times], labels=("rep",), counts=None)
     customers, names = found.customers, found.keys["rep"]
+    if customers.size == 0:
+        raise InputError("clients has at least one row; got none.", argument="clients", count=0)
     kept, excluded = np.ones(customers.size, dtype=bool), {}
     for role in ("rep", *times):
         column = found.keys[role]

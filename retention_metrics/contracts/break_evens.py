@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,16 @@ __all__ = ["BreakEven", "BreakEvenChurnRatio", "BreakEvenFee"]
 
 Floats = NDArray[np.float64]
 Draws = Mapping[str, Floats | None]
+Answer = TypeVar("Answer", bound=Result)
 
 _SOURCE = "Equality of expected present values under the stated churn."
 _ROOT_SOURCE = "Brent, R. P. (1973), Algorithms for Minimization without Derivatives, chapter 4; " + _SOURCE.lower()
 # Half-widths of the bracket from which the working of a root is shown.
 _NEAR = 1e-6
+_TRIED_CHURNS: Floats = np.concatenate([np.geomspace(1e-6, 0.01, 80), np.linspace(0.011, 1.0, 320)])
+_TRIED_RATES: Floats = np.concatenate([[0.0], np.geomspace(1e-5, 1.0, 240)])
+# Halvings of a bracket of the draws, of which intervals are taken.
+_BISECTIONS = 30
 
 
 @result
@@ -273,9 +278,8 @@ def fee(
         needed = 0.0
     note = _why_no_fee(term, against, needed, setting)
     found = None if note or needed is None else needed / setting.spend
-    return BreakEvenFee(
+    answer = BreakEvenFee(
         estimate=found,
-        interval=None if found is None else _interval(found, _drawn_fees(term, against, setting, draws), level),
         unit="share of monthly spend",
         definition="contracts.break_even_fee/equal-present-value",
         notes=(note,) if note else (),
@@ -288,22 +292,47 @@ def fee(
         value_against=matched,
         monthly_spend=setting.spend,
     )
+    if needed is None or setting.spend == 0 or draws is None or _certain(term, against, draws):
+        return answer
+    drawn = _drawn_fees(term, against, setting, draws)
+    if found is None:
+        return _with_share(answer, drawn >= 0, "there is one")
+    told = _with_share(answer, drawn < 0, "even a fee of 0 is too much; they count as 0")
+    return _with_interval(told, np.maximum(drawn, 0.0), level)
 
 
-def _drawn_fees(term: Term, against: Term, setting: Setting, draws: Draws | None) -> Floats | None:
-    """The fee rate in every draw of the two churns; where even a fee of 0 is too much, 0."""
-    if draws is None or (draws[term.name] is None and draws[against.name] is None):
-        return None
+def _drawn_fees(term: Term, against: Term, setting: Setting, draws: Draws) -> Floats:
+    """The fee rate in every draw of the two churns; below 0 where even a fee of 0 is too much."""
     paid = setting.present(term, draws[term.name]).paid
     without = setting.value(term, draws[term.name]) - term.monthly_fee(setting.spend) * paid
-    return np.maximum((setting.value(against, draws[against.name]) - without) / paid / setting.spend, 0.0)
+    return np.asarray((setting.value(against, draws[against.name]) - without) / paid / setting.spend)
 
 
-def _interval(found: float, drawn: Floats | None, level: float | None) -> Interval | None:
-    if drawn is None or level is None:
-        return None
-    low, high = interval_of(drawn, level)
-    return Interval(low=min(float(low), found), high=max(float(high), found), level=level, method="monte_carlo")
+def _certain(term: Term, against: Term, draws: Draws) -> bool:
+    return draws[term.name] is None and draws[against.name] is None
+
+
+def _with_share(answer: Answer, where: NDArray[np.bool_], words: str) -> Answer:
+    """The answer with a note on the draws of some kind, where there are any."""
+    if not where.any():
+        return answer
+    note = f"In {100 * float(where.mean()):.3g} % of the draws {words}."
+    return dataclasses.replace(answer, notes=(*answer.notes, note))
+
+
+def _with_interval(answer: Answer, drawn: Floats, level: float | None) -> Answer:
+    """The answer with the central interval of its draws; NaN is a draw in which there is none."""
+    if level is None:
+        return answer
+    there = ~np.isnan(drawn)
+    if answer.estimate is None:
+        return _with_share(answer, there, "there is one")
+    if not there.any():
+        return _with_share(answer, ~there, "there is none")
+    low, high = interval_of(drawn[there], level)
+    ends = (min(float(low), answer.estimate), max(float(high), answer.estimate))
+    told = _with_share(answer, ~there, "there is none; the interval is that of the others")
+    return dataclasses.replace(told, interval=Interval(low=ends[0], high=ends[1], level=level, method="monte_carlo"))
 
 
 def _why_no_fee(term: Term, against: Term, needed: float | None, setting: Setting) -> str | None:
@@ -321,7 +350,9 @@ def _why_no_fee(term: Term, against: Term, needed: float | None, setting: Settin
 # ---------------------------------------------------------------- churn
 
 
-def churn_ratio(term: Term, against: Term, setting: Setting) -> BreakEvenChurnRatio:
+def churn_ratio(
+    term: Term, against: Term, setting: Setting, draws: Draws | None = None, level: float | None = None
+) -> BreakEvenChurnRatio:
     """The ratio of monthly churns at which ``term`` is worth as much as ``against``."""
     held = against.constant_churn
     matched = float(setting.value(against))
@@ -348,7 +379,7 @@ def churn_ratio(term: Term, against: Term, setting: Setting) -> BreakEvenChurnRa
         notes.append(
             f"The churn of {term.name} is a curve; the ratio is that of the constant monthly churn of equal worth."
         )
-    return BreakEvenChurnRatio(
+    answer = BreakEvenChurnRatio(
         estimate=None if churn is None or not held else churn / held,
         unit="ratio of monthly churns",
         definition="contracts.break_even_churn_ratio/equal-present-value",
@@ -364,6 +395,37 @@ def churn_ratio(term: Term, against: Term, setting: Setting) -> BreakEvenChurnRa
         monthly_discount_rate=setting.discount_rate,
         method="closed_form" if math.isinf(setting.horizon) and plain else "root",
     )
+    held_draws = None if draws is None else draws[against.name]
+    if held_draws is None or not held or setting.horizon <= term.bond_months or (plain and required is None):
+        return answer
+    return _with_interval(answer, _drawn_churns(term, against, setting, held_draws) / held_draws, level)
+
+
+def _drawn_churns(term: Term, against: Term, setting: Setting, held: Floats) -> Floats:
+    """The churn of ``term`` in every draw of the other's; NaN where no churn makes them equal."""
+    matched = setting.value(against, held)
+    endless, variable = math.isinf(setting.horizon), term.with_churn(0.5)
+    if endless and is_a_margin_on_months(term):
+        required = (matched + setting.acquisition_cost_of(term) - term.setup_fee) / setting.margin(term)
+        fewest, most = _range_of_months(term, setting)
+        inside = (required >= fewest * (1 - 1e-12)) & (required <= most * (1 + 1e-12))
+        return np.where(inside, _endless_churns(term, np.where(inside, required, fewest), setting), np.nan)
+    tried = _TRIED_CHURNS if endless else np.concatenate([[0.0], _TRIED_CHURNS])
+    return _first_roots(lambda churns: setting.value(variable, churns), matched, tried)
+
+
+def _first_roots(value: Callable[[Floats], Floats], matched: Floats, tried: Floats) -> Floats:
+    """For each number to match the smallest argument of that value, by bisection; NaN where there is none."""
+    gaps = np.sign(value(tried)[:, np.newaxis] - matched)
+    turns = gaps[:-1] * gaps[1:] <= 0
+    first = turns.argmax(axis=0)
+    low, high = tried[first], tried[first + 1]
+    below = gaps[first, np.arange(matched.size)]
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        left = np.sign(value(middle) - matched) == below
+        low, high = np.where(left, middle, low), np.where(left, high, middle)
+    return np.where(turns.any(axis=0), (low + high) / 2, np.nan)
 
 
 def is_a_margin_on_months(term: Term) -> bool:
@@ -411,10 +473,7 @@ def _range_of_months(term: Term, setting: Setting) -> tuple[float, float]:
 def _churn_for(term: Term, required: float, setting: Setting) -> float:
     """The constant monthly churn under which the term serves the present months required."""
     if math.isinf(setting.horizon):
-        force, bond = math.log1p(setting.discount_rate), term.bond_months
-        worth = bond if force == 0 else math.expm1(-force * bond) / math.expm1(-force)
-        lasting = 1 - worth / required
-        return 1.0 if lasting <= 0 else abs(math.expm1(min(math.log(lasting) / bond + force, 0.0)))
+        return float(_endless_churns(term, np.array(required), setting))
     fewest, most = _range_of_months(term, setting)
     target = min(max(required, fewest), most)
     return float(
@@ -422,15 +481,23 @@ def _churn_for(term: Term, required: float, setting: Setting) -> float:
     )
 
 
+def _endless_churns(term: Term, required: Floats, setting: Setting) -> Floats:
+    """Without an end the present months are a geometric series of bonds, which is solved for the churn."""
+    force, bond = math.log1p(setting.discount_rate), term.bond_months
+    worth = bond if force == 0 else math.expm1(-force * bond) / math.expm1(-force)
+    with np.errstate(divide="ignore"):
+        lasting = np.log(np.maximum(1 - worth / required, 0.0))
+    return np.abs(np.expm1(np.minimum(lasting / bond + force, 0.0)))
+
+
 def _churns_where_equal(term: Term, matched: float, setting: Setting) -> list[float]:
     """Every churn at which the term is worth as much: with a fee for leaving early there may be two."""
-    tried = np.concatenate([np.geomspace(1e-6, 0.01, 80), np.linspace(0.011, 1.0, 320)])
     variable = term.with_churn(0.5)
 
     def gap(churn: float) -> float:
         return float(setting.value(variable, np.array([churn]))[0]) - matched
 
-    return _roots(gap, tried)
+    return _roots(gap, _TRIED_CHURNS)
 
 
 # ---------------------------------------------------------------- acceptance, spend, discount rate
@@ -454,41 +521,44 @@ def acceptance(
             note = f"{term.name} loses less than {against.name} even if every prospect signs it."
     known = {"acceptance_against": against.acceptance, "value_against": matched, "value": value}
     answer = _break_even("acceptance", "share of prospects", term, against, note, [] if note else [found or 0.0], known)
-    if answer.estimate is None:
+    if draws is None or _certain(term, against, draws):
         return answer
     shares = _drawn_acceptances(term, against, setting, draws)
-    return dataclasses.replace(answer, interval=_interval(answer.estimate, shares, level))
+    if answer.estimate is None:
+        return _with_share(answer, (shares >= 0) & (shares <= 1), "there is one")
+    told = _with_share(answer, shares > 1, "not even every prospect is enough; they count as 1")
+    return _with_interval(told, np.clip(shares, 0.0, 1.0), level)
 
 
-def _drawn_acceptances(term: Term, against: Term, setting: Setting, draws: Draws | None) -> Floats | None:
-    """The acceptance in every draw of the two churns, cut to 1 where not even every prospect is enough."""
-    if draws is None or (draws[term.name] is None and draws[against.name] is None):
-        return None
+def _drawn_acceptances(term: Term, against: Term, setting: Setting, draws: Draws) -> Floats:
+    """The acceptance in every draw of the two churns; above 1 where not even every prospect is enough."""
     value, matched = setting.value(term, draws[term.name]), setting.value(against, draws[against.name])
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = against.acceptance * matched / value
-    return np.clip(np.where(value > 0, shares, 1.0), 0.0, 1.0)
+    return np.where(value > 0, shares, np.inf)
 
 
-def spend(term: Term, against: Term, setting: Setting) -> BreakEven:
+def spend(
+    term: Term, against: Term, setting: Setting, draws: Draws | None = None, level: float | None = None
+) -> BreakEven:
     """The monthly spends at which two terms are worth the same: line by line between the kinks of their fees."""
     own, other = setting.present(term), setting.present(against)
-    at_no_fee = _value_without_fees(term, setting) - _value_without_fees(against, setting)
+    at_no_fee = float(_value_without_fees(term, setting) - _value_without_fees(against, setting))
     found: list[float] = []
     known: dict[str, float] = {}
     crossing_jumps: list[float] = []
     before: float | None = None
     for start, end, a, b in _stretches(_lines(term), _lines(against)):
         slope = float(a.slope) * float(own.paid) - float(b.slope) * float(other.paid)
-        level = float(a.intercept) * float(own.paid) - float(b.intercept) * float(other.paid) + at_no_fee
-        gap = level + slope * start
+        offset = float(a.intercept) * float(own.paid) - float(b.intercept) * float(other.paid) + at_no_fee
+        gap = offset + slope * start
         root = start - gap / slope if slope != 0 else None
         if before is not None and before * gap < 0:
             crossing_jumps.append(start)
         if root is not None and start <= root < end and root > 0:
             found.append(root)
             known = known or {"spend_0": start, "gap_0": gap, "slope": slope}
-        before = level + slope * end if math.isfinite(end) else None
+        before = offset + slope * end if math.isfinite(end) else None
     note = None
     if not found:
         note = f"{term.name} and {against.name} are worth the same at no single monthly spend above 0."
@@ -501,10 +571,31 @@ def spend(term: Term, against: Term, setting: Setting) -> BreakEven:
         )
     if _rounds(term) or _rounds(against):
         notes.append("The fees are taken before rounding.")
-    return _break_even("monthly_spend", "currency a month", term, against, note, found, known, notes=notes)
+    answer = _break_even("monthly_spend", "currency a month", term, against, note, found, known, notes=notes)
+    if draws is None or term == against or _certain(term, against, draws):
+        return answer
+    return _with_interval(answer, _drawn_spends(term, against, setting, draws), level)
 
 
-def discount_rate(term: Term, against: Term, setting: Setting) -> BreakEven:
+def _drawn_spends(term: Term, against: Term, setting: Setting, draws: Draws) -> Floats:
+    """The smallest spend above 0 of equal worth in every draw; NaN where there is none."""
+    ours, theirs = draws[term.name], draws[against.name]
+    own, other = setting.present(term, ours).paid, setting.present(against, theirs).paid
+    at_no_fee = _value_without_fees(term, setting, ours) - _value_without_fees(against, setting, theirs)
+    found = np.full(np.broadcast(own, other).shape, np.nan)
+    for start, end, a, b in _stretches(_lines(term), _lines(against)):
+        slope = float(a.slope) * own - float(b.slope) * other
+        gap = float(a.intercept) * own - float(b.intercept) * other + at_no_fee + slope * start
+        with np.errstate(divide="ignore", invalid="ignore"):
+            root = start - gap / slope
+        inside = np.isnan(found) & (slope != 0) & (root >= start) & (root < end) & (root > 0)
+        found = np.where(inside, root, found)
+    return found
+
+
+def discount_rate(
+    term: Term, against: Term, setting: Setting, draws: Draws | None = None, level: float | None = None
+) -> BreakEven:
     """The monthly discount rates from 0 to 1 at which two terms are worth the same."""
 
     def gap(rate: float) -> float:
@@ -512,7 +603,7 @@ def discount_rate(term: Term, against: Term, setting: Setting) -> BreakEven:
         return float(changed.value(term)) - float(changed.value(against))
 
     # A term against itself is equal everywhere, which is no answer.
-    found = [] if term == against else _roots(gap, np.concatenate([[0.0], np.geomspace(1e-5, 1.0, 240)]))
+    found = [] if term == against else _roots(gap, _TRIED_RATES)
     known: dict[str, float] = {}
     if found:
         low, high = max(found[0] - _NEAR, 0.0), found[0] + _NEAR
@@ -525,7 +616,24 @@ def discount_rate(term: Term, against: Term, setting: Setting) -> BreakEven:
             if term == against
             else f"{better} is worth more at every monthly discount rate from 0 to 100 %."
         )
-    return _break_even("monthly_discount_rate", "share a month", term, against, note, found, known, method="root")
+    answer = _break_even("monthly_discount_rate", "share a month", term, against, note, found, known, method="root")
+    if draws is None or term == against or _certain(term, against, draws):
+        return answer
+    return _with_interval(answer, _drawn_rates(term, against, setting, draws), level)
+
+
+def _drawn_rates(term: Term, against: Term, setting: Setting, draws: Draws) -> Floats:
+    """The smallest rate of equal worth in every draw, by the straight line between two rates tried; NaN without one."""
+    settings = [dataclasses.replace(setting, discount_rate=float(rate)) for rate in _TRIED_RATES]
+    before = settings[0].value(term, draws[term.name]) - settings[0].value(against, draws[against.name])
+    found = np.where(before == 0, 0.0, np.nan)
+    for (low, high), changed in zip(pairwise(_TRIED_RATES.tolist()), settings[1:], strict=True):
+        after = changed.value(term, draws[term.name]) - changed.value(against, draws[against.name])
+        turns = np.isnan(found) & (before * after < 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = np.where(turns, low + (high - low) * before / (before - after), found)
+        before = after
+    return found
 
 
 def _break_even(
@@ -565,9 +673,8 @@ def _roots(gap: Callable[[float], float], tried: np.ndarray[tuple[int], np.dtype
     return sorted(found)
 
 
-def _value_without_fees(term: Term, setting: Setting) -> float:
-    sums = setting.present(term)
-    return float(setting.value(term)) - term.monthly_fee(setting.spend) * float(sums.paid)
+def _value_without_fees(term: Term, setting: Setting, draws: Floats | None = None) -> Floats:
+    return setting.value(term, draws) - term.monthly_fee(setting.spend) * setting.present(term, draws).paid
 
 
 def _lines(term: Term) -> tuple[Line, ...]:

@@ -12,7 +12,7 @@ from retention_metrics.contracts.service import Setting, shares
 from retention_metrics.contracts.terms import Term
 from retention_metrics.contracts.uncertainty import interval_of
 from retention_metrics.explanation import Explanation, Step
-from retention_metrics.results import Columns, ColumnType, TableResult, result
+from retention_metrics.results import Columns, ColumnType, Interval, TableResult, result
 
 __all__ = ["CashFlow"]
 
@@ -43,6 +43,11 @@ class CashFlow(TableResult):
         The term.
     recovery_month : int or None
         The first month by whose payments the cumulative cash is at least 0; None where it never is.
+    recovery_interval : Interval or None
+        Interval of that month over the draws of the churn, infinite at an end where it never is; None where the churn
+        is certain, or the cost never comes back.
+    probability_recovered : float or None
+        Share of the draws in which the cost comes back within the table; None where the churn is certain.
     monthly_discount_rate : float
         Effective rate per month.
     level : float or None
@@ -61,6 +66,8 @@ class CashFlow(TableResult):
 
     term: str
     recovery_month: int | None
+    recovery_interval: Interval | None
+    probability_recovered: float | None
     monthly_discount_rate: float
     level: float | None
 
@@ -140,19 +147,37 @@ def cash_flow(term: Term, setting: Setting, months: int, draws: Floats | None, l
     }
     unknown: list[float | None] = [None] * month.size
     ends = dict.fromkeys(_TYPES, unknown)
+    back = running >= 0
+    recovered = int(np.argmax(back)) if back.any() else None
+    interval, share = None, None
     if draws is not None and level is not None:
         drawn = flows(term, setting, months, draws).cash
         for name, values in (("cash", drawn), ("cumulative_cash", np.cumsum(drawn, axis=-1))):
             low, high = interval_of(values, level)
             ends[f"{name}_low"], ends[f"{name}_high"] = low.tolist(), high.tolist()
+        interval, share = _recovery(np.cumsum(drawn, axis=-1) >= 0, recovered, level)
     columns = Columns({**cells, **ends}, types=_TYPES)  # type: ignore[dict-item]
-    back = running >= 0
     return CashFlow(
         definition="contracts.cash_flow/expected",
         unit="currency of monthly_spend",
         columns=columns,
         term=term.name,
-        recovery_month=int(np.argmax(back)) if back.any() else None,
+        recovery_month=recovered,
+        recovery_interval=interval,
+        probability_recovered=share,
         monthly_discount_rate=setting.discount_rate,
         level=level if draws is not None else None,
     )
+
+
+def _recovery(back: NDArray[np.bool_], found: int | None, level: float) -> tuple[Interval | None, float]:
+    """Interval of the month of recovery over the draws, and the share of them that have one."""
+    there = back.any(axis=-1)
+    month = np.where(there, back.argmax(axis=-1), math.inf)
+    # A month of the draws, for between a month and never there is nothing.
+    low, high = np.quantile(month, ((1 - level) / 2, (1 + level) / 2), method="inverted_cdf")
+    own = math.inf if found is None else float(found)
+    ends = min(float(low), own), max(float(high), own)
+    if math.isinf(ends[0]):
+        return None, float(there.mean())
+    return Interval(low=ends[0], high=ends[1], level=level, method="monte_carlo"), float(there.mean())

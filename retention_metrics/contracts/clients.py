@@ -48,7 +48,7 @@ def client(
         raise InputError(
             f"survival goes by month here; that of {type(survival).__name__} goes by term.",
             argument="survival",
-            fix="Give the shares still there after 0, 1, 2, ... months as an array.",
+            fix="Give survival.by_month(…, months=…) with the length of its term, or 1 if it was fitted to months.",
         )
     return found.tabulated(horizon)
 
@@ -70,6 +70,15 @@ def present_months(term: Term, horizon: float, discount_rate: float, draws: Floa
     with np.errstate(divide="ignore", invalid="ignore"):
         months = -np.expm1(horizon * np.log(kept)) / (1 - kept)
     return np.where(kept >= 1, horizon, months)
+
+
+def shares_after(term: Term, months: Floats, drawn: Floats | None) -> Floats:
+    """Share still there after some months, by draw where there are draws."""
+    if drawn is None:
+        return np.asarray(term.assumption.survival(months.astype(np.int64)), dtype=np.float64)  # type: ignore[arg-type]
+    if drawn.ndim == 2:
+        return drawn[:, months.astype(np.int64)]
+    return (1 - drawn[:, np.newaxis]) ** months
 
 
 def refuse_endless(term: Term, horizon: float, discount_rate: float) -> None:

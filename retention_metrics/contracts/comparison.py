@@ -44,8 +44,8 @@ class TermComparison(TableResult):
     ``present_fees``, discounted; ``present_service_cost``; ``acquisition_cost``; ``present_value``, the present
     fees less both costs, of a signed client, and ``present_value_per_prospect``, times the ``acceptance``;
     ``recovery_month``, the first month by whose payments the expected cash is back at 0 (null where it never is);
-    and the ends of the intervals of the expected months and the present value (null where the churn is given as one
-    number).
+    and the ends of the intervals of the expected months and of the present value, per client and per prospect (null
+    where the churn is given as one number).
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ class TermComparison(TableResult):
         first, second = self._term(a, "a"), self._term(b, "b")
         return break_evens.fee(first, second, self._setting(), self._drawn(draws, rng), self.level)
 
-    def break_even_churn_ratio(self, a: str, b: str) -> BreakEvenChurnRatio:
+    def break_even_churn_ratio(self, a: str, b: str, *, draws: int = 10_000, rng: Rng = None) -> BreakEvenChurnRatio:
         """How many times the churn of another term one term can bear.
 
         Parameters
@@ -140,6 +140,10 @@ class TermComparison(TableResult):
             The term whose constant monthly churn is sought.
         b : str
             The term to match; its churn is held.
+        draws : int, default 10_000
+            Draws behind the interval, where a churn is uncertain.
+        rng : Generator or int, optional
+            Source of randomness, or its seed.
 
         Returns
         -------
@@ -154,10 +158,11 @@ class TermComparison(TableResult):
 
         Notes
         -----
-        Present value falls in churn, so there is at most one answer. Without an end, and with bonds of M months,
-        P = A / (1 - v^M (1 - churn)^M), where A is what M months are worth at their start and v = 1 / (1 + d);
-        that is solved for the churn. With an end, or with free months, notice, early termination fees or a churn of
-        renewals, the root is found numerically; a fee for leaving early may make for two, and a note names the other.
+        The interval is over draws of the churn held. Present value falls in churn, so there is at most one answer.
+        Without an end, and with bonds of M months, P = A / (1 - v^M (1 - churn)^M), where A is what M months are worth
+        at their start and v = 1 / (1 + d); that is solved for the churn. With an end, or with free months, notice,
+        early termination fees or a churn of renewals, the root is found numerically; a fee for leaving early may make
+        for two, and a note names the other.
 
         Examples
         --------
@@ -168,7 +173,8 @@ class TermComparison(TableResult):
         >>> round(float(table.break_even_churn_ratio("monthly", "yearly")), 4)
         1.6667
         """
-        return break_evens.churn_ratio(self._term(a, "a"), self._term(b, "b"), self._setting())
+        first, second = self._term(a, "a"), self._term(b, "b")
+        return break_evens.churn_ratio(first, second, self._setting(), self._drawn(draws, rng), self.level)
 
     def break_even_acceptance(self, a: str, b: str, *, draws: int = 10_000, rng: Rng = None) -> BreakEven:
         """The share of prospects who must sign one term for it to be worth another.
@@ -210,13 +216,17 @@ class TermComparison(TableResult):
         first, second = self._term(a, "a"), self._term(b, "b")
         return break_evens.acceptance(first, second, self._setting(), self._drawn(draws, rng), self.level)
 
-    def break_even_spend(self, a: str, b: str) -> BreakEven:
+    def break_even_spend(self, a: str, b: str, *, draws: int = 10_000, rng: Rng = None) -> BreakEven:
         """The monthly spend at which two terms are worth the same.
 
         Parameters
         ----------
         a, b : str
             The two terms.
+        draws : int, default 10_000
+            Draws behind the interval, where a churn is uncertain.
+        rng : Generator or int, optional
+            Source of randomness, or its seed.
 
         Returns
         -------
@@ -242,15 +252,20 @@ class TermComparison(TableResult):
         >>> round(float(table.break_even_spend("share", "flat")))
         20000
         """
-        return break_evens.spend(self._term(a, "a"), self._term(b, "b"), self._setting())
+        first, second = self._term(a, "a"), self._term(b, "b")
+        return break_evens.spend(first, second, self._setting(), self._drawn(draws, rng), self.level)
 
-    def break_even_discount_rate(self, a: str, b: str) -> BreakEven:
+    def break_even_discount_rate(self, a: str, b: str, *, draws: int = 2_000, rng: Rng = None) -> BreakEven:
         """The monthly discount rate at which two terms are worth the same.
 
         Parameters
         ----------
         a, b : str
             The two terms.
+        draws : int, default 2_000
+            Draws behind the interval, where a churn is uncertain.
+        rng : Generator or int, optional
+            Source of randomness, or its seed.
 
         Returns
         -------
@@ -271,7 +286,8 @@ class TermComparison(TableResult):
         >>> round(float(table.break_even_discount_rate("early", "late")), 4)
         0.1491
         """
-        return break_evens.discount_rate(self._term(a, "a"), self._term(b, "b"), self._setting())
+        first, second = self._term(a, "a"), self._term(b, "b")
+        return break_evens.discount_rate(first, second, self._setting(), self._drawn(draws, rng), self.level)
 
     def probability_better(
         self, a: str, b: str, *, of: chances.Of = "expected_value", draws: int = 10_000, rng: Rng = None
@@ -837,6 +853,8 @@ _TYPES: dict[str, ColumnType] = {
     "expected_months_high": "number",
     "present_value_low": "number",
     "present_value_high": "number",
+    "present_value_per_prospect_low": "number",
+    "present_value_per_prospect_high": "number",
     "recovery_month": "integer",
 }
 
@@ -877,13 +895,15 @@ def _fee_rate(term: Term, spend: float) -> float | None:
 def _intervals(term: Term, setting: Setting, draws: Floats | None, level: float | None) -> dict[str, Cell]:
     names = ("expected_months", "present_value")
     if draws is None or level is None:
-        return {f"{name}_{end}": None for name in names for end in ("low", "high")}
+        none = (*names, "present_value_per_prospect")
+        return {f"{name}_{end}": None for name in none for end in ("low", "high")}
     drawn = (account(term, setting.horizon, 0.0, draws).months, setting.value(term, draws))
     ends: dict[str, Cell] = {}
     for name, values in zip(names, drawn, strict=True):
         low, high = interval_of(values, level)
         ends |= {f"{name}_low": float(low), f"{name}_high": float(high)}
-    return ends
+    per_prospect = {end: term.acceptance * float(str(ends[f"present_value_{end}"])) for end in ("low", "high")}
+    return ends | {f"present_value_per_prospect_{end}": value for end, value in per_prospect.items()}
 
 
 def _notes(given: Term, used: Term, horizon: float) -> list[str]:

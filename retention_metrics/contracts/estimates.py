@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,13 +12,12 @@ from retention_metrics import _checks
 from retention_metrics._engine import adopt, groups, terms
 from retention_metrics._engine.terms import TermSums
 from retention_metrics._stats import poisson, proportions
+from retention_metrics.contracts.churn_rates import ChurnRateRatio, Method, MonthlyChurn
 from retention_metrics.errors import ColumnError, InputError
-from retention_metrics.explanation import Explanation, Step
-from retention_metrics.results import Cell, Columns, ColumnType, Interval, Result, TableResult, result
+from retention_metrics.explanation import Explanation
+from retention_metrics.results import Cell, Columns, ColumnType, Interval, TableResult, result
 
-__all__ = ["ChurnRateRatio", "MonthlyChurn", "TermEstimates", "estimate"]
-
-Method = Literal["person_months", "renewals"]
+__all__ = ["TermEstimates", "estimate"]
 
 _INTERVALS: Mapping[Method, str] = {"person_months": "garwood", "renewals": "clopper_pearson"}
 _TYPES: Mapping[str, ColumnType] = {
@@ -31,137 +30,6 @@ _TYPES: Mapping[str, ColumnType] = {
     "high": "number",
     "status": "string",
 }
-
-
-@result
-class MonthlyChurn(Result):
-    """The monthly churn of a term, with the counts behind it.
-
-    Attributes
-    ----------
-    term : str
-        The term, with its group where one was asked for.
-    events : int
-        Clients lost.
-    exposure : float
-        Months of service, or renewals faced.
-    months : int
-        Months that one unit of exposure lasts: 1, or the length of the term.
-    method : str
-        ``"person_months"`` or ``"renewals"``.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from retention_metrics import contracts
-    >>> clients = pd.DataFrame({"term": ["yearly"] * 40, "stayed": [24] * 40, "left": [True] * 20 + [False] * 20})
-    >>> table = contracts.estimate(clients, term="term", duration="stayed", churned="left", months={"yearly": 12})
-    >>> churn = table.churn("yearly")
-    >>> churn.events, churn.exposure, round(churn.estimate, 4)
-    (20, 80.0, 0.0237)
-    """
-
-    kind: ClassVar[str] = "contracts.monthly_churn"
-
-    term: str
-    events: int
-    exposure: float
-    months: int
-    method: Method
-
-    def explain(self) -> Explanation:
-        """Events per month of service, or the monthly churn that adds up to the share lost at a renewal.
-
-        Returns
-        -------
-        Explanation
-            The last step gives the estimate.
-        """
-        by_month = self.method == "person_months"
-        return Explanation(
-            formula="monthly churn = clients lost / months of service"
-            if by_month
-            else "monthly churn = 1 − (1 − clients lost / renewals faced)^(1 / months of the term)",
-            values={"events": self.events, "exposure": self.exposure, "months": self.months},
-            steps=()
-            if self.estimate is None
-            else (Step(name="monthly_churn", expression="events / exposure"),)
-            if by_month
-            else (
-                Step(name="lost_at_renewal", expression="events / exposure"),
-                Step(name="monthly_churn", expression="1 - (1 - lost_at_renewal) ** (1 / months)"),
-            ),
-            source="Garwood, F. (1936), Biometrika 28, 437-442."
-            if by_month
-            else "Clopper, C. J. and Pearson, E. S. (1934), Biometrika 26, 404-413.",
-        )
-
-
-@result
-class ChurnRateRatio(Result):
-    """How many times the churn of another term the churn of one is.
-
-    The estimate is within groups where the clients were grouped, Mantel's and Haenszel's rate ratio, and otherwise over
-    all clients as they stand.
-
-    Attributes
-    ----------
-    term, against : str
-        The two terms.
-    raw : float or None
-        The ratio of losses per month of service over all clients.
-    raw_interval : Interval or None
-        Its exact interval, given the losses in all.
-    weighted_losses, weighted_losses_against : tuple of float
-        By group: losses of each term times the share of the group's months of service that the other term has.
-    groups : tuple of str
-        The groups in which both terms were served; none where the clients were not grouped.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from retention_metrics import contracts
-    >>> clients = pd.DataFrame(
-    ...     {
-    ...         "term": ["monthly"] * 60 + ["yearly"] * 60,
-    ...         "size": ["small"] * 50 + ["large"] * 10 + ["small"] * 10 + ["large"] * 50,
-    ...         "stayed": 10,
-    ...         "left": [1] * 30 + [0] * 20 + [1] + [0] * 9 + [1] * 3 + [0] * 7 + [1] * 3 + [0] * 47,
-    ...     }
-    ... )
-    >>> table = contracts.estimate(clients, term="term", duration="stayed", churned="left", by="size")
-    >>> ratio = table.ratio("monthly", "yearly")
-    >>> round(ratio.raw, 2), round(ratio.estimate, 2)
-    (5.17, 1.94)
-    """
-
-    kind: ClassVar[str] = "contracts.churn_rate_ratio"
-
-    term: str
-    against: str
-    raw: float | None
-    raw_interval: Interval | None
-    weighted_losses: tuple[float, ...]
-    weighted_losses_against: tuple[float, ...]
-    groups: tuple[str, ...]
-
-    def explain(self) -> Explanation:
-        """The quotient of the weighted losses.
-
-        Returns
-        -------
-        Explanation
-            The last step gives the estimate.
-        """
-        return Explanation(
-            formula="ratio = sum over groups of losses(a) × months(b) / months, over the same with a and b exchanged",
-            values={"losses_a": list(self.weighted_losses), "losses_b": list(self.weighted_losses_against)},
-            steps=(Step(name="ratio", expression="sum(losses_a) / sum(losses_b)"),)
-            if self.estimate is not None
-            else (),
-            source="Mantel, N. and Haenszel, W. (1959), Journal of the National Cancer Institute 22, 719-748; "
-            "variance: Greenland, S. and Robins, J. M. (1985), Biometrics 41, 55-68.",
-        )
 
 
 @result
@@ -336,10 +204,14 @@ def estimate(
     clients: adopt.NativeFrame,
     *,
     term: str,
-    duration: str,
-    churned: str,
+    duration: str | None = None,
+    churned: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    as_of: object = None,
     months: Mapping[str, int] | None = None,
     renewals: str | None = None,
+    renewal_dates: str | Sequence[str] | None = None,
     by: str | None = None,
     level: float | None = 0.95,
 ) -> TermEstimates:
@@ -351,16 +223,25 @@ def estimate(
         One row per client: pandas, Polars (eager or lazy), PyArrow or a DuckDB relation.
     term : str
         Column of the contract term.
-    duration : str
-        Column of the months of service so far, or until the client left, at least 0.
-    churned : str
-        Column that is true, or 1, for clients who left.
+    duration, churned : str, optional
+        Columns of the months of service so far, or until the client left, at least 0, and of what is true, or 1, for
+        clients who left. Either these two or ``start`` and ``end`` are given.
+    start, end : str, optional
+        Columns of the first day of service, and of the day on which the client left; a missing ``end`` is a client
+        who is still there.
+    as_of : date or str, optional
+        End of observation beside ``start`` and ``end``; by default the last day in them.
     months : mapping of str to int, optional
         Length of each term in months; 1 for a client who may leave in any month. A term without a length has no
-        estimate, and a note says so.
+        estimate, and a note says so, unless ``renewal_dates`` tell it.
     renewals : str, optional
         Column of the renewals that each client has faced, the one at which it left included. By default they are
-        counted from the duration: one at the end of each whole term, and at least one for a client who left.
+        counted from the time served: one at the end of each whole term (in calendar months, by dates), and at least
+        one for a client who left.
+    renewal_dates : str or sequence of str, optional
+        Columns of the days of the first, second, ... renewal of each client, beside ``start`` and ``end``; missing
+        where there is none, and those after ``as_of`` are still to come. One column does where a row is one term
+        served. They count the renewals faced, and their distance is the length of a term.
     by : str, optional
         Column of groups, such as the size of the client, within which the terms are estimated too.
     level : float or None, default 0.95
@@ -377,14 +258,17 @@ def estimate(
     ColumnError
         If a column is missing, plays two roles or does not hold numbers.
     InputError
-        If a duration is negative, ``churned`` is not true or false, or ``months`` names a term that no client has.
+        If a duration is negative, a client left or was renewed before it began, ``churned`` is not true or false,
+        ``months`` names a term that no client has or contradicts the dates of the renewals, or not exactly one pair
+        of columns is given.
 
     Notes
     -----
     Under a term of one month clients can leave in every month of service: churn is losses over months of service,
     with the exact Poisson interval [1]_. Under a longer one they can leave at a renewal: p is losses over renewals
-    faced, with the exact binomial interval [2]_, and the monthly churn is 1 - (1 - p)^(1 / months). The engine of the
-    table sums by term; no row leaves it.
+    faced, with the exact binomial interval [2]_, and the monthly churn is 1 - (1 - p)^(1 / months). By dates a month of
+    service is 365.25 / 12 days, and a client who left between two renewals is counted at the nearer, or at the first.
+    The engine of the table sums by term; no row leaves it.
 
     References
     ----------
@@ -405,45 +289,83 @@ def estimate(
     Month-to-month 1655 0.02368 ok
     One year 166 0.00314 ok
     Two year 48 None unknown_length
-    """
-    roles = {"term": term, "duration": duration, "churned": churned, "renewals": renewals, "group": by}
-    source = adopt.adopt(adopt.once(clients, roles), roles)
-    level = _checks.level(level)
-    excluded, names = _check_rows(source, churned=churned)
-    lengths = _lengths(months, names)
 
-    sums = terms.term_sums(source, lengths=lengths, renewals=renewals is not None)
-    _check_renewals(sums, lengths, renewals)
+    Where renewals have dates, these say how long a term is:
+
+    >>> import pandas as pd
+    >>> yearly = pd.DataFrame({"term": ["yearly"] * 4, "signed": ["2023-03-01"] * 4, "renewed": ["2024-03-01"] * 4})
+    >>> yearly["left"] = ["2024-03-01", None, None, None]
+    >>> table = rm.contracts.estimate(
+    ...     yearly, term="term", start="signed", end="left", as_of="2024-06-30", renewal_dates="renewed"
+    ... )
+    >>> table.lengths["yearly"], round(table.rows()[0]["monthly_churn"], 4)
+    (12, 0.0237)
+    """
+    roles = {"term": term, "duration": duration, "churned": churned, "start": start, "end": end}
+    dates = _check_roles({**roles, "as_of": as_of}, renewals, renewal_dates)
+    level = _checks.level(level)
+    rows, names = _read(clients, {**roles, "renewals": renewals, **dates, "group": by}, tuple(dates), as_of)
+    excluded = _check_rows(rows)
+    given = _lengths(months, names)
+
+    sums = terms.term_sums(rows, lengths=given)
     pooled = _pooled(sums) if by is not None else sums
+    lengths = {**_lengths_by_dates(pooled, given), **given}
+    _check_renewals(sums, lengths, renewals)
     ordered = [row for one in pooled for row in (one, *(s for s in sums if by is not None and s.term == one.term))]
 
-    rows = [_row(row, lengths.get(row.term), level, grouped=by is not None) for row in ordered]
+    cells = [_row(row, lengths.get(row.term), level, grouped=by is not None) for row in ordered]
     return TermEstimates(
         definition="contracts.estimate/by-term",
         unit="share a month",
         excluded=excluded,
-        notes=tuple(note for one in pooled for note in _notes(one, lengths.get(one.term))),
-        backend=source.backend,
-        columns=Columns({name: [row[name] for row in rows] for name in rows[0]}, types=_TYPES),
+        notes=tuple(note for one in pooled for note in _notes(one, lengths.get(one.term), by_dates=bool(dates))),
+        backend=rows.source.backend,
+        columns=Columns({name: [row[name] for row in cells] for name in cells[0]}, types=_TYPES),
         lengths={str(name): length for name, length in lengths.items()},
         level=level,
     )
 
 
-def _check_rows(source: adopt.Source, *, churned: str) -> tuple[dict[str, int], list[Cell]]:
-    """Refuse what cannot be right, count what is missing, and name the terms."""
+def _check_roles(
+    given: Mapping[str, object], renewals: str | None, renewal_dates: str | Sequence[str] | None
+) -> dict[str, str]:
+    """One pair of columns, and what may stand beside it; the renewal dates by role."""
+    _checks.one_pair(given, ("duration", "churned"), ("start", "end"), caller="estimate")
+    if renewal_dates is None:
+        return {}
+    if renewals is not None or given["start"] is None:
+        beside = "renewals= counts what they date" if renewals is not None else "they are told by start= and end="
+        raise InputError(
+            f"renewal_dates= are days; {beside}.",
+            argument="renewal_dates",
+            fix="Leave one of them out." if renewals is not None else "Give start= and end= in place of durations.",
+        )
+    columns = [renewal_dates] if isinstance(renewal_dates, str) else list(renewal_dates)
+    if not columns:
+        raise InputError("renewal_dates names at least one column; got none.", argument="renewal_dates")
+    return {f"renewal_dates[{place}]": column for place, column in enumerate(columns)}
+
+
+def _read(
+    clients: adopt.NativeFrame, roles: Mapping[str, str | None], dates: Sequence[str], as_of: object
+) -> tuple[terms.Clients, list[Cell]]:
+    """The clients, and the names of their terms."""
+    clients = adopt.once(clients, roles)
+    if roles["start"] is not None:
+        if roles["renewals"] is not None:
+            _refuse_words(adopt.adopt(clients, {"renewals": roles["renewals"]}), "renewals")
+        rows = terms.of_dates(clients, roles, renewal_dates=dates, as_of=as_of)
+        return rows, _distinct(groups.tally(rows.source, by=("term",)).keys["term"])
+    source = adopt.adopt(clients, roles)
     for role in ("duration", "renewals"):
-        if source.has(role) and not source.dtype(role).is_numeric():
-            raise ColumnError(
-                f"{role}={source.roles[role]!r} is a column of numbers; it holds {source.dtype(role)}.",
-                argument=role,
-                column=source.roles[role],
-            )
+        _refuse_words(source, role)
     marks = groups.tally(source, by=("term", "churned"))
     if marks.rows == 0:
         raise InputError("clients has at least one row; got none.", argument="clients", count=0)
     strange = [mark for mark in marks.keys["churned"] if mark is not None and mark not in (0, 1)]
     if strange:
+        churned = source.roles["churned"]
         raise InputError(
             f"{churned} is True or False, or 1 or 0; got {strange[0]!r}.",
             argument="churned",
@@ -451,19 +373,36 @@ def _check_rows(source: adopt.Source, *, churned: str) -> tuple[dict[str, int], 
             first=strange[:3],
             fix=f"Compare it first with the word that means churned, as in frame[{churned!r}] == 'Yes'.",
         )
-    faults = terms.faults(source)
-    for role, words, count in faults.impossible:
-        column = source.roles[role]
-        raise InputError(
-            f"{column} is {words} for every client; {count} of {faults.rows} are not.",
+    return terms.of_durations(source), _distinct(marks.keys["term"])
+
+
+def _distinct(names: Sequence[Cell]) -> list[Cell]:
+    return [name for name in dict.fromkeys(names) if name is not None]
+
+
+def _refuse_words(source: adopt.Source, role: str) -> None:
+    if source.has(role) and not source.dtype(role).is_numeric():
+        raise ColumnError(
+            f"{role}={source.roles[role]!r} is a column of numbers; it holds {source.dtype(role)}.",
             argument=role,
-            column=column,
+            column=source.roles[role],
+        )
+
+
+def _check_rows(clients: terms.Clients) -> dict[str, int]:
+    """Refuse what cannot be right, and count what is missing."""
+    found = terms.audit(clients)
+    for fault, count in found.faults:
+        raise InputError(
+            f"{fault.column} is {fault.rule} for every client; {count} of {found.rows} are not.",
+            argument=fault.argument,
+            column=fault.column,
             count=count,
         )
-    if sum(faults.excluded.values()) == faults.rows:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in faults.excluded.items())
+    if sum(found.excluded.values()) == found.rows:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in found.excluded.items())
         raise InputError(f"no client is left to count: {reasons}.", argument="clients", count=0)
-    return dict(faults.excluded), [name for name in dict.fromkeys(marks.keys["term"]) if name is not None]
+    return dict(found.excluded)
 
 
 def _lengths(months: Mapping[str, int] | None, names: Sequence[Cell]) -> dict[Cell, int]:
@@ -481,6 +420,23 @@ def _lengths(months: Mapping[str, int] | None, names: Sequence[Cell]) -> dict[Ce
     return {name: _checks.count(length, name=f"months[{name!r}]", low=1) for name, length in months.items()}
 
 
+def _lengths_by_dates(pooled: Sequence[TermSums], given: Mapping[Cell, int]) -> dict[Cell, int]:
+    """Months from renewal to renewal, as the dates have it."""
+    found: dict[Cell, int] = {}
+    for one in pooled:
+        if not one.steps:
+            continue
+        mean = one.span / one.steps
+        if abs(given.get(one.term, mean) - mean) >= 0.5:
+            raise InputError(
+                f"months says that {one.term!r} lasts {given[one.term]}; its renewals are {mean:.1f} months apart.",
+                argument="months",
+                fix=f"Correct one of them, or leave {one.term!r} out of months.",
+            )
+        found[one.term] = max(round(mean), 1)
+    return found
+
+
 def _check_renewals(sums: Sequence[TermSums], lengths: Mapping[Cell, int], renewals: str | None) -> None:
     for one in sums:
         if renewals is not None and lengths.get(one.term, 1) > 1 and one.churned > one.renewals:
@@ -496,20 +452,7 @@ def _pooled(sums: Sequence[TermSums]) -> list[TermSums]:
     """The groups of each term together."""
     found: dict[Cell, TermSums] = {}
     for one in sums:
-        before = found.get(one.term)
-        found[one.term] = (
-            one._replace(group=None)
-            if before is None
-            else TermSums(
-                one.term,
-                None,
-                before.clients + one.clients,
-                before.churned + one.churned,
-                before.months + one.months,
-                before.renewals + one.renewals,
-                before.lost_between + one.lost_between,
-            )
-        )
+        found[one.term] = found[one.term].plus(one) if one.term in found else one._replace(group=None)
     return list(found.values())
 
 
@@ -556,21 +499,43 @@ def _monthly(
     return monthly, min(low_end, monthly), max(high_end, monthly), "ok"
 
 
-def _notes(one: TermSums, length: int | None) -> list[str]:
+def _notes(one: TermSums, length: int | None, *, by_dates: bool) -> list[str]:
     if length is None:
-        return [f"{one.term}: no estimate without the length of the term; give it in months=."]
+        known = "the dates of its renewals or the length of the term" if by_dates else "the length of the term"
+        return [f"{one.term}: no estimate without {known}; give it in months=."]
     if (one.months if length == 1 else one.renewals) == 0:
         watched = "a month of service" if length == 1 else f"the end of a term of {length} months"
         return [f"{one.term}: no estimate, for no client has seen {watched} yet."]
     if length == 1 and one.churned > one.months:
         return [f"{one.term}: no estimate, for more clients were lost than months served; are durations in months?"]
-    if length > 1 and one.lost_between:
-        return [
-            f"{one.term}: {one.lost_between} of {one.churned} clients lost left at another time than the end of a "
-            f"{length}-month term, as counted from the start of service; each counts at the renewal before it, or "
-            "the first."
-        ]
-    return []
+    if length == 1:
+        return []
+    notes = _notes_on_dates(one, length) if by_dates else []
+    if one.lost_between:
+        ends = "a renewal's date" if by_dates else f"the end of a {length}-month term"
+        counted = "the nearer renewal" if by_dates else "the renewal before it"
+        origin = "" if by_dates else ", as counted from the start of service"
+        notes.append(
+            f"{one.term}: {one.lost_between} of {one.churned} clients lost left at another time than {ends}{origin}; "
+            f"each counts at {counted}, or the first."
+        )
+    return notes
+
+
+def _notes_on_dates(one: TermSums, length: int) -> list[str]:
+    notes = []
+    shortest, longest = one.shortest, one.longest
+    if shortest is not None and longest is not None and longest - shortest > 1:
+        notes.append(
+            f"{one.term}: by their dates, terms last from {shortest:.1f} to {longest:.1f} months by client; the "
+            f"monthly churn takes {length}."
+        )
+    if one.churned and not one.renewed:
+        notes.append(
+            f"{one.term}: no client who is still there has a renewal behind it. Where the dates are of the next "
+            "renewal alone, leave them out and give the term's length in months=."
+        )
+    return notes
 
 
 def _sums(row: Mapping[str, Cell]) -> tuple[float, float]:

@@ -13,7 +13,6 @@ from retention_metrics import _checks
 from retention_metrics._engine import reps as engine
 from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._stats import gamma_poisson
-from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Cell, Columns, TableResult, result
 from retention_metrics.survival import SurvivalCurve, kaplan_meier
@@ -102,6 +101,7 @@ def reps(
     signed: str | None = None,
     left: str | None = None,
     as_of: object = None,
+    selling_months: float | None = None,
     monthly_fee: str | float,
     acquisition_cost: float = 0.0,
     monthly_service_cost: float = 0.0,
@@ -122,6 +122,9 @@ def reps(
         Columns of the day on which the client signed, and left; a missing ``left`` is a client who is still there.
     as_of : date or str, optional
         End of observation beside ``signed`` and ``left``; by default the last day in them.
+    selling_months : float, optional
+        Months in which the clients were signed, above 0, for the deals of a month; by dates those from a rep's first
+        signing to the end of observation, and at least one.
     monthly_fee : str or float
         Column of what the client pays a month, or what every client pays.
     acquisition_cost : float, default 0
@@ -180,6 +183,7 @@ def reps(
     """
     roles = _roles(rep=rep, duration=duration, churned=churned, signed=signed, left=left, as_of=as_of)
     given = monthly_fee if isinstance(monthly_fee, str) else None
+    selling = None if selling_months is None else _checks.positive(selling_months, name="selling_months")
     fee = 0.0 if given is not None else _checks.non_negative(monthly_fee, name="monthly_fee")
     acquisition = _checks.non_negative(acquisition_cost, name="acquisition_cost")
     service = _checks.non_negative(monthly_service_cost, name="monthly_service_cost")
@@ -189,6 +193,8 @@ def reps(
     names = list(dict.fromkeys(found.rep))
     code = np.array([names.index(name) for name in found.rep])
     table, prior = _table(found, code, len(names), acquisition, service, level)
+    deals = _deals_per_month(found, code, len(names), selling)
+    table = {"clients": table.pop("clients"), "deals_per_month": deals, **table}
     order = sorted(range(len(names)), key=lambda row: (-_longest(table, row), str(names[row])))
     curve = kaplan_meier(
         found.duration, found.churned, by=np.array(names, dtype=object)[code], counts=found.clients, level=level
@@ -215,18 +221,7 @@ def reps(
 
 
 def _roles(**given: object) -> dict[str, str | None]:
-    by_duration = given["duration"] is not None and given["churned"] is not None
-    by_date = given["signed"] is not None and given["left"] is not None
-    named = [name for name in ("duration", "churned", "signed", "left") if given[name] is not None]
-    if by_duration == by_date or len(named) != 2:
-        raise InputError(
-            f"reps takes duration= and churned=, or signed= and left=; got {', '.join(named) or 'none'}.",
-            argument=named[0] if named else "duration",
-        )
-    if given["as_of"] is not None and by_duration:
-        raise InputError(
-            "as_of= ends the observation of dates; durations have ended.", argument="as_of", fix="Leave as_of out."
-        )
+    _checks.one_pair(given, ("duration", "churned"), ("signed", "left"), caller="reps")
     return {name: None if value is None else str(value) for name, value in given.items() if name != "as_of"}
 
 
@@ -269,6 +264,17 @@ def _table(
     }
     whole: dict[str, list[Cell]] = {"clients": clients.astype(int).tolist(), "churned": lost.astype(int).tolist()}
     return whole | {name: column.tolist() for name, column in numbers.items()}, prior
+
+
+def _deals_per_month(found: engine.RepRows, code: NDArray[np.int64], size: int, selling: float | None) -> list[Cell]:
+    clients = np.bincount(code, weights=found.clients, minlength=size)
+    if selling is not None:
+        return list((clients / selling).tolist())
+    if found.selling is None:
+        return [None] * size
+    months = np.ones(size)
+    np.maximum.at(months, code, found.selling)
+    return list((clients / months).tolist())
 
 
 def _ends(shape: Floats, rate: Floats, level: float | None) -> tuple[Floats, Floats]:

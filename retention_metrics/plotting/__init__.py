@@ -21,6 +21,7 @@ from retention_metrics.plotting.groups import churn_by_group, estimate_with_inte
 from retention_metrics.plotting.growth import (
     bonus_costs,
     bonus_payouts,
+    capped_bonus,
     expectation_rates,
     hire_path,
     lever_bars,
@@ -53,7 +54,7 @@ from retention_metrics.plotting.scores import (
     scores_by_group,
     staying_by_group,
 )
-from retention_metrics.plotting.survival import hazard_rates, survival_curve
+from retention_metrics.plotting.survival import hazard_rates, losses_by_group, survival_curve
 from retention_metrics.plotting.validation import conditional_expectation, frequency_histogram, tracking
 from retention_metrics.results import Result
 
@@ -65,6 +66,7 @@ __all__ = [
     "answer_shares",
     "bonus_costs",
     "bonus_payouts",
+    "capped_bonus",
     "cash_flow",
     "churn_by_group",
     "churn_by_period",
@@ -89,6 +91,7 @@ __all__ = [
     "iso_value_map",
     "lever_bars",
     "lorenz_curve",
+    "losses_by_group",
     "migration_flow",
     "net_retention_by_cohort",
     "offer_gain",
@@ -123,6 +126,10 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "clv.holdout": "validation:conditional_expectation",
         "clv.tracking": "validation:tracking",
         "contracts.bonus_payouts": "growth:bonus_payouts",
+        "contracts.break_even": "groups:estimate_with_interval",
+        "contracts.break_even_churn_ratio": "groups:estimate_with_interval",
+        "contracts.break_even_fee": "groups:estimate_with_interval",
+        "contracts.capped_bonus": "growth:capped_bonus",
         "contracts.cash_flow": "money:cash_flow",
         "contracts.churn_rate_ratio": "groups:estimate_with_interval",
         "contracts.compare": "money:contract_comparison",
@@ -173,6 +180,7 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "retention.rate": "groups:estimate_with_interval",
         "survival.curve": "survival:survival_curve",
         "survival.hazard": "survival:hazard_rates",
+        "survival.log_rank": "survival:losses_by_group",
         "survival.quantile": "groups:estimate_with_interval",
         "survival.restricted_mean": "groups:estimate_with_interval",
         "survival.restricted_mean_difference": "groups:estimate_with_interval",

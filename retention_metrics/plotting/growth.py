@@ -321,6 +321,45 @@ def bonus_payouts(payouts: TableResult, ax: Axes | None = None) -> Axes:
     return canvas.finish(ax, x="bonus paid")
 
 
+def capped_bonus(bonus: TableResult, ax: Axes | None = None) -> Axes:
+    """Bonuses due and paid by month, under a cap.
+
+    Parameters
+    ----------
+    bonus : CappedBonus
+        What ``capped`` of a ``LongevityBonus`` returned.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure's axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Steps of both by month, and a line at the cap.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> bonus = rm.contracts.longevity_bonus(every_months=6, amount=300, monthly_churn=1 / 12)
+    >>> bonus.capped(signed=4, months=24, monthly_salary=4_000).plot().get_ylabel()
+    'expected bonuses'
+    """
+    rows = bonus.rows()
+    months = [_float(row["month"]) for row in rows]
+
+    ax = canvas.axes(ax)
+    ax.step(months, [_float(row["due"]) for row in rows], where="mid", color=canvas.MUTED, label="due")
+    ax.step(months, [_float(row["paid"]) for row in rows], where="mid", color=canvas.PRIMARY, label="paid")
+    ax.axhline(_float(getattr(bonus, "cap")), color=canvas.INK, linestyle="--", linewidth=1, label="cap")  # noqa: B009
+    _thousands_or_less(ax, rows, "due")
+    ax.legend(frameon=False)
+    return canvas.finish(ax, x="month", y="expected bonuses")
+
+
 def prospect_counts(counts: TableResult, ax: Axes | None = None) -> Axes:
     """How many prospects meet each criterion, fall short of it, or cannot be judged.
 

@@ -14,7 +14,7 @@ from retention_metrics.results import Cell, TableResult
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from retention_metrics.survival import SurvivalCurve
+    from retention_metrics.survival import LogRank, SurvivalCurve
 
 Floats = NDArray[np.float64]
 
@@ -64,6 +64,48 @@ def survival_curve(curve: SurvivalCurve, ax: Axes | None = None) -> Axes:
     canvas.percent_axis(ax.yaxis)
     ax.grid(axis="y", color=canvas.GRID, linewidth=0.6)
     return canvas.finish(ax, x="months since the start", y="customers still there")
+
+
+def losses_by_group(test: LogRank, ax: Axes | None = None) -> Axes:
+    """Customers lost in each group, beside those expected if all groups left alike.
+
+    Parameters
+    ----------
+    test : LogRank
+        What ``survival.log_rank`` or ``.log_rank()`` of a curve returned.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure's axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A bar of the losses per group, and a tick at those expected.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> curve = rm.survival.kaplan_meier([3, 5, 5, 8], [True] * 4, by=["a", "a", "b", "b"])
+    >>> curve.log_rank().plot().get_xlabel()
+    'customers lost, and expected (ticks)'
+    """
+    groups = test.groups
+    lost, expected = (np.array(groups[name], dtype=np.float64) for name in ("observed", "expected"))
+    places = np.arange(lost.size)[::-1]
+
+    ax = canvas.axes(ax, height=1.2 + 0.4 * lost.size)
+    ax.barh(places, lost, height=0.6, color=canvas.PRIMARY, alpha=0.85)
+    ax.plot(expected, places, marker="|", markersize=16, color=canvas.INK, linestyle="none")
+    ax.set_yticks(places, [str(name) for name in groups["group"]])
+    for text in ax.get_yticklabels():
+        text.set_parse_math(False)
+    ax.set_xlim(left=0.0)
+    found = "" if test.p_value is None else f"log-rank p = {test.p_value:.3g}"
+    return canvas.finish(ax, title=found, x="customers lost, and expected (ticks)")
 
 
 def _steps(ax: Axes, curve: SurvivalCurve, *, colour: str, label: str | None) -> None:

@@ -9,6 +9,7 @@ from retention_metrics.survival.assumptions import (
     ConstantChurn,
     SurvivalTable,
     assumption,
+    by_month,
     tabulate,
 )
 from retention_metrics.survival.assumptions import StepUnit as StepUnit
@@ -36,6 +37,7 @@ __all__ = [
     "SurvivalShare",
     "SurvivalTable",
     "assumption",
+    "by_month",
     "kaplan_meier",
     "log_rank",
     "tabulate",

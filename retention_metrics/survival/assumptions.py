@@ -16,7 +16,7 @@ from retention_metrics._stored import Stored
 from retention_metrics.errors import InputError
 from retention_metrics.results import Result
 
-__all__ = ["Assumption", "ConstantChurn", "SurvivalTable", "assumption", "tabulate"]
+__all__ = ["Assumption", "ConstantChurn", "SurvivalTable", "assumption", "by_month", "tabulate"]
 
 StepUnit = Literal["month", "term"]
 Tail = Literal["constant_hazard"]
@@ -348,15 +348,19 @@ def assumption(
 
     if hasattr(churn, "survival"):
         return _adopted(churn, unit, kept_tail, name)
+    if hasattr(getattr(churn, "model", None), "survival"):
+        raise InputError(
+            f"{name} is a churn assumption; got a {type(churn).__name__}, which holds one.",
+            argument=name,
+            fix="Use its .model.",
+        )
     rate = plain(churn, name=name)
     if isinstance(rate, (int, float, np.number)):
         return _constant(rate, unit, name)
     if np.ndim(rate) != 1:  # type: ignore[arg-type]
-        hint = "Use its .model." if hasattr(getattr(churn, "model", None), "survival") else None
         raise InputError(
             f"{name} is a monthly churn rate, an array or an object with survival(k); got {type(churn).__name__}.",
             argument=name,
-            fix=hint,
         )
     return SurvivalTable(values=rate, step=unit or "month", tail=kept_tail)  # type: ignore[arg-type]
 
@@ -475,6 +479,56 @@ def tabulate(
         values.append(values[-1] if values[-1] < survivors <= values[-1] + 1e-12 else survivors)
 
     return SurvivalTable(values=values, step=unit, tail=tail)
+
+
+def by_month(
+    churn: Assumption | ArrayLike, *, months: int, horizon_months: int, name: str = "survival"
+) -> SurvivalTable:
+    """An assumption by the term, month by month, for clients bound to its end.
+
+    Parameters
+    ----------
+    churn : Assumption or array_like of float
+        Survival by the term, such as a fitted contractual model, or shares that begin with 1.
+    months : int
+        Length of a term in months, at least 1; 1 for a model that was fitted to months.
+    horizon_months : int
+        Months that the table covers, at least 1.
+    name : str, default "survival"
+        How error messages call the argument.
+
+    Returns
+    -------
+    SurvivalTable
+        Shares still there after 0, 1, ..., ``horizon_months`` months.
+
+    Raises
+    ------
+    InputError
+        If the assumption goes by the month already, or ends before the horizon.
+
+    Notes
+    -----
+    After m months the share is that after the floor(m / months) renewals passed.
+
+    Examples
+    --------
+    >>> from retention_metrics import survival
+    >>> survival.by_month([1, 0.8, 0.6], months=3, horizon_months=7).values
+    (1.0, 1.0, 1.0, 0.8, 0.8, 0.8, 0.6, 0.6)
+    """
+    length = _checks.count(months, name="months", low=1)
+    horizon = _checks.count(horizon_months, name="horizon_months", low=1)
+    if horizon > MOST_STEPS:
+        raise InputError(f"horizon_months is at most {MOST_STEPS}; got {horizon}.", argument="horizon_months")
+    adopted = assumption(churn, step=None if hasattr(churn, "survival") else "term", name=name)
+    if adopted.step != "term":
+        raise InputError(f"{name} goes by the month already.", argument=name, fix="Give it as it is.")
+    if isinstance(adopted, SurvivalTable):
+        # What its tail assumes is by the term, and would be in no note.
+        adopted = SurvivalTable(values=adopted.values, step="term")
+    terms = [_survivors_after(adopted, k, name) for k in range(horizon // length + 1)]
+    return SurvivalTable(values=np.repeat(terms, length)[: horizon + 1])  # type: ignore[arg-type]
 
 
 def _survivors_after(churn: Assumption, k: int, name: str) -> float:

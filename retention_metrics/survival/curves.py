@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
@@ -77,6 +78,8 @@ class SurvivalCurve(Result):
         Probability content of the intervals.
     method : str
         Method of the intervals.
+    within_strata : LogRank or None
+        The test of the groups within strata, where the curve was given strata.
 
     Notes
     -----
@@ -105,6 +108,7 @@ class SurvivalCurve(Result):
     high: NDArray[np.float64]
     level: float | None
     method: str
+    within_strata: log_ranks.LogRank | None = None
 
     # ---------------------------------------------------------------- one curve
 
@@ -350,12 +354,13 @@ class SurvivalCurve(Result):
         )
 
     def log_rank(self) -> log_ranks.LogRank:
-        """Test of whether the groups leave alike.
+        """Test of whether the groups leave alike, within strata where the curve has any.
 
         Returns
         -------
         LogRank
-            Chi-squared with one degree of freedom less than there are groups, and its p-value.
+            Chi-squared with one degree of freedom less than there are groups, and its p-value. Of a curve with
+            ``strata=`` the groups are compared among customers of the same stratum only.
 
         Raises
         ------
@@ -364,7 +369,7 @@ class SurvivalCurve(Result):
 
         See Also
         --------
-        log_rank : The same within strata.
+        log_rank : The same without a curve.
 
         Examples
         --------
@@ -373,7 +378,13 @@ class SurvivalCurve(Result):
         >>> curve = survival.kaplan_meier(stayed, left, by=["monthly"] * 5 + ["yearly"] * 5)
         >>> round(curve.log_rank().p_value, 3)
         0.28
+        >>> sizes = ["small", "large"] * 5
+        >>> curve = survival.kaplan_meier(stayed, left, by=["monthly"] * 5 + ["yearly"] * 5, strata=sizes)
+        >>> round(curve.log_rank().p_value, 3)
+        0.304
         """
+        if self.within_strata is not None:
+            return self.within_strata
         names = self.groups["group"]
         log_ranks.require_groups(names)
         sums = product_limit.log_rank_sums([curve.table for _, curve in self._curves()])
@@ -606,6 +617,7 @@ def kaplan_meier(
     duration: str | None = None,
     entry: str | ArrayLike | None = None,
     by: str | ArrayLike | None = None,
+    strata: str | ArrayLike | None = None,
     counts: str | ArrayLike | None = None,
     level: float | None = 0.95,
     method: SurvivalMethod = "log-log",
@@ -625,6 +637,9 @@ def kaplan_meier(
         0 is from the start. Or its column.
     by : array_like, shape (n_customers,), or str, optional
         A curve for each of these groups; or their column.
+    strata : array_like, shape (n_customers,), or str, optional
+        Beside ``by``: ``.log_rank()`` compares groups among customers of the same stratum only, such as one size; or
+        their column. The curves are of all strata together, without the customers whose stratum is missing.
     counts : array_like of int, shape (n_customers,), or str, optional
         Customers behind each row; or their column.
     level : float or None, default 0.95
@@ -680,9 +695,12 @@ def kaplan_meier(
     """
     level = _checks.level(level)
     chosen = _checks.choice(method, SURVIVAL_METHODS, name="method")
-    found = rows.read(durations, churned, duration=duration, entry=entry, counts=counts, by=by)
+    if strata is not None and by is None:
+        raise InputError("strata= are those within which by= is compared; by= is missing.", argument="strata")
+    found = rows.read(durations, churned, duration=duration, entry=entry, counts=counts, by=by, strata=strata)
 
-    return estimated(found, level=level, method=chosen)
+    curve = estimated(found, level=level, method=chosen)
+    return curve if strata is None else dataclasses.replace(curve, within_strata=log_ranks.tested(found))
 
 
 def estimated(

@@ -146,10 +146,15 @@ def log_rank(
     0.304
     """
     found = rows.read(durations, churned, duration=duration, entry=entry, counts=counts, by=by, strata=strata)
+    return tested(found)
+
+
+def tested(found: rows.Durations) -> LogRank:
+    """The test of durations in groups, within strata where they have any."""
     names = found.labels["by"].names
     require_groups(names)
 
-    parts = [("", found)] if strata is None else list(found.split("strata"))
+    parts = list(found.split("strata")) if "strata" in found.labels else [("", found)]
     sums = []
     for _, part in parts:
         tables = {name: own.risk_table() for name, own in part.split("by")}
