@@ -151,6 +151,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "nps.change": "retention_metrics.nps:ScoreChange",
         "growth.reps": "retention_metrics.growth:RepRanking",
         "growth.upmarket": "retention_metrics.growth:Upmarket",
+        "nps.closed_loop": "retention_metrics.nps:LoopTable",
         "nps.concordance": "retention_metrics.nps:Concordance",
         "nps.difference": "retention_metrics.nps:ScoreDifference",
         "nps.group_ranks": "retention_metrics.nps:GroupRanks",

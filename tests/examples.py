@@ -570,6 +570,22 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: upmarket(lifetime_months=8),
         lambda: upmarket(lifetime_months=rm.churn.lifetime(rm.churn.rate(start=200, lost=20))),
     ),
+    "nps.closed_loop": (
+        lambda: rm.nps.closed_loop(
+            responses().assign(next=lambda rows: rows["score"].clip(lower=5), called=lambda rows: rows["who"] % 2),
+            rating="score",
+            followed_up="called",
+            next_rating="next",
+            churned="left",
+        ),
+        lambda: rm.nps.closed_loop(
+            responses().assign(called=lambda rows: rows["who"] % 2),
+            rating="score",
+            followed_up="called",
+            churned="left",
+            level=None,
+        ),
+    ),
     "nps.concordance": (
         lambda: rm.nps.concordance(followed(), rating="score", duration="months", churned="left"),
         lambda: rm.nps.concordance(
