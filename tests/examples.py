@@ -576,6 +576,22 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: upmarket(lifetime_months=8),
         lambda: upmarket(lifetime_months=rm.churn.lifetime(rm.churn.rate(start=200, lost=20))),
     ),
+    "nps.closed_loop": (
+        lambda: rm.nps.closed_loop(
+            responses().assign(next=lambda rows: rows["score"].clip(lower=5), called=lambda rows: rows["who"] % 2),
+            rating="score",
+            followed_up="called",
+            next_rating="next",
+            churned="left",
+        ),
+        lambda: rm.nps.closed_loop(
+            responses().assign(called=lambda rows: rows["who"] % 2),
+            rating="score",
+            followed_up="called",
+            churned="left",
+            level=None,
+        ),
+    ),
     "nps.concordance": (
         lambda: rm.nps.concordance(followed(), rating="score", duration="months", churned="left"),
         lambda: rm.nps.concordance(
@@ -675,10 +691,26 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: rm.revenue.concentration([100, 200, 50, 1000, 300], resamples=100, rng=2005),
         lambda: rm.revenue.concentration([5.0, 5.0], level=None),
     ),
+    "revenue.logo_retention": (lambda: rm.revenue.logo_retention(accounts(), opening="before", closing="after"),),
     "revenue.movements": (
         lambda: rm.revenue.movements(priced(), **PRICED),
         lambda: rm.revenue.movements(priced().assign(side="<b>A"), **PRICED, by="side"),
         lambda: rm.revenue.movements_from_amounts(priced(), customer="who", time="start", amount="price"),
+    ),
+    "revenue.payback": (
+        lambda: (
+            rm.revenue.unit_economics(
+                acquisition_cost=3000,
+                new_customers=10,
+                monthly_revenue=rm.revenue.arpa(accounts(), amount="after"),
+                monthly_churn=0.04,
+            ).payback
+        ),
+        lambda: (
+            rm.revenue.unit_economics(
+                acquisition_cost=3000, new_customers=10, monthly_revenue=0.0, monthly_churn=0.04
+            ).payback
+        ),
     ),
     "revenue.quick_ratio": (
         lambda: rm.revenue.quick_ratio(rm.revenue.movements(priced(), **PRICED)),

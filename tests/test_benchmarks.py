@@ -10,6 +10,7 @@ import pickle
 import tomllib
 from importlib import resources
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from retention_metrics.errors import BenchmarkUnavailableError, InputError
 
 approx = pytest.approx
 LOCALES = ("en", "ar", "fa", "zh-Hant")
+NUMBERS_ALONE = {"dau_mau", "new_cac_ratio"}
 
 EDGES = {
     "nps.agency": [
@@ -181,7 +183,7 @@ def test_a_table_that_is_not_there_names_those_near_it():
     with pytest.raises(BenchmarkUnavailableError, match=r"nps\.us_retail\.2023") as caught:
         rm.benchmarks.get("nps.retail")
     assert "available() lists all" in str(caught.value)
-    assert rm.benchmarks.available("churn") == ("churn.saas.2024",)
+    assert rm.benchmarks.available("quick_ratio") == ("quick_ratio.saas.2015",)
     assert set(rm.benchmarks.available("nps")) < set(rm.benchmarks.available())
     with pytest.raises(InputError, match="Did you mean 'nps'"):
         rm.benchmarks.available("npss")
@@ -222,13 +224,156 @@ PUBLISHED = {
     "nps.us_consumer_payments.2023": [(-6.2, "below_average"), (-6.1, "average_or_above")],
     "nps.us_b2b_accounting.2022": [(38.9, "below_average"), (39, "average_or_above")],
     "retention.retail.2021": [(0.62, "below_average"), (0.63, "average_or_above")],
-}
+    "retention.agency.2025": [
+        (0.74, "below_typical"), (0.75, "typical"), (0.84, "typical"), (0.85, "above_typical"),
+    ],
+    "churn.subscriptions.2019": [(0.054, "below_median"), (0.0548, "median_or_above")],
+    "churn.subscriptions_b2b.2019": [(0.051, "below_median"), (0.0515, "median_or_above")],
+    "churn.subscriptions_b2c.2019": [(0.068, "below_median"), (0.0681, "median_or_above")],
+    "client_lifetime.agency_relationships.2016": [(38, "below_average"), (38.4, "average_or_above")],
+    "client_lifetime.agency_of_record.2025": [(83, "below_average"), (84, "average_or_above")],
+    "ltv_cac.saas.2013": [(2.9, "below_target"), (3, "on_target")],
+    "cac_payback.saas.2013": [(11.9, "on_target"), (12, "above_target")],
+    "nps.generic.2022": [(49, "below_excellent"), (50, "excellent"), (69, "excellent"), (70, "world_class")],
+    "nps.us_b2b_it_services.2022": [(43, "below_average"), (44, "average_or_above")],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_numbers_are_the_edges(name):
     table = rm.benchmarks.get(name)
     assert [table.classify(value).band for value, _ in PUBLISHED[name]] == [band for _, band in PUBLISHED[name]]
+
+
+# ---------------------------------------------------------------- the library's own results
+
+
+PAID = pd.DataFrame({"before": [100.0] * 30, "after": [0.0] * 3 + [110.0] * 27})
+PLANS = pd.DataFrame(
+    {
+        "who": range(40),
+        "from": pd.to_datetime(["2023-06-01"] * 40),
+        "until": pd.to_datetime(["2023-12-15"] * 2 + ["2024-05-15"] * 4 + [None] * 34),
+        "price": [100.0] * 40,
+    }
+)
+PRICED = {"customer": "who", "start": "from", "end": "until", "amount": "price"}
+SPELLS = {"customer": "who", "start": "from", "end": "until"}
+YEAR, MONTH, HALF = ("2023-11-30", "2024-11-30"), ("2023-11-30", "2023-12-31"), ("2023-11-30", "2024-05-31")
+
+
+def window(first, last, definition="standard"):
+    return rm.churn.in_window(PLANS, **SPELLS, window=(first, last), definition=definition)
+
+
+def economics(churn=0.02):
+    arpa = rm.revenue.arpa(PAID, amount="before")
+    return rm.revenue.unit_economics(
+        acquisition_cost=9_000, new_customers=10, monthly_revenue=arpa, monthly_churn=churn, margin=0.8
+    )
+
+
+RESULTS = {
+    # What is rated, and per which period where the result knows it.
+    "nps.score": (rm.nps.score([10] * 60 + [7] * 25 + [3] * 15), "nps", None),
+    "nps.score of clusters": (rm.nps.score([10, 9, 3, 7], cluster=["a", "a", "b", "c"]), "nps", None),
+    "nps.from_counts": (rm.nps.from_counts(promoters=60, passives=25, detractors=15), "nps", None),
+    "churn.rate": (rm.churn.rate(start=400, lost=12), "churn", None),
+    "churn.convert to a year": (rm.churn.convert(0.02, per="month", to="year"), "churn", "year"),
+    "churn.convert to a month": (rm.churn.convert(0.3, per="year", to="month"), "churn", "month"),
+    "churn.from_lifetime": (rm.churn.from_lifetime(18), "churn", "month"),
+    "churn.in_window of a year": (window("2023-12-01", "2024-12-01"), "churn", "year"),
+    "churn.in_window of a month": (window("2023-12-01", "2024-01-01"), "churn", "month"),
+    "churn.in_window of half a year": (window("2023-12-01", "2024-06-01"), "churn", "183 days"),
+    "churn.in_window at the midpoint": (window("2023-12-01", "2024-12-01", "midpoint"), None, None),
+    "churn.lifetime": (rm.churn.lifetime(0.05), "client_lifetime", None),
+    "churn.lifetime in years": (rm.churn.lifetime(0.5, per="year"), None, None),
+    "survival mean": (
+        rm.survival.kaplan_meier([3, 5, 5, 8, 12], [True, True, False, False, True]).mean(6), "client_lifetime", None,
+    ),
+    "survival median": (rm.survival.kaplan_meier([3, 5, 8], [True, True, True]).median, None, None),
+    "retention.rate": (rm.retention.rate(start=100, end=90), "retention", None),
+    "revenue.logo_retention": (
+        rm.revenue.logo_retention(PAID, opening="before", closing="after"), "retention", None,
+    ),
+    "revenue.logo_retention of a year": (rm.revenue.logo_retention(PLANS, **PRICED, at=YEAR), "retention", "year"),
+    "revenue.logo_retention of events": (
+        rm.revenue.logo_retention(PLANS, **PRICED, at=YEAR, basis="events"), None, None,
+    ),
+    "revenue.net_retention": (
+        rm.revenue.net_retention(PAID, opening="before", closing="after"), "net_retention", None,
+    ),
+    "revenue.net_retention of a year": (rm.revenue.net_retention(PLANS, **PRICED, at=YEAR), "net_retention", "year"),
+    "revenue.net_retention of a month": (rm.revenue.net_retention(PLANS, **PRICED, at=MONTH), "net_retention", "month"),
+    "revenue.gross_retention": (
+        rm.revenue.gross_retention(PAID, opening="before", closing="after"), "gross_retention", None,
+    ),
+    "revenue.gross_retention of a year": (
+        rm.revenue.gross_retention(PLANS, **PRICED, at=YEAR, basis="events"), "gross_retention", "year",
+    ),
+    "revenue.gross_retention of half a year": (
+        rm.revenue.gross_retention(PLANS, **PRICED, at=HALF), "gross_retention", "183 days",
+    ),
+    "revenue.quick_ratio": (
+        rm.revenue.quick_ratio(rm.revenue.movements(PLANS, **PRICED, as_of="2024-11-30")),
+        "quick_ratio", None,
+    ),
+    "revenue.unit_economics": (economics(), "ltv_cac", None),
+    "revenue.payback": (economics().payback, "cac_payback", None),
+    "revenue.arpa": (rm.revenue.arpa(PAID, amount="before"), None, None),
+    "proportions.ratio": (rm.ratio(rm.churn.rate(start=9, lost=3), rm.churn.rate(start=9, lost=4)), None, None),
+    "surveys.csat": (rm.surveys.csat([5, 4, 3, 1]), None, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("result", RESULTS)
+@pytest.mark.parametrize("name", rm.benchmarks.available())
+def test_every_result_goes_with_its_tables_and_no_others(name, result):
+    table, (given, metric, period) = rm.benchmarks.get(name), RESULTS[result]
+    if metric != table.metric or (period is not None and period != table.period):
+        with pytest.raises(InputError, match=r"rates|in the unit|per "):
+            table.classify(given)
+        return
+    placed = table.classify(given)
+    assert placed.band == table.classify(float(given)).band
+    assert placed.band in placed.bands
+    assert placed.interval == given.interval
+    assumed = f"The value was taken to be per {table.period}."
+    assert (assumed in placed.notes) == (table.period is not None and period is None)
+
+
+def test_every_table_but_those_of_numbers_rates_a_result_of_the_library():
+    rated = {metric for _, metric, _ in RESULTS.values() if metric is not None}
+    tables = {rm.benchmarks.get(name).metric for name in rm.benchmarks.available()}
+    assert tables - rated == NUMBERS_ALONE
+
+
+def test_the_payback_turns_the_interval_of_the_revenue_round():
+    revenue = rm.revenue.arpa(pd.DataFrame({"paid": [80.0, 90.0, 110.0, 120.0]}), amount="paid")
+    found = rm.revenue.unit_economics(
+        acquisition_cost=900, new_customers=1, monthly_revenue=revenue, monthly_churn=0.02, margin=0.5
+    ).payback
+    assert found.estimate == approx(18.0)
+    assert (found.interval.low, found.interval.high) == approx(
+        (1800 / revenue.interval.high, 1800 / revenue.interval.low)
+    )
+    bare = rm.revenue.unit_economics(acquisition_cost=9, new_customers=1, monthly_revenue=0.0, monthly_churn=0.1)
+    assert (bare.payback.estimate, bare.payback.status) == (None, "no_margin")
+
+
+def test_a_restricted_mean_says_that_it_stops():
+    mean = rm.survival.kaplan_meier([3, 5, 5, 8, 12], [True, True, False, False, True]).mean(6)
+    notes = rm.benchmarks.get("client_lifetime.agency").classify(mean).notes
+    assert "The mean counts the first 6 months alone: customers stay longer." in notes
+
+
+@pytest.mark.parametrize("name", ["nps.bain", "nps.global", "churn.saas_monthly", "retention.by_industry"])
+def test_bands_without_publisher_or_year_are_left_out_and_the_reason_said(name):
+    with pytest.raises(BenchmarkUnavailableError, match=f"{name} is left out: ") as caught:
+        rm.benchmarks.get(name)
+    instead = str(caught.value).rstrip(".").rsplit(" ", 1)[-1]
+    assert name not in rm.benchmarks.available()
+    assert instead in rm.benchmarks.available()
 
 
 # ---------------------------------------------------------------- percentiles of one's own

@@ -306,8 +306,29 @@ def test_effects_that_cannot_be_told_are_none_and_said():
 
 def test_a_category_has_a_spread_and_no_direction():
     row = by_name(ranked(effect="logistic"))["plan"]
-    assert row["effect"] > 0
-    assert row["effect_low"] is None
+    assert 0 <= row["effect_low"] < row["effect"] < row["effect_high"]
+    bare = by_name(ranked(effect="logistic", level=None))["plan"]
+    assert (bare["effect"], bare["effect_low"]) == (row["effect"], None)
+
+
+def test_two_categories_spread_as_their_flag_s_slope():
+    rng = np.random.default_rng(2)
+    flag = rng.random(300) < 0.4
+    kept = rng.random(300) < np.where(flag, 0.7, 0.4)
+    number = one(flag.astype(int), kept, effect="logistic")
+    word = one(np.where(flag, "a", "b"), kept, effect="logistic")
+    for name in ("effect", "effect_low", "effect_high"):
+        assert word[name] == approx(number[name], rel=1e-6)
+
+
+@pytest.mark.parametrize(("effects", "n", "least"), [((0.0, 0.0), 200, 0.92), ((0.0, 1.0, -1.0, 0.5), 400, 0.95)])
+def test_the_interval_of_a_spread_holds_it_at_least_as_often(effects, n, least):
+    rng, held, made = np.random.default_rng(22), [], np.array(effects)
+    for _ in range(300):
+        x = rng.integers(0, made.size, n)
+        row = one(x, rng.random(n) < 1 / (1 + np.exp(-made[x])), categorical=["x"], effect="logistic")
+        held.append(row["effect_low"] - 1e-9 <= made[x].std() <= row["effect_high"] + 1e-9)
+    assert np.mean(held) >= least
 
 
 # ---------------------------------------------------------------- what is read, left out and refused

@@ -14,7 +14,7 @@ from scipy import stats
 import retention_metrics as rm
 from frames import as_sorted_rows
 from reads import Reads
-from retention_metrics._stats import association, cox, product_limit, regression
+from retention_metrics._stats import association, cox, product_limit
 from retention_metrics._stats import concordance as order
 from retention_metrics.errors import ColumnError, InputError
 
@@ -171,7 +171,7 @@ def test_the_likelihood_and_its_derivatives_are_those_of_the_customers():
 
 def test_the_regression_of_many_indicators_finds_the_same_ratio():
     table = clients(80)
-    slopes, covariance = regression.cox(
+    slopes, covariance = cox.slopes(
         table[["score"]].to_numpy(dtype=float), table["months"].to_numpy(), table["left"].to_numpy()
     )
     found = rm.nps.hazard_ratio(table, **ROLES)

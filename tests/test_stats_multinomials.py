@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
+from places import ROOT
 from retention_metrics._stats import multinomials, proportions
 
 approx = pytest.approx
 Z = proportions.normal_quantile(0.95)
+METHODS = {"score", "adjusted_wald", "wald", "bootstrap", "bayes"}
 
 
 def shares(counts):
@@ -24,12 +27,26 @@ def shares(counts):
 
 @functools.cache
 def posterior(promoters, detractors, n):
+    if promoters < detractors:
+        low, high = posterior(detractors, promoters, n)
+        return -high, -low
     return multinomials.posterior_interval(promoters, n - promoters - detractors, detractors, z=Z)
+
+
+def resampled(promoters, detractors, n, *, tail=0.025):
+    """Ends of the bootstrap interval with resamples without end: quantiles of the exact distribution."""
+    mass = np.ones(1)
+    for _ in range(n):
+        mass = np.convolve(mass, [detractors, 1 - promoters - detractors, promoters])
+    places = np.searchsorted(mass.cumsum(), [tail, 1 - tail])
+    return tuple((places - n) / n)
 
 
 def interval(method, promoters, detractors, n, **options):
     if method == "bayes":
         return posterior(round(promoters * n), round(detractors * n), round(n))
+    if method == "bootstrap":
+        return resampled(promoters, detractors, n)
     if method == "wald":
         variance = multinomials.net_variance(promoters, detractors) / n
         return multinomials.wald_interval(promoters - detractors, variance, z=Z)
@@ -90,24 +107,6 @@ def samples(n, population):
             yield up, n - up - down, down, float(stats.multinomial.pmf([up, n - up - down, down], n, [p, s, d]))
 
 
-def test_coverage_by_enumeration_is_as_computed_elsewhere(reference):
-    table = reference("nps_coverage")
-    for case, expected in table.coverage.items():
-        n, nps = (int(part) for part in case.split())
-        if n > 20:
-            continue
-        truth = nps / 100
-        for method, coverage in expected.items():
-            found = sum(
-                mass
-                for i, _, k, mass in samples(n, table.populations[str(nps)])
-                if (ends := interval(method, i / n, k / n, n))[0] - 1e-12 <= truth <= ends[1] + 1e-12
-            )
-            # The tabled wald and adjusted intervals are not clipped; clipping never loses a true score.
-            assert found == approx(coverage, abs=0.0006), (case, method)
-            assert method != "score" or found >= 0.945
-
-
 def compositions_of_tenths():
     """Shares of detractors, passives and promoters in steps of a tenth: 66 populations."""
     return np.array([(d, 10 - d - p, p) for d in range(11) for p in range(11 - d)]) / 10
@@ -132,25 +131,51 @@ def coverage(method, n, population):
     return float(mass @ ((low - 1e-9 <= truth) & (truth <= high + 1e-9)))
 
 
-@pytest.mark.parametrize("n", [20, 50])
-def test_every_method_covers_as_computed_elsewhere_at_larger_samples(reference, n):
+@pytest.mark.parametrize("n", [5, 10, 20, 50])
+def test_every_method_covers_as_computed_elsewhere(reference, n):
     table = reference("nps_coverage")
     for nps, shares_of in table.populations.items():
         population = np.array([shares_of[group] for group in ("detractors", "passives", "promoters")])
-        for method, expected in table.coverage[f"{n} {nps}"].items():
-            if method != "bayes" or n < 50:
-                found = coverage(method, n, population)
-                assert found == approx(expected, abs=0.0006), (nps, method)
-                assert method != "score" or found >= 0.945
+        expected = table.coverage[f"{n} {nps}"]
+        assert set(expected) == METHODS
+        for method in METHODS:
+            found = coverage(method, n, population)
+            # The tabled wald and adjusted intervals are not clipped; clipping never loses a true score.
+            assert found == approx(expected[method], abs=0.0006), (nps, method)
+            assert method != "score" or found >= 0.945
 
 
 @pytest.mark.parametrize("n", [5, 10, 20, 50])
 def test_the_least_coverage_over_all_compositions(reference, n):
-    """Printed in the guide; the default's is about 0.92 at five answers and Wald's 0.40."""
-    for method, expected in reference("nps_coverage").minimum[str(n)].items():
-        if method != "bayes" or n < 20:  # a posterior takes milliseconds for each of the samples
-            least = min(coverage(method, n, population) for population in compositions_of_tenths())
-            assert least == approx(expected, abs=1e-3), method
+    """The default's is about 0.92 at five answers and Wald's 0.40."""
+    expected = reference("nps_coverage").minimum[str(n)]
+    assert set(expected) == METHODS
+    for method in METHODS:
+        least = min(coverage(method, n, population) for population in compositions_of_tenths())
+        assert least == approx(expected[method], abs=1e-3), method
+
+
+def test_the_guide_prints_the_stored_coverage(reference):
+    table = reference("nps_coverage")
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|(.+)\|$", (ROOT / "docs/guide/nps.md").read_text("utf-8"), re.MULTILINE)
+    assert {(n, method) for n, method, _ in rows} == set(itertools.product(table.minimum, METHODS))
+    for n, method, printed in rows:
+        cases = [table.coverage[f"{n} {nps}"][method] for nps in table.populations]
+        assert [float(share) for share in printed.split("|")] == [*cases, table.minimum[n][method]], (n, method)
+
+
+@pytest.mark.parametrize("n", [5, 10, 20])
+def test_the_bootstrap_nears_the_exact_distribution_of_its_resamples(n):
+    """Both ends lie between exact quantiles whose tails are off by what 2,000 resamples may be (four deviations)."""
+    noise, rng = 4 * np.sqrt(0.025 * 0.975 / 2000), np.random.default_rng(1979)
+    for d, s, p in sample_table(n).tolist():
+        low, high = multinomials.bootstrap_interval(
+            np.array([-1.0, 0.0, 1.0]), np.ones(3), np.array([d, s, p]), level=0.95, resamples=2000, rng=rng
+        )
+        outer = resampled(p / n, d / n, n, tail=0.025 - noise)
+        inner = resampled(p / n, d / n, n, tail=0.025 + noise)
+        assert outer[0] - 1e-9 <= low <= inner[0] + 1e-9
+        assert inner[1] - 1e-9 <= high <= outer[1] + 1e-9
 
 
 # ---------------------------------------------------------------- weights and populations

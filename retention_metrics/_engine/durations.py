@@ -24,6 +24,20 @@ class DistinctRows:
     customers: NDArray[np.float64]
 
 
+def with_handling(source: Source, *, within: float, landmark: float) -> Source:
+    """The roles' columns with one more, ``by``: how soon a failure was put right, seen from the landmark."""
+    time = nw.col("response").cast(nw.Float64)
+    unknown = time.is_null() | time.is_nan()
+    label = nw.when(time <= within).then(nw.lit("in_time")).otherwise(nw.lit("late"))
+    label = nw.when(time > landmark).then(nw.lit("later")).otherwise(label)
+    label = nw.when(time < 0).then(nw.lit("negative")).otherwise(label)
+    label = nw.when(~time.is_finite()).then(nw.lit("infinite")).otherwise(label)
+    label = nw.when(unknown).then(nw.lit("open")).otherwise(label)
+    frame = source.by_role().with_columns(label.alias("by")).drop("response")
+    roles = {role: role for role in (*source.roles, "by") if role != "response"}
+    return Source(frame=frame, roles=roles, schema=dict(frame.collect_schema()), lazy=source.lazy)
+
+
 def distinct_rows(source: Source, *, by: Sequence[str], labels: Sequence[str], counts: str | None) -> DistinctRows:
     """Count the customers of every combination of the roles ``by``, missing values included.
 

@@ -1,4 +1,4 @@
-"""Cox's model of one covariate: the partial likelihood of its slope, from risk sets by value of the covariate.
+"""Cox's model by Efron's partial likelihood: the slope of one covariate from risk sets by its values, or of many.
 
 References
 ----------
@@ -17,10 +17,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_metrics._stats import regression
 from retention_metrics._stats.product_limit import RiskSets
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 # A hazard that changes by more than exp(60) per unit is endless in effect.
 _FARTHEST = 60.0
@@ -55,8 +57,7 @@ class PartialLikelihood:
     def of(cls, values: Floats, sets: RiskSets) -> PartialLikelihood:
         """The likelihood of some risk sets."""
         d = sets.lost.sum(axis=0).astype(np.int64)
-        place = np.arange(d.sum()) - np.repeat(np.cumsum(d) - d, d)
-        return cls(values, sets, d, place / np.repeat(d, d))
+        return cls(values, sets, d, _taken_out(d))
 
     @property
     def observed(self) -> float:
@@ -86,6 +87,44 @@ class PartialLikelihood:
         least = np.where(there, self.values[:, None], np.inf).min(axis=0)
         most = np.where(there, self.values[:, None], -np.inf).max(axis=0)
         return self.observed <= float(d @ least), self.observed >= float(d @ most)
+
+
+def _taken_out(lost: Integers) -> Floats:
+    """Where d leave together, the shares 0, 1/d, ..., (d - 1)/d of them that are no longer at risk for each [2]_."""
+    place = np.arange(lost.sum()) - np.repeat(np.cumsum(lost) - lost, lost)
+    return np.asarray(place / np.repeat(lost, lost), dtype=np.float64)
+
+
+def slopes(design: Floats, duration: Floats, churned: Flags) -> tuple[Floats, Floats] | None:
+    """Log hazard ratios of many covariates and their covariance; None where the likelihood has no maximum.
+
+    All customers are watched from 0. Rows are summed from the latest time on, so that each sum is a risk set.
+    """
+    order = np.argsort(-duration, kind="stable")
+    rows, gone = design[order], churned[order]
+    starts = np.flatnonzero(np.append(True, np.diff(duration[order]) != 0))
+    lost = np.add.reduceat(gone.astype(np.int64), starts)
+    ends, out = np.append(starts[1:], gone.size) - 1, _taken_out(lost)
+    block, each = np.repeat(np.arange(starts.size), np.diff(np.append(starts, gone.size))), np.arange(starts.size)
+    event, observed = np.repeat(each, lost), rows[gone].sum(axis=0)
+
+    def derivatives(beta: Floats) -> tuple[float, Floats, Floats]:
+        line = rows @ beta
+        weight = np.exp(line - line.max())
+        leaving = np.where(gone, weight, 0.0)
+        total = np.cumsum(weight)[ends][event] - out * np.add.reduceat(leaving, starts)[event]
+        mean = (rows * weight[:, None]).cumsum(axis=0)[ends][event]
+        mean -= out[:, None] * np.add.reduceat(rows * leaving[:, None], starts, axis=0)[event]
+        mean /= total[:, None]
+        value = float((line[gone] - line.max()).sum() - np.log(total).sum())
+        # Second moments of all risk sets at once: each row by the sum of 1 / total over the events it is at risk in.
+        share = np.bincount(event, weights=1 / total, minlength=starts.size)
+        short = np.bincount(event, weights=out / total, minlength=starts.size)
+        at_risk = share[::-1].cumsum()[::-1][block]
+        spread = weight * at_risk - leaving * short[block]
+        return value, observed - mean.sum(axis=0), rows.T @ (rows * spread[:, None]) - mean.T @ mean
+
+    return regression.newton(derivatives, rows.shape[1])
 
 
 def slope(likelihood: PartialLikelihood) -> float:

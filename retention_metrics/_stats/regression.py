@@ -1,18 +1,13 @@
-"""Two regressions by Newton's method: logistic for an outcome, Cox for the time to it.
-
-References
-----------
-.. [1] Cox, D. R. (1972). Regression models and life-tables. *Journal of the Royal Statistical Society B* 34, 187-220.
-.. [2] Efron, B. (1977). The efficiency of Cox's likelihood function for censored data. *Journal of the American
-   Statistical Association* 72, 557-565.
-"""
+"""Concave likelihoods by Newton's method, the logistic regression among them, and what their coefficients spread."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import optimize
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -30,47 +25,11 @@ def logistic(design: Floats, outcome: Flags) -> tuple[Floats, Floats] | None:
         value = float(true @ line - np.logaddexp(0.0, line).sum())
         return value, rows.T @ (true - share), rows.T @ (rows * (share * (1 - share))[:, None])
 
-    found = _newton(derivatives, rows.shape[1])
+    found = newton(derivatives, rows.shape[1])
     return None if found is None else (found[0][1:], found[1][1:, 1:])
 
 
-def cox(design: Floats, duration: Floats, churned: Flags) -> tuple[Floats, Floats] | None:
-    """Log hazard ratios and their covariance, ties by Efron [2]_; None where the likelihood has no maximum."""
-    order = np.argsort(-duration, kind="stable")
-    rows, times, events = design[order], duration[order], churned[order]
-    # Customers at risk at a time are those up to the end of its block, latest times first.
-    ends = np.flatnonzero(np.append(np.diff(times) != 0, True)) + 1
-    starts = np.concatenate([[0], ends[:-1]])
-    size = design.shape[1]
-
-    def derivatives(beta: Floats) -> tuple[float, Floats, Floats]:
-        line = rows @ beta
-        weight = np.exp(line - line.max())
-        value, gradient, information = 0.0, np.zeros(size), np.zeros((size, size))
-        s0, s1, s2 = 0.0, np.zeros(size), np.zeros((size, size))
-        for start, end in zip(starts, ends, strict=True):
-            block, w = rows[start:end], weight[start:end]
-            s0, s1 = s0 + float(w.sum()), s1 + w @ block
-            s2 = s2 + block.T @ (block * w[:, None])
-            gone = events[start:end]
-            d = int(gone.sum())
-            if d == 0:
-                continue
-            x, v = block[gone], w[gone]
-            d0, d1, d2 = float(v.sum()), v @ x, x.T @ (x * v[:, None])
-            value += float((line[start:end][gone] - line.max()).sum())
-            gradient += x.sum(axis=0)
-            for part in np.arange(d) / d:
-                total, mean = s0 - part * d0, (s1 - part * d1) / (s0 - part * d0)
-                value -= float(np.log(total))
-                gradient -= mean
-                information += (s2 - part * d2) / total - np.outer(mean, mean)
-        return value, gradient, information
-
-    return _newton(derivatives, size)
-
-
-def _newton(derivatives: Derivatives, size: int, *, steps: int = 50) -> tuple[Floats, Floats] | None:
+def newton(derivatives: Derivatives, size: int, *, steps: int = 50) -> tuple[Floats, Floats] | None:
     """Maximum of a concave log-likelihood and the inverse of its information; None where it runs away."""
     beta = np.zeros(size)
     value, gradient, information = derivatives(beta)
@@ -93,3 +52,62 @@ def _newton(derivatives: Derivatives, size: int, *, steps: int = 50) -> tuple[Fl
     if float(np.linalg.cond(information)) > 1e12:
         return None
     return beta, np.asarray(np.linalg.inv(information), dtype=np.float64)
+
+
+def spread(beta: Floats, shape: Floats) -> float:
+    """Root of the quadratic form of ``shape``: the standard deviation of what coefficients add, by their columns'."""
+    return math.sqrt(max(0.0, float(beta @ shape @ beta)))
+
+
+def spread_limits(beta: Floats, covariance: Floats, shape: Floats, *, reach: float) -> tuple[float, float]:
+    """The least and the greatest spread of the coefficients within ``reach`` standard errors, in Wald's ellipsoid.
+
+    With ``reach`` the root of a quantile of the chi-squared distribution with as many degrees of freedom as
+    coefficients these are projections of their joint confidence region: they hold the spread at least as often.
+    """
+    # Where the ellipsoid is the unit ball the spread is a weighted length: of all points the Lagrange condition
+    # leaves one, (1 + m d) u = place, with one unknown m.
+    root = np.linalg.cholesky(covariance)
+    weights, axes = np.linalg.eigh(root.T @ shape @ root)
+    weights, place = np.maximum(weights, 0.0), axes.T @ np.linalg.solve(root, beta)
+
+    def end(multiplier: float) -> Floats:
+        return np.asarray(place / (1 + multiplier * weights), dtype=np.float64)
+
+    def away(multiplier: float) -> float:
+        return float(np.linalg.norm(end(multiplier) - place)) - reach
+
+    def length(point: Floats) -> float:
+        return math.sqrt(float(weights @ point**2))
+
+    low = 0.0
+    moved = weights > 1e-12 * weights.max()
+    if float(np.linalg.norm(place[moved])) > reach:
+        most = 1.0
+        while away(most / weights.max()) < 0:
+            most *= 4
+        low = length(end(optimize.brentq(away, 0.0, most / weights.max(), xtol=1e-14)))
+    return low, _farthest(weights, place, reach)
+
+
+def _farthest(weights: Floats, place: Floats, reach: float) -> float:
+    """The greatest weighted length within ``reach`` of a place: at a multiplier beyond the greatest weight."""
+    top = float(weights.max())
+    if top == 0:
+        return 0.0
+
+    # u = m place / (m - w) for m > top runs from the place to infinity, unless the place has no part at the top.
+    def away(m: float) -> float:
+        return float(np.linalg.norm(place * weights / (m - weights))) - reach
+
+    close = top * (1 + 1e-12)
+    if away(close) <= 0:
+        others = weights < top * (1 - 1e-9)
+        moved = np.where(others, place * weights / np.where(others, top - weights, 1.0), 0.0)
+        rest = max(0.0, reach**2 - float(moved @ moved))
+        return math.sqrt(float(weights @ (place + moved) ** 2) + top * rest)
+    far = 2 * top
+    while away(far) > 0:
+        far *= 4
+    m = optimize.brentq(away, close, far, xtol=1e-14 * top)
+    return math.sqrt(float(weights @ (m * place / (m - weights)) ** 2))

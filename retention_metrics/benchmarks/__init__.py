@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import tomllib
 from importlib import resources
 
 from retention_metrics import _checks
@@ -47,8 +48,8 @@ def available(metric: str | None = None) -> tuple[str, ...]:
     Examples
     --------
     >>> import retention_metrics as rm
-    >>> rm.benchmarks.available("churn")
-    ('churn.saas.2024',)
+    >>> rm.benchmarks.available("client_lifetime")[0]
+    'client_lifetime.agency'
     """
     names = _names()
     if metric is None:
@@ -61,6 +62,12 @@ def available(metric: str | None = None) -> tuple[str, ...]:
 def _names() -> tuple[str, ...]:
     files = resources.files("retention_metrics.benchmarks").joinpath("bands").iterdir()
     return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
+
+
+def _withheld() -> dict[str, str]:
+    """Why well-known bands are left out, by the name that they would have."""
+    text = resources.files("retention_metrics.benchmarks").joinpath("withheld.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
 
 
 def get(name: str) -> BandTable:
@@ -79,7 +86,7 @@ def get(name: str) -> BandTable:
     Raises
     ------
     BenchmarkUnavailableError
-        If the library has no such table.
+        If the library has no such table; for well-known bands without publisher or year, with the reason.
 
     Examples
     --------
@@ -89,6 +96,9 @@ def get(name: str) -> BandTable:
     """
     known = _names()
     if name not in known:
+        withheld = _withheld().get(str(name))
+        if withheld is not None:
+            raise BenchmarkUnavailableError(f"{name} is left out: {withheld}")
         near = difflib.get_close_matches(str(name), known, n=4, cutoff=0.0)
         others = f" Others near it: {', '.join(near[1:])}; available() lists all {len(known)}."
         raise BenchmarkUnavailableError(f"no band table is named {name!r}. Did you mean {near[0]!r}?{others}")

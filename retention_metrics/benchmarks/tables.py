@@ -36,6 +36,8 @@ QUARTERS = ("lowest_quarter", "second_quarter", "third_quarter", "highest_quarte
 
 # Beyond this a reader is told how old a source is.
 _FRESH_YEARS = 3
+# Fewest and most days of a calendar period.
+_LENGTHS = {"day": (1, 1), "week": (7, 7), "month": (28, 31), "quarter": (89, 92), "year": (365, 366)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ class BandTable(Stored):
     metric : str
         What the bands rate, such as ``"nps"``.
     definition : str
-        Definition of the metric: the part before the slash of a result's ``definition``.
+        Definition of the metric: a result's ``definition``, or the part of it before the slash.
     unit : str
         Unit of the edges, as in a result's ``unit``.
     bands : tuple of str
@@ -286,9 +288,10 @@ class BandTable(Stored):
         known = (self.definition, *self.also)
         found = [] if given is None else [given.definition or given.kind]
         for definition in (*found, *(() if stated is None else (stated,))):
-            if definition.split("/")[0] not in known:
+            if not {definition, definition.split("/")[0]} & set(known):
                 raise InputError(f"{self.name} rates {' or '.join(known)}; got {definition}.", argument="value")
-        if given is not None and given.unit != self.unit:
+        # A curve's mean is in months, a rate's lifetime in units of one month.
+        if given is not None and given.unit.removesuffix("s") != self.unit.removesuffix("s"):
             raise InputError(
                 f"{self.name} is in the unit {self.unit!r}; got a result in {given.unit!r}.", argument="value"
             )
@@ -430,7 +433,14 @@ def _period_of(given: Result) -> str | None:
         found = getattr(given, field_name, None)
         if isinstance(found, str):
             return found
-    return None
+    first, last = getattr(given, "window_start", None), getattr(given, "window_end", None)
+    return _named_length((last - first).days) if first is not None and last is not None else None
+
+
+def _named_length(days: int) -> str:
+    """The period that a window of some days is, whatever calendar month or year it begins in."""
+    whole = (name for name, (low, high) in _LENGTHS.items() if low <= days <= high)
+    return next(whole, f"{days} days")
 
 
 @result
@@ -547,5 +557,7 @@ def read(path: str | Path) -> BandTable:
 
 def _placement_notes(given: Result | None, touched: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
     spread = f"The interval touches {len(touched)} bands: {', '.join(touched)}." if len(touched) > 1 else None
+    horizon = getattr(given, "horizon", None)
+    cut = None if horizon is None else f"The mean counts the first {horizon:g} months alone: customers stay longer."
     before = () if given is None else given.notes
-    return (*before, *((spread,) if spread else ()), *own)
+    return (*before, *(note for note in (cut, spread) if note), *own)

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import special
 
-from retention_metrics._stats import proportions, regression
+from retention_metrics._stats import cox, proportions, regression
 from retention_metrics.drivers.reading import Effect, Flags, Floats, Indicator, Outcome
 from retention_metrics.results import Cell
 
@@ -26,7 +27,7 @@ def effects_beside(
         fitted = (
             regression.logistic(design, held.true)
             if held.duration is None
-            else regression.cox(design, held.duration, held.true)
+            else cox.slopes(design, held.duration, held.true)
         )
     empty: list[Cell] = [None] * len(read)
     columns: dict[str, list[Cell]] = {name: list(empty) for name in ("effect", "effect_low", "effect_high")}
@@ -42,15 +43,33 @@ def effects_beside(
         beta, covariance = fitted[0][places], fitted[1][places, places]
         if block.shape[1] == 0:
             continue
-        if each.kind == "categorical":
-            # Without a direction: the standard deviation of what the categories add to the log-odds or log hazard.
-            columns["effect"][row] = float((block @ beta).std())
-            continue
-        columns["effect"][row] = float(beta[0])
-        if level is not None:
-            half = proportions.normal_quantile(level) * math.sqrt(float(covariance[0, 0]))
-            columns["effect_low"][row], columns["effect_high"][row] = float(beta[0]) - half, float(beta[0]) + half
+        columns["effect"][row], low, high = (
+            _spread(block, beta, covariance, level)
+            if each.kind == "categorical"
+            else _slope(float(beta[0]), math.sqrt(float(covariance[0, 0])), level)
+        )
+        columns["effect_low"][row], columns["effect_high"][row] = low, high
     return columns, notes
+
+
+def _slope(beta: float, error: float, level: float | None) -> tuple[float, float | None, float | None]:
+    """A coefficient with Wald's interval."""
+    if level is None:
+        return beta, None, None
+    half = proportions.normal_quantile(level) * error
+    return beta, beta - half, beta + half
+
+
+def _spread(
+    block: Floats, beta: Floats, covariance: Floats, level: float | None
+) -> tuple[float, float | None, float | None]:
+    """Without a direction: the standard deviation of what the categories add to the log-odds or log hazard."""
+    centred = block - block.mean(axis=0)
+    shape = centred.T @ centred / len(block)
+    if level is None:
+        return regression.spread(beta, shape), None, None
+    reach = math.sqrt(float(special.chdtri(beta.size, 1 - level)))
+    return regression.spread(beta, shape), *regression.spread_limits(beta, covariance, shape, reach=reach)
 
 
 def _design(indicator: Indicator, complete: Flags) -> Floats:

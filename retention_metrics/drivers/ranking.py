@@ -138,7 +138,8 @@ def rank(
         Column of the date of the outcome; needed with ``measured``. Where either date is missing nothing is checked.
     effect : {"logistic", "cox"}, optional
         Adds each indicator's effect beside all others: log-odds of the outcome (``"logistic"``), or log hazard of
-        churn (``"cox"``), per standard deviation.
+        churn (``"cox"``, ties by Efron), per standard deviation. That of categories is the standard deviation of what
+        they add, without a sign. Neither needs a package beyond the required ones.
     resamples : int, default 1000
         Bootstrap resamples for the intervals of ranks; 0 for none.
     rng : Generator or int, optional
@@ -174,7 +175,8 @@ def rank(
 
     Resamples are those of the bootstrap, carried to each association through the influence of each customer (the
     infinitesimal jackknife [5]_); beyond 20,000 customers they are drawn from their normal limit. Every indicator is
-    measured on the customers for whom it is known.
+    measured on the customers for whom it is known. Intervals of effects are Wald's; that of the spread of categories
+    runs over the joint Wald region of their coefficients, and holds it at least as often as its level.
 
     References
     ----------

@@ -7,6 +7,8 @@ from retention_metrics.nps.comparisons import ScoreDifference, difference
 from retention_metrics.nps.groups import GroupRanks, GroupScores, by_group
 from retention_metrics.nps.leaving import LeavingOrder, StayingTable, ordering, recovery, retention
 from retention_metrics.nps.lifetimes import Concordance, HazardRatio, concordance, hazard_ratio, retention_curves
+from retention_metrics.nps.loops import LoopTable, closed_loop
+from retention_metrics.nps.recoveries import recovery_curves
 from retention_metrics.nps.responding import Nonresponse, ResponseRates, nonresponse, response_rates
 from retention_metrics.nps.scores import PromoterScore, from_counts, score
 from retention_metrics.nps.sizes import SampleSize, sample_size
@@ -19,6 +21,7 @@ __all__ = [
     "GroupScores",
     "HazardRatio",
     "LeavingOrder",
+    "LoopTable",
     "Nonresponse",
     "PromoterScore",
     "ResponseRates",
@@ -29,6 +32,7 @@ __all__ = [
     "StayingTable",
     "by_group",
     "change",
+    "closed_loop",
     "concordance",
     "difference",
     "follow_up",
@@ -37,6 +41,7 @@ __all__ = [
     "nonresponse",
     "ordering",
     "recovery",
+    "recovery_curves",
     "referrals",
     "response_rates",
     "retention",

@@ -247,19 +247,19 @@ def _count(names: Sequence[Cell], tally: Tally, *, churned: str, missing: str) -
     return _Counted(customers, gone, excluded)
 
 
-def outcomes(tally: Tally, *, column: str) -> list[int | None]:
-    """1 for a customer who left, 0 for one who stayed, None where that is unknown."""
-    left = []
-    for value in tally.keys["churned"]:
+def outcomes(tally: Tally, *, column: str, role: str = "churned") -> list[int | None]:
+    """1 where the role's mark is true, as for a customer who left, 0 where it is false, None where it is unknown."""
+    marks = []
+    for value in tally.keys[role]:
         if value is not None and value not in (0, 1):
             raise InputError(
-                f"churned={column!r} holds true and false, or 1 and 0; got {value!r}.",
-                argument="churned",
+                f"{role}={column!r} holds true and false, or 1 and 0; got {value!r}.",
+                argument=role,
                 column=column,
                 first=[value],
             )
-        left.append(None if value is None else int(value))
-    return left
+        marks.append(None if value is None else int(value))
+    return marks
 
 
 def _table(
@@ -268,7 +268,7 @@ def _table(
     n = [counted.customers.get(name, 0) for name in names]
     kept = [size - counted.churned.get(name, 0) for name, size in zip(names, n, strict=True)]
     at = list(names).index(reference)
-    rows = [_against(kept[row], n[row], kept[at], n[at], level=level, same=row == at) for row in range(len(names))]
+    rows = [against(kept[row], n[row], kept[at], n[at], level=level, same=row == at) for row in range(len(names))]
     p_values = np.array([math.nan if row[-1] is None else row[-1] for row in rows], dtype=np.float64)
     raised = multiplicity.adjusted(p_values, method="holm")
     fields = ("rate", "low", "high", "difference", "difference_low", "difference_high", "p_value")
@@ -292,7 +292,7 @@ def _table(
     )
 
 
-def _against(
+def against(
     kept: int, n: int, kept_there: int, n_there: int, *, level: float | None, same: bool
 ) -> tuple[float | None, ...]:
     """Rate, its interval, difference from the reference, its interval, p-value."""

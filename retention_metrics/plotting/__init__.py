@@ -187,6 +187,7 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "survival.share": "groups:estimate_with_interval",
         "revenue.by_cohort": "revenue:revenue_layers",
         "revenue.concentration": "revenue:lorenz_curve",
+        "revenue.logo_retention": "groups:estimate_with_interval",
         "revenue.movements": "revenue:revenue_bridge",
         "revenue.retention": "groups:estimate_with_interval",
         "revenue.share": "groups:estimate_with_interval",

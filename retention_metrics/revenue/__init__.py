@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from retention_metrics.revenue.cohorts import RevenueCohorts, by_cohort
-from retention_metrics.revenue.economics import BudgetSplit, UnitEconomics, budget_split, unit_economics
+from retention_metrics.revenue.economics import BudgetSplit, Payback, UnitEconomics, budget_split, unit_economics
 from retention_metrics.revenue.movements import (
     MovementTable,
     customer_movements,
@@ -11,7 +11,13 @@ from retention_metrics.revenue.movements import (
     movements_from_amounts,
     movements_from_invoices,
 )
-from retention_metrics.revenue.retained import RevenueRetention, gross_retention, logo_retention, net_retention
+from retention_metrics.revenue.retained import (
+    LogoRetention,
+    RevenueRetention,
+    gross_retention,
+    logo_retention,
+    net_retention,
+)
 from retention_metrics.revenue.shares import (
     QuickRatio,
     RevenueShare,
@@ -26,7 +32,9 @@ from retention_metrics.revenue.spread import Concentration, Spread, concentratio
 __all__ = [
     "BudgetSplit",
     "Concentration",
+    "LogoRetention",
     "MovementTable",
+    "Payback",
     "QuickRatio",
     "RevenueCohorts",
     "RevenueRetention",

@@ -13,7 +13,44 @@ from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Columns, ColumnType, Interval, Result, TableResult, result
 
-_SOURCE = "Skok, D. (2010). SaaS metrics 2.0. For Entrepreneurs; a lifetime of 1/churn assumes constant churn."
+_SOURCE = "Skok, D. (2013). SaaS metrics 2.0. For Entrepreneurs; a lifetime of 1/churn assumes constant churn."
+
+
+@result
+class Payback(Result):
+    """Months of margin that repay the cost of a customer won.
+
+    Attributes
+    ----------
+    cac : float
+        Acquisition cost per customer.
+    monthly_revenue, margin : float
+        Revenue per account and month, and gross margin as a share of it.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> economics = rm.revenue.unit_economics(
+    ...     acquisition_cost=30_000, new_customers=100, monthly_revenue=50.0, margin=0.8, monthly_churn=0.04
+    ... )
+    >>> economics.payback.estimate, rm.benchmarks.get("cac_payback.saas.2013").classify(economics.payback).label()
+    (7.5, 'on target')
+    """
+
+    kind: ClassVar[str] = "revenue.payback"
+
+    cac: float
+    monthly_revenue: float
+    margin: float
+
+    def explain(self) -> Explanation:
+        """The cost of a customer over what one earns in a month."""
+        return Explanation(
+            formula="payback = CAC / (monthly revenue * margin)",
+            values={"cac": self.cac, "monthly_revenue": self.monthly_revenue, "margin": self.margin},
+            steps=(Step(name="payback", expression="cac / (monthly_revenue * margin)"),),
+            source=_SOURCE,
+        )
 
 
 @result
@@ -31,11 +68,14 @@ class UnitEconomics(Result):
     ltv : float or None
         Margin over the lifetime; None without churn.
     payback_months : float or None
-        Months of margin that repay the acquisition cost, without churn on the way; None without margin.
+        Months of margin that repay the acquisition cost, without churn on the way; None without margin. ``payback``
+        is the same as a result.
     cost_per_retained : float or None
         Retention cost per customer kept.
     acquisition_to_retention : float or None
         Cost per customer won over cost per customer kept.
+    payback_interval : Interval or None
+        Of ``payback_months``, where the monthly revenue is a result with an interval.
     """
 
     kind: ClassVar[str] = "revenue.unit_economics"
@@ -50,6 +90,29 @@ class UnitEconomics(Result):
     payback_months: float | None
     cost_per_retained: float | None
     acquisition_to_retention: float | None
+    payback_interval: Interval | None = None
+
+    @property
+    def payback(self) -> Payback:
+        """Months of margin that repay the acquisition cost, as a result of its own.
+
+        Returns
+        -------
+        Payback
+            ``estimate`` is ``payback_months``, with its interval where the monthly revenue had one.
+        """
+        known = self.payback_months is not None
+        return Payback(
+            estimate=self.payback_months,
+            interval=self.payback_interval,
+            unit="month",
+            definition="revenue.cac_payback/without-churn",
+            notes=() if known else ("Without margin nothing is ever repaid.",),
+            status="ok" if known else "no_margin",
+            cac=self.cac,
+            monthly_revenue=self.monthly_revenue,
+            margin=self.margin,
+        )
 
     def explain(self) -> Explanation:
         """From costs and churn to the ratio."""
@@ -113,7 +176,7 @@ def unit_economics(
 
     References
     ----------
-    .. [1] Skok, D. (2010). SaaS metrics 2.0. *For Entrepreneurs*.
+    .. [1] Skok, D. (2013). SaaS metrics 2.0. *For Entrepreneurs*.
     .. [2] Zou, G. Y. and Donner, A. (2008). Construction of confidence limits about effect measures: a general
        approach. *Statistics in Medicine* 27, 1693-1702.
 
@@ -167,7 +230,17 @@ def unit_economics(
         payback_months=cac / monthly_margin if monthly_margin else None,
         cost_per_retained=kept,
         acquisition_to_retention=cac / kept if kept else None,
+        payback_interval=_payback_interval(cac, share, monthly_revenue),
     )
+
+
+def _payback_interval(cac: float, margin: float, revenue: float | Result) -> Interval | None:
+    """The interval of the revenue turned round, for more revenue repays sooner."""
+    interval = revenue.interval if isinstance(revenue, Result) else None
+    if interval is None or margin == 0:
+        return None
+    low, high = (cac / (end * margin) if end > 0 else math.inf for end in (interval.high, interval.low))
+    return Interval(low=low, high=high, level=interval.level, method=interval.method)
 
 
 def _number(value: float | Result) -> float:

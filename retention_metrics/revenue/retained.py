@@ -14,7 +14,7 @@ from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._stats import proportions, ratios
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
-from retention_metrics.periods import moment
+from retention_metrics.periods import date_of, moment
 from retention_metrics.results import Interval, Proportion, Result, result
 from retention_metrics.revenue.movements import pricing_of, read_ledger
 
@@ -53,6 +53,8 @@ class RevenueRetention(Result):
         Customers of equal size that would be as many: (sum of x)^2 / sum of x^2.
     standard_error : float or None
         Of the ratio estimator, with n/(n - 1); None below two customers.
+    window_start, window_end : date or None
+        The two days, where they are known; each is read at its end.
     """
 
     kind: ClassVar[str] = "revenue.retention"
@@ -62,6 +64,8 @@ class RevenueRetention(Result):
     customers: int
     effective_customers: float | None
     standard_error: float | None
+    window_start: dt.date | None = None
+    window_end: dt.date | None = None
 
     def explain(self) -> Explanation:
         """What is left over what there was."""
@@ -71,6 +75,29 @@ class RevenueRetention(Result):
             steps=(Step(name="retention", expression="closing / opening"),),
             source="Cochran, W. G. (1977). Sampling Techniques, section 6.4: the ratio estimator.",
         )
+
+
+@result
+class LogoRetention(Proportion):
+    """Share of the paying customers at the start who pay at the end.
+
+    Attributes
+    ----------
+    window_start, window_end : date or None
+        The two days, where they are known; each is read at its end.
+    """
+
+    kind: ClassVar[str] = "revenue.logo_retention"
+
+    window_start: dt.date | None = None
+    window_end: dt.date | None = None
+
+
+def _window(at: tuple[str | dt.date, str | dt.date] | None) -> tuple[dt.date | None, dt.date | None]:
+    if at is None:
+        return None, None
+    first, last = (date_of(moment(day, name="at").day) for day in at)
+    return first, last
 
 
 def net_retention(
@@ -160,7 +187,7 @@ def net_retention(
     people = _accounts(
         customers, opening, closing, (customer, start, end, amount, billing, currency), at, every, rates, capped=False
     )
-    return _retention(people, "revenue.net_retention/endpoint", np.inf, level, method, resamples, rng)
+    return _retention(people, "revenue.net_retention/endpoint", np.inf, level, method, resamples, rng, at)
 
 
 def gross_retention(
@@ -254,7 +281,7 @@ def gross_retention(
         capped=True,
         basis=_checks.choice(basis, BASES, name="basis"),
     )
-    return _retention(people, f"revenue.gross_retention/{basis}", 1.0, level, method, resamples, rng)
+    return _retention(people, f"revenue.gross_retention/{basis}", 1.0, level, method, resamples, rng, at)
 
 
 def logo_retention(
@@ -270,7 +297,7 @@ def logo_retention(
     basis: Basis = "endpoint",
     level: float | None = 0.95,
     method: proportions.ProportionMethod = "wilson",
-) -> Proportion:
+) -> LogoRetention:
     """Share of the paying customers at the start who pay at the end.
 
     Parameters
@@ -292,7 +319,7 @@ def logo_retention(
 
     Returns
     -------
-    Proportion
+    LogoRetention
         ``estimate`` as a share from 0 to 1; ``notes`` say how the two bases differ.
 
     Raises
@@ -318,7 +345,8 @@ def logo_retention(
     sums, kept = people.sums()
     _somebody(sums)
     low, high = proportions.share_interval(kept, sums.n, level=level or 0.95, method=method)
-    return Proportion(
+    opened, closed = _window(at)
+    return LogoRetention(
         estimate=kept / sums.n,
         interval=Interval(low=float(low), high=float(high), level=level, method=method) if level else None,
         unit="share",
@@ -327,6 +355,8 @@ def logo_retention(
         notes=(EVENTS if basis == "events" else ENDPOINT,),
         numerator=kept,
         denominator=sums.n,
+        window_start=opened,
+        window_end=closed,
         backend=people.backend,
     )
 
@@ -374,10 +404,12 @@ def _retention(
     method: Method,
     resamples: int,
     rng: Rng,
+    at: tuple[str | dt.date, str | dt.date] | None,
 ) -> RevenueRetention:
     sums, _ = people.sums()
     _somebody(sums)
     interval, notes = share_of_money(people, sums, most=most, level=level, method=method, resamples=resamples, rng=rng)
+    opened, closed = _window(at)
     return RevenueRetention(
         estimate=min(sums.ratio, most),
         interval=interval,
@@ -390,6 +422,8 @@ def _retention(
         customers=sums.n,
         effective_customers=sums.effective,
         standard_error=sums.standard_error,
+        window_start=opened,
+        window_end=closed,
         backend=people.backend,
     )
 

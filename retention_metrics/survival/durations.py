@@ -124,17 +124,22 @@ def _of_frame(frame: adopt.NativeFrame, duration: str | None, given: Mapping[str
         if not isinstance(value, str):
             raise InputError(f"{role}= is a column name beside a dataframe.", argument=role)
     source = adopt.adopt(frame, {"duration": duration, **given})
+    return of_source(source, names=source.roles)
+
+
+def of_source(source: adopt.Source, *, names: Mapping[str, str]) -> Durations:
+    """Durations in the columns of an adopted frame, which errors call by ``names``."""
     numbers = [role for role in ("duration", "entry", "counts") if source.has(role)]
     for role in numbers:
-        _refuse_words(source, role)
+        refuse_words(source, role)
     keys = [role for role in ("duration", "churned", "entry", "by", "strata") if source.has(role)]
     if source.has("counts"):
         _refuse_counts(source)
     found = distinct_rows(source, by=keys, labels=_LABELS, counts="counts" if source.has("counts") else None)
-    return _checked(dict(found.keys), found.customers, names=source.roles, backend=source.backend)
+    return _checked(dict(found.keys), found.customers, names=names, backend=source.backend)
 
 
-def _refuse_words(source: adopt.Source, role: str) -> None:
+def refuse_words(source: adopt.Source, role: str) -> None:
     if not source.dtype(role).is_numeric():
         column = source.roles[role]
         raise ColumnError(
