@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from printed import rounds_to
 from retention_metrics.clv import BGNBD
 from retention_metrics.clv.limits import (
     NBD,
@@ -63,7 +64,9 @@ def test_new_customers_buy_as_in_hardies_spreadsheet(reference):
 def test_probabilities_of_purchases_are_those_of_btyd(reference):
     table = reference("bg_nbd_predictions").probability_of_purchases_in_30_weeks
     found = BGNBD(**table["theta"]).probability_of_purchases_new(n=table["n"], horizon=30)
-    assert found == pytest.approx(np.array(table["probability"]), rel=1e-3)
+    assert found == pytest.approx(np.array(table["probability"]), abs=5e-11)
+    ten = BGNBD(**table["theta"]).probability_of_purchases_new(n=10, horizon=2)
+    assert rounds_to(ten, table["ten_in_2_weeks"], digits=6)
 
 
 def test_single_customers_are_those_of_the_spreadsheet(reference):
@@ -91,10 +94,20 @@ def test_answers_where_the_printed_formulas_break(reference):
 
 def test_heavy_silent_buyers_are_expected_to_buy_less_than_light_ones(reference):
     """The increasing-frequency paradox: the same silence says more about a customer who used to buy often."""
-    table = reference("bg_nbd_predictions").frequency_paradox
-    model = BGNBD(**table["theta"])
+    tables = reference("bg_nbd_predictions")
+    table, model = tables.frequency_paradox, BGNBD(**tables.walkthrough["theta"])
     expected = model.expected_purchases(table["frequency"], table["recency"], table["T"], horizon=table["horizon"])
-    assert expected == pytest.approx(np.array(table["expected"]), rel=1e-4)
+    assert rounds_to(expected, table["expected"])
+
+
+def test_the_walkthrough_s_year_and_customer_are_its_last_fit_s(reference):
+    table = reference("bg_nbd_predictions").walkthrough
+    model, who = BGNBD(**table["theta"]), table["customer_1516"]
+    assert rounds_to(model.theta, list(table["printed"].values()))
+    assert rounds_to(model.expected_purchases_new(horizon=52), table["new_in_52_weeks"])
+    history = who["frequency"], who["T"] - who["weeks_from_last_purchase"], who["T"]
+    assert rounds_to(model.expected_purchases(*history, horizon=52), who["expected_in_52_weeks"])
+    assert rounds_to(model.probability_alive(*history), who["alive"])
 
 
 # ---------------------------------------------------------------- two ways to one number
