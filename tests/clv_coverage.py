@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 import retention_metrics as rm
 from places import REFERENCE
+from retention_metrics.clv import newton
 from retention_metrics.errors import FitError
 
 LEVEL = 0.95
@@ -30,6 +32,7 @@ class Case:
     model: Any
     draw: Callable[[Any, np.random.Generator], Any]
     fit: Callable[[Any, Any], Any]
+    profile: bool = False  # whether profile intervals are counted beside Wald's
 
 
 def histories(size: int, low: float, high: float) -> Callable[[Any, np.random.Generator], pd.DataFrame]:
@@ -71,7 +74,7 @@ def fit_regular(model: Any, data: pd.DataFrame) -> Any:
 
 CASES: Mapping[str, Case] = {
     "BGNBD": Case(rm.clv.BGNBD(r=0.5, alpha=6.0, a=0.8, b=2.4), histories(2000, 30, 60), fit_model),
-    "MBGNBD": Case(rm.clv.MBGNBD(r=0.6, alpha=6.0, a=0.8, b=2.0), histories(2000, 30, 60), fit_model),
+    "MBGNBD": Case(rm.clv.MBGNBD(r=0.6, alpha=6.0, a=0.8, b=2.0), histories(2000, 30, 60), fit_model, profile=True),
     "ParetoNBD": Case(rm.clv.ParetoNBD(r=0.6, alpha=6.0, s=0.8, beta=20.0), histories(2000, 40, 80), fit_model),
     "GGompertzNBD": Case(
         rm.clv.GGompertzNBD(r=1.0, alpha=2.0, b=0.1, s=1.0, beta=4.0), histories(1500, 40, 80), fit_model
@@ -84,10 +87,21 @@ CASES: Mapping[str, Case] = {
 }
 
 
+def in_profile(fit: Any, parameter: str, truth: float) -> bool:
+    """Whether the profile interval holds a value: by the profile likelihood there, without looking for the ends."""
+    names, start = fit.model.parameters, fit.model.theta.copy()
+    place = names.index(parameter)
+    start[place] = truth
+    free = np.arange(start.size) != place
+    peak = newton.maximise(fit.model._objective(fit.data, threads=1), start, centre=fit.centre, penalty=0.0, free=free)
+    return bool(2 * (fit.log_likelihood - peak.log_likelihood) <= stats.chi2.ppf(LEVEL, 1))
+
+
 def coverage(name: str, *, datasets: int, seed: int) -> dict[str, Any]:
     """Data sets that had a maximum, and how many of their intervals held each parameter."""
     case, generator = CASES[name], np.random.default_rng(seed)
     held, fitted = dict.fromkeys(case.model.parameters, 0), 0
+    profile = dict.fromkeys(case.model.parameters if case.profile else (), 0)
     for _ in range(datasets):
         try:
             found = case.fit(case.model, case.draw(case.model, generator))
@@ -96,7 +110,10 @@ def coverage(name: str, *, datasets: int, seed: int) -> dict[str, Any]:
         fitted += 1
         for parameter, interval in found.intervals(level=LEVEL).items():
             held[parameter] += getattr(case.model, parameter) in interval
-    return {"datasets": datasets, "fitted": fitted, "held": held}
+        for parameter in profile:
+            profile[parameter] += in_profile(found, parameter, getattr(case.model, parameter))
+    counted = {"datasets": datasets, "fitted": fitted, "held": held}
+    return counted | ({"profile": profile} if case.profile else {})
 
 
 def main(names: list[str]) -> None:

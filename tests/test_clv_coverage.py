@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from clv_coverage import CASES, LEVEL, STORED, coverage
+from clv_coverage import CASES, LEVEL, STORED, coverage, in_profile
 
 FIGURES = json.loads(STORED.read_text(encoding="utf-8"))
 
@@ -27,11 +27,30 @@ def test_stored_intervals_hold_the_truth_as_often_as_they_say(name):
         assert 0.915 <= held / figures["fitted"] <= 0.975, parameter
 
 
+def test_profile_intervals_hold_what_wald_s_miss():
+    """MBG/NBD's Wald interval of r holds it in 92.3 % of 2,000 data sets, the profile's in as many as it says."""
+    figures = FIGURES["MBGNBD"]
+    for parameter, held in figures["profile"].items():
+        assert 0.94 <= held / figures["fitted"] <= 0.96, parameter
+    assert figures["held"]["r"] / figures["fitted"] < 0.93 < figures["profile"]["r"] / figures["fitted"]
+
+
+def test_a_profile_interval_is_where_the_profile_likelihood_says():
+    case = CASES["MBGNBD"]
+    fit = case.fit(case.model, case.draw(case.model, np.random.default_rng(3)))
+    for parameter, interval in fit.intervals(level=LEVEL, method="profile").items():
+        for end, inwards in ((interval.low, 1.001), (interval.high, 1 / 1.001)):
+            assert in_profile(fit, parameter, end * inwards)
+            assert not in_profile(fit, parameter, end / inwards)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_other_data_sets_confirm_the_stored_figures(name):
     figures, here = FIGURES[name], coverage(name, datasets=200, seed=200)
     assert here["fitted"] / 200 == pytest.approx(figures["fitted"] / figures["datasets"], abs=0.05)
-    for parameter, held in here["held"].items():
-        stored = figures["held"][parameter] / figures["fitted"]
-        spread = np.sqrt(LEVEL * (1 - LEVEL) * (1 / here["fitted"] + 1 / figures["fitted"]))
-        assert held / here["fitted"] == pytest.approx(stored, abs=3.5 * spread), parameter
+    assert here.keys() <= figures.keys()
+    for method in ("held", "profile") if "profile" in here else ("held",):
+        for parameter, held in here[method].items():
+            stored = figures[method][parameter] / figures["fitted"]
+            spread = np.sqrt(LEVEL * (1 - LEVEL) * (1 / here["fitted"] + 1 / figures["fitted"]))
+            assert held / here["fitted"] == pytest.approx(stored, abs=3.5 * spread), (method, parameter)

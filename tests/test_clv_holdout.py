@@ -268,3 +268,12 @@ def test_a_holdout_with_its_log_is_tracked_too(split, cdnow):
     found = holdout(BGNBD.fit(split), split, transactions=cdnow, customer="customer_id", time="date")
     assert found.tracking is not None
     assert found.tracking.rows()[-1]["cumulative_actual"] == 2_457 + 1_882
+    assert str(found.tracking.calibration_end) == "1997-09-30"
+    assert found.tracking.to_frame()["holdout"].sum() == 39
+
+
+def test_a_holdout_tracks_its_own_customers_alone(cdnow):
+    """Customers who come after the calibration are in neither table."""
+    early = rfm_summary(cdnow, customer="customer_id", time="date", unit="week", calibration_end="1997-01-31")
+    found = holdout(CDNOW, early, transactions=cdnow, customer="customer_id", time="date")
+    assert found.tracking.customers == found.customers < 2_357

@@ -11,9 +11,10 @@ from arviz_stats.base import array_stats
 from scipy import special, stats
 
 import retention_metrics as rm
+from frames import as_sorted_rows
 from places import lifetimes_file
 from retention_metrics.clv import batch, early_limits, limits
-from retention_metrics.errors import FitError, InputError, MissingDependencyError
+from retention_metrics.errors import ColumnError, FitError, InputError, MissingDependencyError
 
 CDNOW = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
 SPEND = rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44)
@@ -453,6 +454,45 @@ def test_a_spend_posterior_gives_the_expected_value_with_its_interval(drawn, pos
         posteriors[1].predict(drawn, horizon=3)
 
 
+def test_a_spend_posterior_s_interval_is_between_quantiles_of_its_draws(posteriors):
+    """Where own spend and the population's mean pull against each other, the quantiles bend sharply in the money."""
+    from retention_metrics.clv import predictive
+
+    some = pd.DataFrame({"frequency": np.repeat([1, 2, 8], 40), "monetary_value": np.tile(np.geomspace(2, 300, 40), 3)})
+    found = posteriors[1].predict(some, level=0.9).to_frame()
+    models = predictive.thinned(posteriors[1], 500)
+    values = np.stack([model.expected_value(some["frequency"], some["monetary_value"]) for model in models])
+    assert found["expected_value"].to_numpy() == pytest.approx(values.mean(axis=0), rel=1e-9)
+    ends = np.quantile(values, [0.05, 0.95], axis=0)
+    for end, wanted in zip(("low", "high"), ends, strict=True):
+        assert np.all(np.abs(found[f"expected_value_{end}"] - wanted) < 0.12 * np.ptp(ends, axis=0))
+
+
+def test_a_value_s_split_is_of_its_product(drawn, posteriors):
+    some = drawn.iloc[:40].assign(share=np.linspace(0.1, 0.5, 40))
+    options = {"discount_rate": 0.002, "level": 0.9, "split": True}
+    table = rm.clv.lifetime_value(*posteriors, some, horizon=[12, np.inf], margin="share", **options).to_frame()
+    for horizon in ("12", "inf"):
+        product = table["share"] * table[f"expected_purchases_{horizon}"] * table["expected_value"]
+        assert table[f"clv_{horizon}"].to_numpy() == pytest.approx(product.to_numpy(), rel=1e-12)
+    single = rm.clv.lifetime_value(*posteriors, some, horizon=12, margin=0.3, **options).to_frame()
+    for end in ("", "_low", "_high"):
+        ours, theirs = table[f"clv_12{end}"] / table["share"], single[f"clv{end}"] / 0.3
+        assert ours.to_numpy() == pytest.approx(theirs.to_numpy(), rel=1e-12)
+    fits = rm.clv.BGNBD.fit(drawn), rm.clv.GammaGamma.fit(drawn)
+    same = rm.clv.lifetime_value(*fits, some, horizon=[12, np.inf], margin="share", **options).to_frame()
+    assert sorted(same.columns) == sorted(table.columns)
+
+
+def test_mixed_kinds_of_the_value_s_frames_agree(frame, drawn, posteriors):
+    some = drawn.iloc[:30].reset_index(names="who").assign(share=np.linspace(0.1, 0.5, 30))
+    how = {"horizon": [5, 30], "margin": "share", "split": True, "level": 0.8}
+    plain = rm.clv.lifetime_value(*posteriors, some, **how)
+    there = rm.clv.lifetime_value(*posteriors, frame(some), **how)
+    names = ["who", "clv_5", "clv_30_low", "expected_purchases_30_high", "expected_value_high"]
+    assert as_sorted_rows(there, by=names, digits=7) == as_sorted_rows(plain, by=names, digits=7)
+
+
 def test_a_mean_spend_that_some_draws_make_infinite_is_refused(drawn):
     low = rm.clv.GammaGamma.fit(drawn).posterior(rng=22, priors={"q": stats.lognorm(s=0.02, scale=0.95)})
     with pytest.raises(InputError, match="a q above 1"):
@@ -469,8 +509,26 @@ def test_a_coefficient_s_prior_is_normal_and_can_be_replaced(drawn):
     posterior = fit.posterior(draws=200, rng=23, priors=tight)
     assert posterior.draws["purchase.member"].mean() == pytest.approx(0.3, abs=0.01)
     assert posterior.priors["purchase.member"] == "norm(0.3, 0.01)"
-    with pytest.raises(InputError, match=r"fit\.predict gives intervals by the delta method"):
+    with pytest.raises(ColumnError, match="covariate member='member' is not a column"):
         posterior.predict(drawn, horizon=10)
+
+
+def test_a_posterior_of_renewals_names_the_other_way_to_intervals():
+    posterior = rm.clv.ShiftedBetaGeometric.fit_survivors(HIGH_END).posterior(draws=200, rng=24)
+    with pytest.raises(InputError, match=r"fit\.predict gives intervals by the delta method"):
+        posterior.predict(pd.DataFrame({"tenure": [1]}), horizon=10)
+
+
+@pytest.mark.parametrize("name", ["BGNBD", "ParetoNBD", "GammaGamma", "ShiftedBetaGeometric"])
+def test_likelihoods_of_regressions_at_many_parameters_are_those_of_each(name, drawn):
+    member = np.random.default_rng(25).integers(0, 2, len(drawn))
+    if name == "ShiftedBetaGeometric":
+        table = rm.clv.ShiftedBetaGeometric(alpha=0.7, beta=3.8).simulate(len(drawn), horizon=7, rng=25)
+        given = {"duration": "duration", "churned": "churned", "dropout_covariates": ["member"]}
+    else:
+        table, given = drawn, {"purchase_covariates": ["member"]}
+    fit = getattr(rm.clv, name).fit(table.assign(member=member), penalty=0.5, **given)
+    check_many(fit.model, fit.data)
 
 
 def test_the_plot_has_a_panel_for_every_pair(posteriors):

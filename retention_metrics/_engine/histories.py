@@ -56,10 +56,12 @@ class HistorySource:
         grouped = self._grouped(frame, asked)
         found = collect(grouped)
         self._refuse_money(int(sum(found.get("_bad_money", ()))))
-        order = np.lexsort([_array(found[role]).astype(str if self._is_text(role) else float) for role in asked[::-1]])
-        arrays = {role: _array(found[role])[order] for role in asked}
+        order = np.lexsort(
+            [cells_of(found[role]).astype(str if self._is_text(role) else float) for role in asked[::-1]]
+        )
+        arrays = {role: cells_of(found[role])[order] for role in asked}
         if counts:
-            arrays["counts"] = arrays.get("counts", 1.0) * _array(found["_rows"])[order]
+            arrays["counts"] = arrays.get("counts", 1.0) * cells_of(found["_rows"])[order]
         return arrays
 
     def _grouped(self, frame: nw.LazyFrame[Any], asked: Sequence[str]) -> nw.LazyFrame[Any]:
@@ -75,7 +77,7 @@ class HistorySource:
 
     def _cells(self, column: nw.Series[Any], role: str, *, whole: bool) -> Any:
         if self._is_text(role):
-            return _array(column.cast(nw.String).to_list())
+            return cells_of(column.cast(nw.String).to_list())
         if whole and column.dtype.is_integer() and column.null_count() == 0:
             cells = column.to_numpy()
             if cells.dtype.kind in "iu":
@@ -208,7 +210,13 @@ def adopt_history(history: CustomerTable | NativeFrame, roles: Mapping[str, str 
     return HistorySource(source, history.frame, history.unit, history.as_of, history.excluded, history.notes)
 
 
-def _array(cells: Sequence[Any]) -> Any:
+def adopt_covariates(frame: CustomerTable | NativeFrame, covariates: Sequence[str], *, customer: str) -> Source:
+    """Take in a frame with the covariates of customers, a row or more for each."""
+    native = frame.frame if isinstance(frame, CustomerTable) else frame
+    return adopt(native, {"customer": customer, **{f"{COVARIATE}{name}": name for name in covariates}})
+
+
+def cells_of(cells: Sequence[Any]) -> Any:
     """Floats with NaN where missing; text as it is, with None where missing."""
     if any(isinstance(cell, str) for cell in cells):
         return np.array([cell if isinstance(cell, str) else None for cell in cells], dtype=object)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from retention_metrics._engine.adopt import NativeFrame, collect, once
 from retention_metrics._engine.audit import Events, aggregate, audit_events, read_clock
+from retention_metrics._engine.histories import COVARIATE, adopt_covariates, cells_of
+from retention_metrics._engine.tables import CustomerTable
 from retention_metrics.errors import InputError
 from retention_metrics.periods import Moment, Period
 
@@ -22,15 +24,26 @@ Floats = NDArray[np.float64]
 class Timeline:
     """Purchases by the day that begins their step, counted from 1970-01-01.
 
-    ``first`` counts customers by the day of their first purchase, ``repeat`` purchases after it.
+    ``first`` counts customers by the day of their first purchase, ``repeat`` purchases after it; ``came`` counts them
+    by that day and their covariates.
     """
 
     day: Floats
     first: Floats
     repeat: Floats
+    came: Arrivals
     as_of: Moment
     excluded: Mapping[str, int]
     backend: str
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Customers by the day of their first purchase and by their covariates, which go by column."""
+
+    day: Floats
+    customers: Floats
+    covariates: Mapping[str, NDArray[Any]]
 
 
 def timeline(
@@ -42,8 +55,13 @@ def timeline(
     collapse: Period,
     as_of: object,
     calibration_end: Moment | None,
+    covariates: Sequence[str] = (),
+    of: NativeFrame | CustomerTable | None = None,
 ) -> Timeline:
-    """First and repeat purchases by day, of the customers who came by the end of calibration."""
+    """First and repeat purchases by day, of the customers who came by the end of calibration.
+
+    Their covariates are columns of the log, or of a frame ``of`` customers.
+    """
     events, steps = _steps(data, {"customer": customer, "time": time, "value": value}, collapse, as_of)
     end = calibration_end or events.as_of
     if end.day > events.as_of.day:
@@ -57,14 +75,52 @@ def timeline(
     counted = collect(aggregate(joined, ("step",), {"first": (first, "sum"), "repeat": (1 - first, "sum")}))
     found = {name: np.array(cells, dtype=np.float64) for name, cells in counted.items()}
     order = np.argsort(found["step"])
+    day, arrived = found["step"][order], found["first"][order]
+    came = Arrivals(day[arrived > 0], arrived[arrived > 0], {})
+    if covariates:
+        came = _arrivals(began, data if of is None else of, customer, covariates, int(arrived.sum()))
     return Timeline(
-        day=found["step"][order],
-        first=found["first"][order],
+        day=day,
+        first=arrived,
         repeat=found["repeat"][order],
+        came=came,
         as_of=events.as_of,
         excluded=events.excluded or {},
         backend=events.source.backend,
     )
+
+
+def _arrivals(
+    began: nw.LazyFrame[Any],
+    frame: NativeFrame | CustomerTable,
+    customer: str,
+    covariates: Sequence[str],
+    customers: int,
+) -> Arrivals:
+    """Customers by the day of their first purchase and the covariates that a frame holds for them."""
+    source = adopt_covariates(frame, covariates, customer=customer)
+    known = source.by_role().unique()
+    if known.implementation is not began.implementation:
+        raise InputError(
+            f"covariates is a frame of the log's library, {began.implementation.name.lower()}; "
+            f"got one of {known.implementation.name.lower()}.",
+            argument="covariates",
+        )
+    columns = tuple(role for role in source.roles if role != "customer")
+    try:
+        joined = began.select("customer", "began").join(known, on="customer", how="left")
+    except Exception as error:  # each engine has its own error for keys of another type, or for another connection
+        raise InputError(f"covariates cannot be joined to the log: {error}", argument="covariates") from None
+    counted = collect(aggregate(joined, ("began", *columns), {"customers": (nw.lit(1), "sum")}))
+    number = np.array(counted["customers"], dtype=np.float64)
+    if number.sum() > customers:
+        raise InputError(
+            f"covariates are the same in every row of a customer; {customers} customers have "
+            f"{int(number.sum())} different rows of them.",
+            argument="covariates",
+        )
+    cells = {column.removeprefix(COVARIATE): cells_of(counted[column]) for column in columns}
+    return Arrivals(np.array(counted["began"], dtype=np.float64), number, cells)
 
 
 def purchase_days(

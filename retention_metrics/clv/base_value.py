@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,9 +12,10 @@ from retention_metrics import _checks
 from retention_metrics.clv import frames
 from retention_metrics.clv.fitting import Fit, Spread
 from retention_metrics.clv.gamma_gamma import GammaGamma
-from retention_metrics.clv.model import Model
+from retention_metrics.clv.posterior import Posterior
 from retention_metrics.clv.purchase_model import PurchaseModel
-from retention_metrics.clv.value import Timing
+from retention_metrics.clv.regression import at_rows, base_of, columns_of, matrix_of
+from retention_metrics.clv.value import Purchases, Spend, Timing, models_of
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Interval, Result, result
@@ -101,8 +102,8 @@ class NewCustomerValue(Result):
 
 
 def total_value(
-    purchases: PurchaseModel | Fit[PurchaseModel],
-    spend: GammaGamma | Fit[GammaGamma],
+    purchases: Purchases,
+    spend: Spend,
     history: PurchaseHistory | object,
     *,
     horizon: float,
@@ -120,12 +121,13 @@ def total_value(
 
     Parameters
     ----------
-    purchases : BGNBD or Fit
-        Model of purchases, or any of its kind.
-    spend : GammaGamma or Fit
-        Model of spend per purchase.
+    purchases : BGNBD, Regression or Fit
+        Model of purchases, or any of its kind, with covariates or without.
+    spend : GammaGamma, Regression or Fit
+        Model of spend per purchase, with covariates or without.
     history : PurchaseHistory or dataframe
-        From ``rfm_summary`` or ``history``, or any frame with the columns named below.
+        From ``rfm_summary`` or ``history``, or any frame with the columns named below; with the columns of the models'
+        covariates beside them.
     horizon : float
         Time ahead of each customer's T, in the unit of the history, at least 0; infinite only with a discount.
     discount_rate : float, default 0
@@ -174,18 +176,21 @@ def total_value(
     by_column = isinstance(margin, str)
     kept = 1.0 if by_column else _checks.non_negative(margin, name="margin")
     roles = {"frequency": frequency, "recency": recency, "T": T, "monetary_value": monetary_value, "counts": counts}
-    table = frames.adopt(history, roles | {"margin": margin if isinstance(margin, str) else None})
-    buying.check_unit(table.unit)
+    roles |= {"margin": margin if isinstance(margin, str) else None}
+    table = frames.adopt(history, roles, covariates=columns_of(*models))
+    base_of(buying).check_unit(table.unit)
     rows = table.valued()
-    spending.expected_value(rows.x, rows.value)  # refuses repeat buyers without money
+    base_of(spending).expected_value(rows.x, rows.value)  # refuses repeat buyers without money
 
     worth = rows.counts * (rows.margin if rows.margin is not None else kept)
+    matrices = [matrix_of(model, rows.cells, rows.x.size) for model in models]
 
-    def bought(model: PurchaseModel) -> Floats:
+    def bought(given: Any) -> Floats:
+        model: PurchaseModel = at_rows(given, matrices[0])
         return model._alive(rows.x, rows.t_x, rows.age) * model._ahead(rows.x, rows.t_x, rows.age, reach, force, when)
 
-    def total(first: PurchaseModel, second: GammaGamma) -> Floats:
-        return np.asarray(worth @ (bought(first) * _finite(second, second._mean(rows.x, rows.value))))
+    def total(first: Any, second: Any) -> Floats:
+        return np.asarray(worth @ (bought(first) * _mean(at_rows(second, matrices[1]), rows.x, rows.value)))
 
     estimate = float(total(buying, spending))
     interval, notes = _interval(purchases, spend, models, total, estimate, content)
@@ -196,7 +201,7 @@ def total_value(
         unit="money",
         definition=f"clv.total_value/{when}",
         excluded=table.excluded,
-        notes=(*buying.notes, *notes),
+        notes=(*base_of(buying).notes, *notes),
         backend=table.backend,
         customers=int(rows.counts.sum()),
         expected_purchases=float(rows.counts @ bought(buying)),
@@ -206,23 +211,24 @@ def total_value(
 
 
 def new_customer_value(
-    purchases: PurchaseModel | Fit[PurchaseModel],
-    spend: GammaGamma | Fit[GammaGamma],
+    purchases: Purchases,
+    spend: Spend,
     *,
     horizon: float,
     discount_rate: float = 0.0,
     margin: float = 1.0,
     timing: Timing = "continuous",
     level: float | None = 0.95,
+    covariates: Mapping[str, Any] | None = None,
 ) -> NewCustomerValue:
     """Expected discounted value of a customer who has just made the first purchase.
 
     Parameters
     ----------
-    purchases : BGNBD or Fit
-        Model of purchases, or any of its kind.
-    spend : GammaGamma or Fit
-        Model of spend per purchase.
+    purchases : BGNBD, Regression or Fit
+        Model of purchases, or any of its kind, with covariates or without.
+    spend : GammaGamma, Regression or Fit
+        Model of spend per purchase, with covariates or without.
     horizon : float
         Time after the first purchase, in the model's unit, at least 0; infinite only with a discount.
     discount_rate : float, default 0
@@ -233,6 +239,8 @@ def new_customer_value(
         As in ``lifetime_value``.
     level : float or None, default 0.95
         Probability content of the interval, in (0, 1); it needs two Fits. None for none.
+    covariates : mapping of str to float or str, optional
+        The customer's covariates, where a model has some.
 
     Returns
     -------
@@ -243,8 +251,8 @@ def new_customer_value(
     Raises
     ------
     InputError
-        If an argument is out of range, the sum diverges, or the mean spend across customers is infinite (q of at
-        most 1).
+        If an argument is out of range, the sum diverges, the mean spend across customers is infinite (q of at most 1),
+        or a covariate is not given.
 
     Examples
     --------
@@ -257,13 +265,17 @@ def new_customer_value(
     reach, force, when = _checked(horizon, discount_rate, timing)
     content, kept = _checks.level(level), _checks.non_negative(margin, name="margin")
     models = _models(purchases, spend)
-    none = np.zeros(1)
+    none, matrices = np.zeros(1), [matrix_of(model, covariates or {}, 1) for model in models]
 
-    def bought(model: PurchaseModel) -> Floats:
+    def bought(given: Any) -> Floats:
+        model: PurchaseModel = at_rows(given, matrices[0])
         return model._alive(none, none, none) * model._ahead(none, none, none, reach, force, when)
 
-    def value(first: PurchaseModel, second: GammaGamma) -> Floats:
-        return np.asarray((kept * bought(first) * _finite(second, second._mean(none, none)))[0])
+    def spent(given: Any) -> Floats:
+        return _mean(at_rows(given, matrices[1]), none, none)
+
+    def value(first: Any, second: Any) -> Floats:
+        return np.asarray((kept * bought(first) * spent(second))[0])
 
     estimate = float(value(*models))
     interval, notes = _interval(purchases, spend, models, value, estimate, content)
@@ -275,7 +287,7 @@ def new_customer_value(
         definition=f"clv.new_customer_value/{when}",
         notes=notes,
         expected_purchases=float(bought(models[0])[0]),
-        expected_value=float(models[1]._mean(none, none)[0]),
+        expected_value=float(spent(models[1])[0]),
         margin=kept,
         horizon=reach,
         discount_rate=float(discount_rate),
@@ -291,17 +303,18 @@ def _checked(horizon: object, discount_rate: object, timing: str) -> tuple[float
     return reach, force, when
 
 
-def _models(purchases: object, spend: object) -> tuple[PurchaseModel, GammaGamma]:
-    buying = purchases.model if isinstance(purchases, Fit) else purchases
-    spending = spend.model if isinstance(spend, Fit) else spend
-    if not isinstance(buying, PurchaseModel):
-        raise InputError(f"purchases is a PurchaseModel or its Fit; got {type(buying).__name__}.", argument="purchases")
-    if not isinstance(spending, GammaGamma):
-        raise InputError(f"spend is a GammaGamma or its Fit; got {type(spending).__name__}.", argument="spend")
-    return buying, spending
+def _models(purchases: object, spend: object) -> tuple[Any, Any]:
+    if isinstance(purchases, Posterior) or isinstance(spend, Posterior):
+        raise InputError(
+            "purchases and spend are models or their Fits; got a Posterior.",
+            argument="purchases",
+            fix="lifetime_value takes two of them.",
+        )
+    return models_of(purchases, spend)
 
 
-def _finite(model: GammaGamma, mean: Floats) -> Floats:
+def _mean(model: GammaGamma, x: Floats, value: Floats) -> Floats:
+    mean = model._mean(x, value)
     if not np.isfinite(mean).all():
         raise InputError(
             f"the spend model's q is above 1 where customers have made few purchases; got q = {model.q:.4g}, with "
@@ -326,13 +339,9 @@ def _interval(
     def log_of(value: Floats) -> Floats:
         return np.asarray(np.log(value))
 
-    by_purchases = _spread(buying, purchases, level)
-    by_spend = _spread(spending, spend, level)
+    by_purchases = Spread(buying, purchases.log_covariance, level)
+    by_spend = Spread(spending, spend.log_covariance, level)
     variance = by_purchases.variance(lambda model: log_of(total(model, spending)))
     variance = variance + by_spend.variance(lambda model: log_of(total(buying, model)))
     low, high = by_purchases.around_log(np.asarray(estimate), variance)
     return Interval(low=float(low), high=float(high), level=level, method="delta-log"), ()
-
-
-def _spread(model: Model, fit: Fit[Any], level: float) -> Spread[Any]:
-    return Spread(model, fit.log_covariance, level)

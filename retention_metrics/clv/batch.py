@@ -50,11 +50,11 @@ def broadcast(
     return over_blocks(odds, counts.size, values, threads=threads)
 
 
-def groups(frequency: Floats, recency: Floats, age: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """A row of each distinct history, and for every row the place of its history among them."""
-    order = np.lexsort((recency, age, frequency))
+def groups(*columns: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """A row of each distinct row of some columns, in order, and for every row the place of its like among them."""
+    order = np.lexsort(columns[::-1])
     new = np.ones(order.size, dtype=bool)
-    new[1:] = np.any([np.diff(part[order]) != 0 for part in (frequency, recency, age)], axis=0)
+    new[1:] = np.any([np.diff(part[order]) != 0 for part in columns], axis=0)
     which = np.empty(order.size, dtype=np.intp)
     which[order] = np.cumsum(new) - 1
     return order[new], which

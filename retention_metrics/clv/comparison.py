@@ -17,7 +17,7 @@ from retention_metrics.clv.contract_model import ContractModel
 from retention_metrics.clv.fitting import Fit
 from retention_metrics.clv.model import Model
 from retention_metrics.clv.purchase_model import PurchaseModel
-from retention_metrics.clv.regression import Regression
+from retention_metrics.clv.regression import Regression, base_of
 from retention_metrics.clv.shifted_beta_geometric import ShiftedBetaGeometric
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
@@ -182,20 +182,14 @@ def _other_data(first: str, name: str, found: str) -> InputError:
     return InputError(f"fits are of the same data to be compared; {first} and {name} are of {found}.", argument="fits")
 
 
-def _base(model: Model) -> Model:
-    """The model that covariates move, or the model itself."""
-    found: Model = model.base if isinstance(model, Regression) else model
-    return found
-
-
 def _name(model: Model) -> str:
-    kind = type(_base(model)).__name__
+    kind = type(base_of(model)).__name__
     return f"Regression[{kind}]" if isinstance(model, Regression) else kind
 
 
 def _likelihood_of(given: Model) -> str:
     """What the likelihood is one of, in words."""
-    model = _base(given)
+    model = base_of(given)
     if isinstance(model, PurchaseModel):
         timed = model.time_scales + model.time_rates
         return "purchases in continuous time" if timed else "purchases at opportunities"
@@ -348,7 +342,7 @@ def likelihood_ratio(smaller: Fit[Any], larger: Fit[Any], *, edge: int | None = 
 def _edge(smaller: Model, larger: Model, given: int | None, freedom: int) -> int:
     if given is not None:
         return int(_checks.number(_checks.count(given, name="edge"), name="edge", low=0, high=freedom))
-    small, large = _base(smaller), _base(larger)
+    small, large = base_of(smaller), base_of(larger)
     if set(_coefficients(smaller)) <= set(_coefficients(larger)):
         if type(small) is type(large):
             return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
@@ -680,27 +680,34 @@ class ContractModel(Model):
                 tenure = _checks.whole(passed, name="tenure")
             except InputError as error:
                 raise table._in_columns(error) from None
-            return self._answers(tenure, ahead, spread)
+            levels, which = np.unique(tenure, return_inverse=True)
+            found = self._answers(levels, ahead, spread, lambda model: model)
+            return {name: values[which] for name, values in found.items()}
 
         return table.source.with_answers(("tenure",), answers, definition=f"{self.kind}/predict")
 
-    def _answers(self, tenure: Floats, ahead: float, spread: Spread[Any] | None) -> dict[str, Floats]:
-        """The columns of ``predict``, each with its interval where there is a spread."""
-        levels, which = np.unique(tenure, return_inverse=True)
-        one = np.ones(levels.size)
+    def _answers(
+        self, tenure: Floats, ahead: float, spread: Spread[Any] | None, of: Callable[[Any], Self]
+    ) -> dict[str, Floats]:
+        """The columns of ``predict``, each with its interval where there is a spread of what ``of`` makes a model."""
+
+        def log_odds(model: Any, *, ahead: Floats) -> Floats:
+            return _log_odds_kept(of(model), tenure, ahead)
+
+        one = np.ones(tenure.size)
         found: dict[str, Floats] = {}
         for name, steps in (("retention_rate", one), ("survival", ahead * one)):
-            found[name] = np.exp(self._log_kept(levels, steps))
+            found[name] = np.exp(self._log_kept(tenure, steps))
             if spread is not None:
-                variance = spread.variance(partial(_log_odds_kept, tenure=levels, ahead=steps))
-                low, high = spread.around_logit(_log_odds_kept(self, levels, steps), variance)
+                variance = spread.variance(partial(log_odds, ahead=steps))
+                low, high = spread.around_logit(_log_odds_kept(self, tenure, steps), variance)
                 found |= {f"{name}_low": low, f"{name}_high": high}
-        found["residual_lifetime"] = self._ahead(levels, ahead, 0.0)
+        found["residual_lifetime"] = self._ahead(tenure, ahead, 0.0)
         if spread is not None:
-            variance = spread.variance(lambda model: np.log(model._ahead(levels, ahead, 0.0)))
+            variance = spread.variance(lambda model: np.log(of(model)._ahead(tenure, ahead, 0.0)))
             low, high = spread.around_log(found["residual_lifetime"], variance)
             found |= {"residual_lifetime_low": low, "residual_lifetime_high": np.minimum(high, ahead)}
-        return {name: values[which] for name, values in found.items()}
+        return found
 
     @classmethod
     def _read(cls, history: Any, columns: Mapping[str, Any]) -> Renewals:
@@ -737,21 +744,19 @@ class ContractModel(Model):
 
     def _predict_by(self, table: HistoryTable, covariates: Covariates[Self], *, horizon: float | None) -> CustomerTable:
         ahead = float(_checks.count(horizon, name="horizon", low=1))
-        if covariates.spread is not None:
-            raise InputError(
-                "intervals of renewals given covariates are not worked out; leave level= out.", argument="level"
-            )
-        columns = {role: name for role, name in table.source.source.roles.items() if role not in self.roles}
+        regression, columns = covariates.regression, table.covariates
 
         def answers(passed: Floats, *cells: Any) -> dict[str, Floats]:
-            tenure = _checks.whole(passed, name="tenure")
-            by_column = dict(zip(columns.values(), cells, strict=True))
-            model, one = covariates.of(by_column)(covariates.regression), np.ones(tenure.size)
-            return {
-                "retention_rate": np.exp(model._log_kept(tenure, one)),
-                "survival": np.exp(model._log_kept(tenure, ahead * one)),
-                "residual_lifetime": model._ahead(tenure, ahead, 0.0),
-            }
+            try:
+                tenure = _checks.whole(passed, name="tenure")
+            except InputError as error:
+                raise table._in_columns(error) from None
+            matrix = regression.encoding.matrix(dict(zip(columns.values(), cells, strict=True)))
+            first, which = batch.groups(tenure, *matrix.T)
+            own = matrix[first]
+            model = regression._with_matrix(own)
+            found = model._answers(tenure[first], ahead, covariates.spread, lambda other: other._with_matrix(own))
+            return {name: values[which] for name, values in found.items()}
 
         return table.source.with_answers(("tenure", *columns), answers, definition=f"{self.kind}/regression/predict")
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics.clv import curves, histories, newton
+from retention_metrics.clv import batch, curves, histories, newton
 from retention_metrics.clv.likelihood import HistoryTerms, PartsObjective
 from retention_metrics.clv.parts import CertainDropout, Dropout, Rates, Terms
 from retention_metrics.clv.purchase_model import PurchaseModel
@@ -111,31 +112,27 @@ class DropoutModel(Rates, Dropout, PurchaseModel):
 
     def _log_stays(self, x: Floats, t_x: Floats, age: Floats, later: Floats) -> Floats:
         tau = later / self._scale(age)
-        if self.varies:
-            return self._log_survival(x, tau)
-        return self._on_curves(curves.log_survival, self._log_survival, x, tau)
+        levels, of = self._by_level(x)
+        return curves.log_survival(of("_log_survival"), levels, tau.reshape(-1), of("_bend")).reshape(x.shape)
 
     def _expected(self, x: Floats, t_x: Floats, age: Floats, horizon: Floats) -> Floats:
         tau = horizon / self._scale(age)
-        if self.varies:
-            return np.where(tau > 0, np.exp(self._log_purchases(x, np.where(tau > 0, tau, 1.0))), 0.0)
-        return self._on_curves(curves.expected, self._log_purchases, x, tau)
+        levels, of = self._by_level(x)
+        return curves.expected(of("_log_purchases"), levels, tau.reshape(-1), of("_bend")).reshape(x.shape)
 
     def _pace(self, x: Floats, age: Floats) -> Floats:
         pace: Floats = self._scale(age) / self._bend(x)
         return pace
 
     def _discounted(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
-        if self.varies:
-            return super()._discounted(x, t_x, age, horizon, force)
-        levels, scale = x.reshape(-1), self._scale(age).reshape(-1)
-        return curves.discounted(self._log_purchases, levels, scale, self._bend, horizon, force).reshape(x.shape)
+        scale = self._scale(age).reshape(-1)
+        levels, of = self._by_level(x)
+        return curves.discounted(of("_log_purchases"), levels, scale, of("_bend"), horizon, force).reshape(x.shape)
 
     def _in_steps(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
-        if self.varies:
-            return super()._in_steps(x, t_x, age, horizon, force)
-        levels, scale = x.reshape(-1), self._scale(age).reshape(-1)
-        return curves.in_steps(self._log_purchases, levels, scale, self._bend, horizon, force).reshape(x.shape)
+        scale = self._scale(age).reshape(-1)
+        levels, of = self._by_level(x)
+        return curves.in_steps(of("_log_purchases"), levels, scale, of("_bend"), horizon, force).reshape(x.shape)
 
     def _ever(self, x: Floats, t_x: Floats, age: Floats) -> Floats | None:
         return self._purchases_ever(x)
@@ -167,6 +164,29 @@ class DropoutModel(Rates, Dropout, PurchaseModel):
             "alive": arrivals + self.early < last,
         }
 
-    def _on_curves(self, curve: Any, log_function: curves.Function, x: Floats, tau: Floats) -> Floats:
-        found: Floats = curve(log_function, x.reshape(-1), tau.reshape(-1), self._bend)
-        return found.reshape(x.shape)
+    def _by_level(self, x: Floats) -> tuple[Floats, Callable[[str], Any]]:
+        """Customers who differ in time alone have one level; and the formulas by name, as functions of the level.
+
+        A level is the frequency. Where parameters that are no scale of time differ between customers it is a number
+        that stands for the frequency and for them.
+        """
+        if not self.varies:
+            return x.reshape(-1), lambda name: getattr(self, name)
+        timed = self.time_scales + self.time_rates
+        given = {name: getattr(self, name) for name in self.parameters if name not in timed}
+        varying = {name: value for name, value in given.items() if isinstance(value, np.ndarray)}
+        columns = [np.broadcast_to(part, x.shape).reshape(-1) for part in (x, *varying.values())]
+        first, which = batch.groups(*columns)
+        frequency = columns[0][first]
+        shapes = {name: column[first] for name, column in zip(varying, columns[1:], strict=True)}
+        own = dataclasses.replace(self, **dict.fromkeys(timed, 1.0) | shapes)  # type: ignore[type-var]
+
+        def of(name: str) -> Callable[..., Floats]:
+            def function(level: Floats, *variable: Floats) -> Floats:
+                rows = level.astype(np.intp)
+                found: Floats = getattr(own._of(rows), name)(frequency[rows], *variable)
+                return found
+
+            return function
+
+        return which.astype(np.float64), of

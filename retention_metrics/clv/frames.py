@@ -26,7 +26,7 @@ _TIMES = ("frequency", "recency", "T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Valued:
-    """Histories with mean spend (NaN where missing), margins or None, and counts."""
+    """Histories with mean spend (NaN where missing), margins or None, counts, and covariates by column."""
 
     x: Floats
     t_x: Floats
@@ -34,6 +34,7 @@ class Valued:
     value: Floats
     margin: Floats | None
     counts: Floats
+    cells: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class HistoryTable:
 
     def histories_by(self) -> tuple[Histories, dict[str, Any]]:
         """The histories, and the covariates of each by column; of a lazy table the distinct ones with their counts."""
-        covariates = self._covariates
+        covariates = self.covariates
         columns = self.source.arrays(*_TIMES, "counts", *covariates, counts=True)
         found = self._checked(*(columns[role] for role in _TIMES))
         cells = {name: columns[role] for role, name in covariates.items()}
@@ -74,13 +75,13 @@ class HistoryTable:
     def spending_by(self) -> tuple[Floats, Floats, Floats | None, dict[str, Any]]:
         """``spending`` with the covariates of each row by column."""
         self.needs_money()
-        covariates = self._covariates
+        covariates = self.covariates
         columns = self.source.arrays("frequency", "monetary_value", "counts", *covariates, counts=True)
         cells = {name: columns[role] for role, name in covariates.items()}
         return columns["frequency"], columns["monetary_value"], _counts(columns), cells
 
     @property
-    def _covariates(self) -> dict[str, str]:
+    def covariates(self) -> dict[str, str]:
         """Columns of covariates by role."""
         return {role: name for role, name in self.source.source.roles.items() if role.startswith(COVARIATE)}
 
@@ -94,10 +95,12 @@ class HistoryTable:
         """The histories with money, and with margins where a column plays that role."""
         self.needs_money()
         self.check_margin()
-        columns = self.source.arrays(*_TIMES, "monetary_value", "margin", "counts", counts=True)
+        covariates = self.covariates
+        columns = self.source.arrays(*_TIMES, "monetary_value", "margin", "counts", *covariates, counts=True)
         found = self._checked(*(columns[role] for role in _TIMES))
         counts = np.ones(found[0].size) if (given := _counts(columns)) is None else given
-        return Valued(*found, columns["monetary_value"], columns.get("margin"), counts)
+        cells = {name: columns[role] for role, name in covariates.items()}
+        return Valued(*found, columns["monetary_value"], columns.get("margin"), counts, cells)
 
     def check_margin(self) -> None:
         """Refuse a column of margins that holds anything but numbers of at least 0."""
@@ -132,15 +135,17 @@ class HistoryTable:
         *,
         definition: str,
         notes: tuple[str, ...] = (),
+        formula: Formula | None = None,
     ) -> CustomerTable:
-        """The table with what ``compute`` makes of frequency, recency, T and the covariates by column."""
-        covariates = self._covariates
+        """``with_answers`` where ``compute`` reads the covariates by column too."""
+        covariates = self.covariates
 
         def checked(frequency: Floats, recency: Floats, T: Floats, *cells: Any) -> dict[str, Floats]:
             by_column = dict(zip(covariates.values(), cells, strict=True))
             return compute(*self._checked(frequency, recency, T), by_column)
 
-        return self.source.with_answers((*_TIMES, *covariates), checked, definition=definition, notes=notes)
+        roles = (*_TIMES, *covariates)
+        return self.source.with_answers(roles, checked, definition=definition, notes=notes, formula=formula)
 
     def with_spending_by(
         self,
@@ -150,7 +155,7 @@ class HistoryTable:
         formula: Formula,
     ) -> CustomerTable:
         """``with_spending`` where ``compute`` reads the covariates by column too."""
-        covariates = self._covariates
+        covariates = self.covariates
 
         def computed(frequency: Floats, *cells: Any) -> dict[str, Floats]:
             return compute(frequency, dict(zip(covariates.values(), cells, strict=True)))
@@ -196,6 +201,11 @@ def adopt(history: Any, roles: Mapping[str, str | None], *, covariates: Sequence
     """Take in a purchase history, or a plain frame with its columns by role."""
     named = {f"{COVARIATE}{name}": name for name in covariates}
     return HistoryTable(adopt_history(history, {**roles, **named}))
+
+
+def has_column(history: Any, name: str) -> bool:
+    """Whether a purchase history, or a plain frame, has a column of this name."""
+    return name in adopt_history(history, {}).source.columns
 
 
 def covariates(frame: NativeFrame, columns: Sequence[str]) -> dict[str, Any]:

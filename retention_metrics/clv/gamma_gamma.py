@@ -371,20 +371,12 @@ class GammaGamma(Model):
     ) -> CustomerTable:
         if horizon is not None:
             raise InputError(f"horizon is for models of purchases; got {horizon!r}.", argument="horizon")
-        if covariates.spread is not None:
-            raise InputError(
-                "intervals of the expected spend given covariates are not worked out; leave level= out.",
-                argument="level",
-            )
-
-        def compute(frequency: Floats, cells: Mapping[str, Any]) -> dict[str, Floats]:
-            model = covariates.of(cells)(covariates.regression)
-            return {**Money(model, None).parts(frequency), "_v": np.broadcast_to(model.v, frequency.shape)}
+        found = Money(covariates.regression, covariates.spread)
 
         def formula(by: Mapping[str, Any]) -> dict[str, Any]:
-            return {"expected_value": (by["_v"] + by["frequency"] * by["monetary_value"]) * by["_share"]}
+            return found.columns("expected_value", by, by["_share"], 0.0)
 
-        return table.with_spending_by(compute, definition=f"{self.kind}/regression/predict", formula=formula)
+        return table.with_spending_by(found.parts, definition=f"{self.kind}/regression/predict", formula=formula)
 
     def _contributions(self, data: Spending) -> Floats:
         return self.log_likelihood(data.frequency, data.value)
@@ -400,17 +392,21 @@ class GammaGamma(Model):
 class Money:
     """Expected spend as arithmetic over money, which an engine can run: parts of the frequency come as columns.
 
-    With u = v / (v + x m), the delta-method variance of the log of the expected spend is quadratic in u.
+    With u = v / (v + x m), the delta-method variance of the log of the expected spend is quadratic in u. Given
+    covariates, v is the customer's own, and log v moves with each coefficient by its covariate.
     """
 
-    def __init__(self, model: GammaGamma, spread: Spread[GammaGamma] | None) -> None:
-        self._model = model
+    def __init__(self, spend: GammaGamma | Regression[GammaGamma], spread: Spread[Any] | None) -> None:
+        self._spend = spend
         self._spread = spread
 
-    def parts(self, frequency: Floats) -> dict[str, Floats]:
-        """What multiplies ``v + x m``, and the coefficients of the variance, for each frequency."""
+    def parts(self, frequency: Floats, cells: Mapping[str, Any] | None = None) -> dict[str, Floats]:
+        """What multiplies ``v + x m``, and the variance's coefficients, for each frequency and its covariates."""
+        from retention_metrics.clv.regression import at_rows, in_coefficients, matrix_of
+
         x = _checks.whole(frequency, name="frequency")
-        model = self._model
+        matrix = matrix_of(self._spend, cells or {}, x.size)
+        model: GammaGamma = at_rows(self._spend, matrix)
         below = model.p * x + model.q - 1
         if (below <= 0).any():
             raise InputError(
@@ -420,24 +416,39 @@ class Money:
                 count=int((below <= 0).sum()),
             )
         found = {"_share": model.p / below}
+        if model.varies:
+            found["_v"] = np.broadcast_to(model.v, x.shape)
         if self._spread is not None:
-            fixed = np.stack([1 - model.p * x / below, -model.q / below, np.zeros(x.size)])
             covariance = self._spread.log_covariance
-            found["_fixed"] = np.einsum("in,ij,jn->n", fixed, covariance, fixed)
-            found["_linear"] = 2 * covariance[2] @ fixed
+            slopes = np.stack([1 - model.p * x / below, -model.q / below, np.zeros(x.size)])
+            fixed, scale = in_coefficients(
+                self._spend, matrix, slopes, np.broadcast_to([[0.0], [0.0], [1.0]], slopes.shape)
+            )
+            for name, left, right in (
+                ("_fixed", fixed, fixed),
+                ("_linear", 2 * scale, fixed),
+                ("_square", scale, scale),
+            ):
+                found[name] = np.einsum("in,ij,jn->n", left, covariance, right)
         return found
 
-    def estimate(self, by: Mapping[str, Any], share: Any) -> Any:
-        """``share * (v + x m)``."""
-        return (self._model.v + by["frequency"] * by["monetary_value"]) * share
+    def whole(self, by: Mapping[str, Any]) -> Any:
+        """``v + x m``."""
+        return self._v(by) + by["frequency"] * by["monetary_value"]
 
-    def columns(self, name: str, by: Mapping[str, Any], share: Any, variance: Any) -> dict[str, Any]:
-        """``share * (v + x m)``, with an interval when there is a spread; ``variance`` is added to its own."""
-        estimate = self.estimate(by, share)
+    def _v(self, by: Mapping[str, Any]) -> Any:
+        from retention_metrics.clv.regression import base_of
+
+        return by["_v"] if "_v" in by else base_of(self._spend).v
+
+    def columns(self, name: str, by: Mapping[str, Any], weight: Any, variance: Any) -> dict[str, Any]:
+        """``weight * (v + x m)``, with an interval when there is a spread; ``variance`` is added to its own."""
+        whole = self.whole(by)
+        estimate = whole * weight
         if self._spread is None:
             return {name: estimate}
-        u = self._model.v / (self._model.v + by["frequency"] * by["monetary_value"])
-        total = by["_fixed"] + by["_linear"] * u + float(self._spread.log_covariance[2, 2]) * u * u + variance
+        u = self._v(by) / whole
+        total = by["_fixed"] + by["_linear"] * u + by["_square"] * u * u + variance
         factor = math.e ** (total**0.5 * self._spread.quantile)
         return {name: estimate, f"{name}_low": estimate / factor, f"{name}_high": estimate * factor}
 

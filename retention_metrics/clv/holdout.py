@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,9 +15,11 @@ from retention_metrics import _checks
 from retention_metrics.clv import frames, histories
 from retention_metrics.clv.fitting import required_level
 from retention_metrics.clv.purchase_model import PurchaseModel
-from retention_metrics.clv.tracking import Tracking, purchase_models, tracking
+from retention_metrics.clv.regression import at_rows, base_of, columns_of, matrix_of
+from retention_metrics.clv.tracking import Predictor, Tracking, purchase_models, tracking
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
+from retention_metrics.periods import unit_days
 from retention_metrics.results import Columns, TableResult, result
 
 if TYPE_CHECKING:
@@ -119,11 +122,13 @@ def holdout(
     Parameters
     ----------
     fits : Fit or model, sequence or mapping of them
-        Models of purchases, fitted to the calibration; a mapping names them.
+        Models of purchases, with covariates or without, fitted to the calibration; a mapping names them.
     history : PurchaseHistory or dataframe
-        From ``rfm_summary`` with ``calibration_end``, or any frame with the columns named below.
+        From ``rfm_summary`` with ``calibration_end``, or any frame with the columns named below; with the columns of
+        the models' covariates beside them.
     transactions : dataframe, optional
-        The log behind the history: adds ``tracking`` through time.
+        The log behind the history: adds ``tracking`` through time. Covariates are looked for in the history, where it
+        has the column ``customer``, or else in the log.
     customer, time : str, optional
         Columns of the log; it needs both.
     levels : sequence of float, default (0.5, 0.8, 0.9, 0.95)
@@ -143,9 +148,10 @@ def holdout(
     Raises
     ------
     ColumnError
-        If the history has no holdout.
+        If the history has no holdout, or lacks a covariate.
     InputError
-        If a history cannot have happened, a holdout has no length, or a model counts time in another unit.
+        If a history cannot have happened, a holdout has no length, a model counts time in another unit, or a covariate
+        is missing or at a level that was not there when the model was fitted.
 
     Notes
     -----
@@ -176,15 +182,14 @@ def holdout(
     if transactions is not None and (customer is None or time is None):
         raise InputError("customer= and time= name the columns of transactions.", argument="transactions")
     roles = {"frequency": frequency, "recency": recency, "T": T}
-    later = _read(history, roles | {"frequency_holdout": frequency_holdout, "duration_holdout": duration_holdout})
-    for model in models.values():
-        model.check_unit(later.unit)
+    roles |= {"frequency_holdout": frequency_holdout, "duration_holdout": duration_holdout}
+    later = _read(history, roles, models)
 
-    found = {name: _Prediction.of(model, later, contents) for name, model in models.items()}
+    found = {name: _Prediction.of(model, later, contents) for name, model in later.models.items()}
     followed = (
         None
         if transactions is None or customer is None or time is None
-        else _tracked(models, transactions, history, customer=customer, time=time)
+        else _tracked(models, later, transactions, history, customer=customer, time=time)
     )
 
     return Holdout(
@@ -217,9 +222,10 @@ def rank(
     Parameters
     ----------
     fits : Fit or model, sequence or mapping of them
-        Models of purchases, fitted to the calibration; a mapping names them.
+        Models of purchases, with covariates or without, fitted to the calibration; a mapping names them.
     history : PurchaseHistory or dataframe
-        From ``rfm_summary`` with ``calibration_end``, or any frame with the columns named below.
+        From ``rfm_summary`` with ``calibration_end``, or any frame with the columns named below; with the columns of
+        the models' covariates beside them.
     level : float, default 0.95
         Probability content of the intervals of differences, in (0, 1).
     frequency, recency, T, frequency_holdout, duration_holdout : str
@@ -234,9 +240,10 @@ def rank(
     Raises
     ------
     ColumnError
-        If the history has no holdout.
+        If the history has no holdout, or lacks a covariate.
     InputError
-        If a history cannot have happened, a holdout has no length, or a model counts time in another unit.
+        If a history cannot have happened, a holdout has no length, a model counts time in another unit, or a covariate
+        is missing or at a level that was not there when the model was fitted.
 
     Notes
     -----
@@ -257,11 +264,10 @@ def rank(
     models = purchase_models(fits)
     content = required_level(level)
     roles = {"frequency": frequency, "recency": recency, "T": T}
-    later = _read(history, roles | {"frequency_holdout": frequency_holdout, "duration_holdout": duration_holdout})
-    for model in models.values():
-        model.check_unit(later.unit)
+    roles |= {"frequency_holdout": frequency_holdout, "duration_holdout": duration_holdout}
+    later = _read(history, roles, models)
 
-    scores = {name: later.log_scores(model) for name, model in models.items()}
+    scores = {name: later.log_scores(model) for name, model in later.models.items()}
     means = {name: later.mean(cells) for name, cells in scores.items()}
     ranked = sorted(means, key=lambda name: means[name], reverse=True)
     differences = [_difference(later, scores[name], scores[ranked[0]], content) for name in ranked]
@@ -307,8 +313,9 @@ def _difference(
 
 @dataclass(frozen=True, eq=False)
 class _Later:
-    """Distinct histories with what came after them."""
+    """Distinct histories with what came after them, and what each model is at their covariates."""
 
+    models: dict[str, PurchaseModel]
     x: Floats
     t_x: Floats
     age: Floats
@@ -331,7 +338,7 @@ class _Later:
         """Log-probability of what came, of each row."""
         parts = [
             np.asarray(
-                model.probability_of_purchases(
+                model._of(rows).probability_of_purchases(
                     self.x[rows], self.t_x[rows], self.age[rows], n=self.came[rows], horizon=self.horizon[rows]
                 )
             )
@@ -342,17 +349,30 @@ class _Later:
         return answer
 
 
-def _read(history: PurchaseHistory | object, roles: dict[str, str]) -> _Later:
-    table = frames.adopt(history, {**roles, "counts": None})
-    columns = table.source.arrays(*roles, counts=True)
+def _read(history: PurchaseHistory | object, roles: dict[str, str], models: dict[str, Predictor]) -> _Later:
+    table = frames.adopt(history, {**roles, "counts": None}, covariates=columns_of(*models.values()))
+    columns = table.source.arrays(*roles, *table.covariates, counts=True)
     if columns["T"].size == 0:
         raise InputError("the history has no rows.", argument="history", count=0)
     x, t_x, age = histories.check(columns["frequency"], columns["recency"], columns["T"])
     came = _checks.whole(columns["frequency_holdout"], name="frequency_holdout")
     horizon = _checks.floats(columns["duration_holdout"], name="duration_holdout", low=0.0)
     _checks.refuse(horizon == 0, horizon, name="duration_holdout", rule="is above 0")
-    (x, t_x, age, came, horizon), counts = histories.distinct([x, t_x, age, came, horizon], columns.get("counts"))
-    return _Later(x, t_x, age, came, horizon, counts, table.unit, table.excluded, table.backend)
+    for model in models.values():
+        base_of(model).check_unit(table.unit)
+
+    cells = {name: columns[role] for role, name in table.covariates.items()}
+    given = [matrix_of(model, cells, x.size).T for model in models.values()]
+    rows, counts = histories.distinct(
+        [x, t_x, age, came, horizon, *(part for own in given for part in own)], columns.get("counts")
+    )
+    ends = np.cumsum([5, *(len(own) for own in given)])
+    own = {
+        name: at_rows(model, rows[start:end].T)
+        for (name, model), start, end in zip(models.items(), ends[:-1], ends[1:], strict=True)
+    }
+    x, t_x, age, came, horizon = rows[:5]
+    return _Later(own, x, t_x, age, came, horizon, counts, table.unit, table.excluded, table.backend)
 
 
 @dataclass(frozen=True, eq=False)
@@ -379,6 +399,7 @@ def _intervals(model: PurchaseModel, later: _Later, rows: slice, levels: Sequenc
     reaches (1 + level) / 2.
     """
     x, t_x, age, came, horizon = (part[rows] for part in (later.x, later.t_x, later.age, later.came, later.horizon))
+    own = model._of(rows)
     tails = np.array([[(1 - level) / 2, (1 + level) / 2] for level in levels])
     ends = np.full((len(levels), 2, x.size), -1.0)  # the interval's ends, found so far
     below = np.zeros((len(levels), 2, x.size))  # the distribution function before the low end, and at the high one
@@ -388,7 +409,7 @@ def _intervals(model: PurchaseModel, later: _Later, rows: slice, levels: Sequenc
             break
         n = np.arange(start, start + _BLOCK)
         mass = np.asarray(
-            model.probability_of_purchases(
+            own._of((active, None)).probability_of_purchases(
                 x[active, None], t_x[active, None], age[active, None], n=n, horizon=horizon[active, None]
             )
         )
@@ -482,10 +503,20 @@ def _coverage(later: _Later, found: dict[str, _Prediction], levels: Sequence[flo
 
 
 def _tracked(
-    models: dict[str, PurchaseModel], transactions: NativeFrame, history: Any, *, customer: str, time: str
+    models: dict[str, Predictor], later: _Later, transactions: NativeFrame, history: Any, *, customer: str, time: str
 ) -> Tracking:
-    """Purchases through time in the history's unit, to its end."""
+    """Purchases through time in the history's unit, to its end, of the customers who came by its calibration's end."""
     unit, until = getattr(history, "unit", None), getattr(history, "as_of", None)
     if unit is None:
         raise InputError("tracking needs a history that knows its unit, from rfm_summary.", argument="transactions")
-    return tracking(models, transactions, customer=customer, time=time, unit=unit, as_of=until)
+    held_out = dt.timedelta(days=round(float(later.horizon.max()) * unit_days(unit)))
+    return tracking(
+        models,
+        transactions,
+        customer=customer,
+        time=time,
+        unit=unit,
+        as_of=until,
+        calibration_end=None if until is None else until - held_out,
+        covariates=history if frames.has_column(history, customer) else None,
+    )

@@ -388,14 +388,6 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
         values = {name: np.broadcast_to(getattr(self, name), shape).reshape(-1) for name in self.parameters}
         return dataclasses.replace(self, **values)  # type: ignore[type-var]
 
-    def _of(self, rows: slice | NDArray[np.intp]) -> Self:
-        """The model of some rows, where parameters differ between them."""
-        if not self.varies:
-            return self
-        values = {name: getattr(self, name) for name in self.parameters}
-        some = {name: value[rows] if isinstance(value, np.ndarray) else value for name, value in values.items()}
-        return dataclasses.replace(self, **some)  # type: ignore[type-var]
-
 
 class HistorySums:
     """The log-likelihood of a model of lifetimes over distinct histories."""

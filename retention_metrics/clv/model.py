@@ -105,6 +105,14 @@ class Model(Stored, ABC):
         values: dict[str, Any] = dict(zip(self.parameters, map(float, theta), strict=True))
         return dataclasses.replace(self, **values)  # type: ignore[type-var]
 
+    def _of(self, rows: Any) -> Self:
+        """The model of some rows, by any index of an array, where parameters differ between them."""
+        if not self.varies:
+            return self
+        values = {name: getattr(self, name) for name in self.parameters}
+        some = {name: value[rows] for name, value in values.items() if isinstance(value, np.ndarray)}
+        return dataclasses.replace(self, **some)  # type: ignore[type-var]
+
     @classmethod
     def to_odds(cls, theta: Floats) -> Floats:
         """The parameters with odds in place of probabilities: all positive, the scale that fits climb on."""

@@ -258,7 +258,7 @@ class BetaDropout(Dropout):
         return 1 + np.where(np.isinf(power), 1.0, power) * self.a / (self.a + self.b + self.early + frequency)
 
     def _purchases_ever(self, frequency: Floats) -> Floats | None:
-        return None if self.a <= 1 else (self.a + self.b + self.early + frequency - 1) / (self.a - 1)
+        return None if np.min(self.a) <= 1 else (self.a + self.b + self.early + frequency - 1) / (self.a - 1)
 
     def _draw_dropout(self, generator: np.random.Generator, size: int) -> Floats:
         return generator.beta(self.a, self.b, size=size)

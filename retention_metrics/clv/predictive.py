@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from retention_metrics import _checks
 from retention_metrics.clv import batch, frames
 from retention_metrics.clv.gamma_gamma import GammaGamma
 from retention_metrics.clv.purchase_model import PurchaseModel
+from retention_metrics.clv.regression import at_rows, base_of, columns_of, matrix_of
 from retention_metrics.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ DRAWS = 500
 """Draws that predictions use unless more are asked for."""
 ROWS = 4_096  # histories at a time, so that their draws fit the memory
 _FIRST_NUMBERS, _MOST_NUMBERS = 2, 65_536  # of purchases whose probabilities are added up in search of one
+ENDS = ("low", "high")
+"""What the columns of an interval's ends are called by."""
 _DEGREE = 4  # of the polynomial that quantiles of a value follow in the share of it that is not the customer's own
 _CLOSE = 0.05  # error of a quadratic against the spread of what it follows
 _NODES = 24  # more than the polynomial needs: quantiles of draws are ragged, and it goes through their midst
@@ -45,9 +49,9 @@ def predict(
     columns: Mapping[str, str],
 ) -> CustomerTable:
     """The history with expectations and their intervals; see ``Posterior.predict``."""
-    if isinstance(posterior.model, GammaGamma):
+    model: object = base_of(posterior.model)
+    if isinstance(model, GammaGamma):
         return _predict_spend(posterior, history, horizon=horizon, level=level, draws=draws, columns=columns)
-    model: object = posterior.model
     if not isinstance(model, PurchaseModel):
         raise InputError(
             f"predict of a posterior is for models of purchases and of spend; got that of a {type(model).__name__}.",
@@ -55,17 +59,20 @@ def predict(
             fix="fit.predict gives intervals by the delta method.",
         )
     ahead = _checks.non_negative(horizon, name="horizon")
-    table = frames.adopt(history, {"frequency": "frequency", "recency": "recency", "T": "T", **columns})
+    roles = {"frequency": "frequency", "recency": "recency", "T": "T", **columns}
+    table = frames.adopt(history, roles, covariates=columns_of(posterior.model))
     model.check_unit(table.unit)
     models = thinned(posterior, draws)
     generators = np.random.default_rng(rng).spawn(len(models))
 
-    def rows(x: Floats, t_x: Floats, age: Floats) -> dict[str, Floats]:
-        alive = np.stack([drawn._alive(x, t_x, age) for drawn in models])
-        given_alive = over_draws(models, lambda drawn: drawn._ahead(x, t_x, age, ahead, 0.0, "continuous"))
+    def rows(x: Floats, t_x: Floats, age: Floats, matrix: Floats) -> dict[str, Floats]:
+        own: list[PurchaseModel] = [at_rows(drawn, matrix) for drawn in models]
+        alive = np.stack([drawn._alive(x, t_x, age) for drawn in own])
+        how = (x, t_x, age, ahead, 0.0, "continuous")
+        given_alive = over_draws(models, partial(_ahead, matrix=matrix, how=how))
 
         def one(place: int) -> Floats:
-            return purchases(models[place], generators[place], alive[place], x, t_x, age, ahead)
+            return purchases(own[place], generators[place], alive[place], x, t_x, age, ahead)
 
         number = np.stack(on_threads(one, len(models)))
         found = with_ends("probability_alive", alive, level)
@@ -73,8 +80,11 @@ def predict(
         ends = np.quantile(number, [(1 - level) / 2, (1 + level) / 2], axis=0, method="inverted_cdf")
         return found | {"purchases_low": ends[0], "purchases_high": ends[1]}
 
-    definition = f"{model.kind}/posterior-predict"
-    return table.with_answers(by_history(rows), definition=definition, notes=model.notes)
+    def compute(x: Floats, t_x: Floats, age: Floats, cells: Mapping[str, Any]) -> dict[str, Floats]:
+        return by_history(rows, x, t_x, age, matrix_of(posterior.model, cells, x.size))
+
+    definition = _definition(posterior.model)
+    return table.with_answers_by(compute, definition=definition, notes=model.notes)
 
 
 def purchases(
@@ -94,10 +104,10 @@ def purchases(
     left = chance[open_rows] / alive[open_rows]
     first, size = 0, _FIRST_NUMBERS
     while open_rows.size and first < _MOST_NUMBERS:
-        shape = (open_rows.size, size)
+        shape, theirs = (open_rows.size, size), model._of((open_rows, None))
         counts = np.broadcast_to(np.arange(first, first + size, dtype=np.float64), shape)
         their = [np.broadcast_to(part[open_rows, None], shape) for part in (x, t_x, age)]
-        mass = model._mass(their[0], their[1], their[2], counts, np.full(shape, horizon))
+        mass = theirs._mass(their[0], their[1], their[2], counts, np.full(shape, horizon))
         reached = np.cumsum(mass, axis=1)
         number[open_rows] = first + np.sum(reached <= left[:, None], axis=1)
         beyond = reached[:, -1] <= left
@@ -109,81 +119,145 @@ def purchases(
 # ---------------------------------------------------------------- value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Worth:
     """Expected spend times a weight, as arithmetic over money that an engine can run.
 
     Of the draws d the value is ``weight_d share_d (v_d + x m)``, linear in the money m, and so is its mean. Over
     ``v + x m``, with v at the mode, it is ``weight_d share_d (1 - u + u v_d / v)`` for u = v / (v + x m) from 0 to
-    1: quantiles of that are smooth in u, and a polynomial follows them.
+    1. Its variance is quadratic in u; how many standard deviations quantiles lie from the mean is smooth in u, and a
+    polynomial follows that. Given covariates, v is the customer's own.
     """
 
-    models: tuple[GammaGamma, ...]
-    scale: float
+    shares: Floats  # shape (n_draws, n_rows)
+    relative: Floats  # v_d / v, the same shape
     level: float | None
 
-    def parts(self, x: Floats, weights: Floats) -> dict[str, Floats]:
-        """What the formula needs of each history; ``weights`` has shape (n_draws, n_rows)."""
-        shares = np.stack([_share(model, x) for model in self.models])
-        relative = np.array([model.v for model in self.models])[:, None] / self.scale
-        worth = weights * shares
-        found = {"_own": worth.mean(axis=0), "_prior": (worth * relative).mean(axis=0)}
+    @classmethod
+    def of(
+        cls, posterior: Posterior[Any], models: Sequence[Any], x: Floats, matrix: Floats, level: float | None
+    ) -> Worth:
+        """The spend of customers with these frequencies and covariates, at some of a posterior's draws."""
+        own: list[GammaGamma] = [at_rows(model, matrix) for model in models]
+        mode: GammaGamma = at_rows(posterior.model, matrix)
+        relative = np.stack([np.broadcast_to(model.v / mode.v, x.shape) for model in own])
+        return cls(np.stack([_share(model, x) for model in own]), relative, level)
+
+    def parts(self, name: str, weights: Floats | float = 1.0) -> dict[str, Floats]:
+        """What the formula needs of each history; the weights, one of each draw and row, are independent of spend."""
+        weight = np.mean(np.broadcast_to(weights, self.shares.shape), axis=0)
+        found = {
+            f"_{name}_own": weight * self.shares.mean(axis=0),
+            f"_{name}_prior": weight * (self.shares * self.relative).mean(axis=0),
+        }
         if self.level is None:
             return found
+        own = weights * self.shares
+        prior = own * self.relative
+        variance, across = own.var(axis=0), ((own - own.mean(axis=0)) * (prior - prior.mean(axis=0))).mean(axis=0)
+        found |= {f"_{name}_var": variance, f"_{name}_cov": across, f"_{name}_prior_var": prior.var(axis=0)}
         nodes = 0.5 - 0.5 * np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
         ends = [(1 - self.level) / 2, (1 + self.level) / 2]
-        heights = np.stack([np.quantile(worth * (1 - u + u * relative), ends, axis=0) for u in nodes])
+        heights = np.stack([self._distances(name, found, own * (1 - u) + prior * u, u, ends) for u in nodes])
         powers = nodes[:, None] ** np.arange(_DEGREE + 1)
         coefficients = (np.linalg.pinv(powers) @ heights.reshape(_NODES, -1)).reshape(-1, *heights.shape[1:])
-        for end, name in enumerate(("low", "high")):
-            found |= {f"_{name}{power}": coefficients[power, end] for power in range(_DEGREE + 1)}
+        for place, end in enumerate(ENDS):
+            found |= {f"_{name}_{end}{power}": coefficients[power, place] for power in range(_DEGREE + 1)}
         return found
 
-    def columns(self, name: str, by: Mapping[str, Any]) -> dict[str, Any]:
-        """The value, and the ends of its interval where there is a level."""
-        total = self.scale + by["frequency"] * by["monetary_value"]
-        u = self.scale / total
-        found = {name: total * (by["_own"] * (1 - u) + by["_prior"] * u)}
-        for end in ("low", "high") if self.level is not None else ():
-            height = by[f"_{end}{_DEGREE}"]
-            for power in reversed(range(_DEGREE)):
-                height = height * u + by[f"_{end}{power}"]
-            found[f"{name}_{end}"] = total * height
+    @staticmethod
+    def _distances(name: str, by: Mapping[str, Floats], drawn: Floats, u: float, ends: Sequence[float]) -> Floats:
+        """Distance of quantiles from the mean, in standard deviations; 0 where nothing varies."""
+        spread = np.asarray(_spread(name, by, u))
+        away = np.quantile(drawn, ends, axis=0) - _mean(name, by, u)
+        return np.where(spread > 0, away / np.where(spread > 0, spread, 1.0), 0.0)
+
+
+def _mean(name: str, by: Mapping[str, Any], u: Any) -> Any:
+    return by[f"_{name}_own"] * (1 - u) + by[f"_{name}_prior"] * u
+
+
+def _spread(name: str, by: Mapping[str, Any], u: Any) -> Any:
+    """Standard deviation of ``own (1 - u) + prior u``; rounding may leave a variance of nothing below 0."""
+    square = by[f"_{name}_var"] * (1 - u) ** 2 + by[f"_{name}_prior_var"] * u**2
+    found = square + 2 * by[f"_{name}_cov"] * u * (1 - u)
+    return (found * found) ** 0.25  # an engine's columns have no absolute value in common
+
+
+def worth_columns(name: str, by: Mapping[str, Any], level: float | None) -> dict[str, Any]:
+    """The value from ``Worth.parts``, and the ends of its interval where there is a level."""
+    total = by["_v"] + by["frequency"] * by["monetary_value"]
+    u = by["_v"] / total
+    mean = _mean(name, by, u)
+    found = {name: total * mean}
+    for end in ENDS if level is not None else ():
+        distance = by[f"_{name}_{end}{_DEGREE}"]
+        for power in reversed(range(_DEGREE)):
+            distance = distance * u + by[f"_{name}_{end}{power}"]
+        found[f"{name}_{end}"] = total * (mean + distance * _spread(name, by, u))
+    return found
+
+
+class PosteriorValue:
+    """Value from the draws of two independent posteriors, with intervals between their quantiles."""
+
+    def __init__(
+        self,
+        bought: Posterior[Any],
+        spend: Posterior[Any],
+        *,
+        horizons: Mapping[str, float],
+        force: float,
+        timing: str,
+        margin: float,
+        split: bool,
+        level: float | None,
+    ) -> None:
+        size = min(DRAWS, size_of(bought), size_of(spend))
+        self._bought, self._spend = bought, spend
+        self._models, self._spending = thinned(bought, size), thinned(spend, size)
+        self._horizons, self._force, self._timing = horizons, force, timing
+        self._margin, self._split, self._level = margin, split, level
+
+    def parts(self, x: Floats, t_x: Floats, age: Floats, cells: Mapping[str, Any]) -> dict[str, Floats]:
+        """What the formulas need of each history, and the purchases of a split."""
+        buying, spending = (matrix_of(given.model, cells, x.size) for given in (self._bought, self._spend))
+        return by_history(self._rows, x, t_x, age, buying, spending)
+
+    def _rows(self, x: Floats, t_x: Floats, age: Floats, buying: Floats, spending: Floats) -> dict[str, Floats]:
+        alive = np.stack([at_rows(drawn, buying)._alive(x, t_x, age) for drawn in self._models])
+        worth = Worth.of(self._spend, self._spending, x, spending, self._level)
+        found = {"_v": np.broadcast_to(at_rows(self._spend.model, spending).v, x.shape)}
+        if self._split:
+            found |= worth.parts("expected_value")
+        for suffix, horizon in self._horizons.items():
+            how = (x, t_x, age, horizon, self._force, self._timing)
+            ahead = over_draws(self._models, partial(_ahead, matrix=buying, how=how))
+            found |= worth.parts(f"clv{suffix}", self._margin * alive * ahead)
+            if self._split:
+                found |= with_ends(f"expected_purchases{suffix}", alive * ahead, self._level)
         return found
 
+    def spend(self, by: Mapping[str, Any]) -> dict[str, Any]:
+        """The spend per purchase of a split."""
+        return worth_columns("expected_value", by, self._level) if self._split else {}
 
-def lifetime_value(
-    bought: Posterior[PurchaseModel],
-    spend: Posterior[GammaGamma],
-    table: frames.HistoryTable,
-    *,
-    horizon: float,
-    force: float,
-    margin: float,
-    timing: str,
-    level: float | None,
-    draws: int = DRAWS,
-) -> CustomerTable:
-    """Value from the draws of two independent posteriors; see ``clv.lifetime_value``."""
-    size = min(draws, size_of(bought), size_of(spend))
-    models, spending = thinned(bought, size), thinned(spend, size)
-    worth = Worth(spending, spend.model.v, level)
+    def values(self, by: Mapping[str, Any]) -> dict[str, Any]:
+        """Value over each horizon."""
+        columns: dict[str, Any] = {}
+        for suffix in self._horizons:
+            columns |= worth_columns(f"clv{suffix}", by, self._level)
+        return columns
 
-    def rows(x: Floats, t_x: Floats, age: Floats) -> dict[str, Floats]:
-        alive = np.stack([drawn._alive(x, t_x, age) for drawn in models])
-        given_alive = over_draws(models, lambda drawn: drawn._ahead(x, t_x, age, horizon, force, timing))
-        return worth.parts(x, margin * alive * given_alive)
 
-    definition, notes = f"clv.lifetime_value/{timing}/posterior", bought.model.notes
-
-    def formula(by: Mapping[str, Any]) -> dict[str, Any]:
-        return worth.columns("clv", by)
-
-    return table.with_answers(by_history(rows), definition=definition, notes=notes, formula=formula)
+def _ahead(model: Any, *, matrix: Floats, how: tuple[Any, ...]) -> Floats:
+    """Discounted expected purchases given alive, of customers with these covariates."""
+    found: Floats = at_rows(model, matrix)._ahead(*how)
+    return found
 
 
 def _predict_spend(
-    posterior: Posterior[GammaGamma],
+    posterior: Posterior[Any],
     history: PurchaseHistory | object,
     *,
     horizon: float | None,
@@ -193,20 +267,29 @@ def _predict_spend(
 ) -> CustomerTable:
     if horizon is not None:
         raise InputError(f"horizon is for models of purchases; got {horizon!r}.", argument="horizon")
-    table = frames.adopt(history, {"frequency": "frequency", "monetary_value": "monetary_value", **columns})
+    roles = {"frequency": "frequency", "monetary_value": "monetary_value", **columns}
+    table = frames.adopt(history, roles, covariates=columns_of(posterior.model))
     models = thinned(posterior, draws)
-    worth = Worth(models, posterior.model.v, level)
 
-    def parts(frequency: Floats) -> dict[str, Floats]:
-        levels, which = np.unique(_checks.whole(frequency, name="frequency"), return_inverse=True)
-        found = worth.parts(levels, np.ones((len(models), levels.size)))
+    def parts(frequency: Floats, cells: Mapping[str, Any]) -> dict[str, Floats]:
+        x = _checks.whole(frequency, name="frequency")
+        matrix = matrix_of(posterior.model, cells, x.size)
+        first, which = batch.groups(x, *matrix.T)
+        worth = Worth.of(posterior, models, x[first], matrix[first], level)
+        scale = np.broadcast_to(at_rows(posterior.model, matrix[first]).v, first.shape)
+        found = {"_v": scale, **worth.parts("expected_value")}
         return {name: values[which] for name, values in found.items()}
 
-    return table.with_spending(
+    return table.with_spending_by(
         parts,
-        definition=f"{posterior.model.kind}/posterior-predict",
-        formula=lambda by: worth.columns("expected_value", by),
+        definition=_definition(posterior.model),
+        formula=lambda by: worth_columns("expected_value", by, level),
     )
+
+
+def _definition(model: Any) -> str:
+    given = "" if base_of(model) is model else "/regression"
+    return f"{base_of(model).kind}{given}/posterior-predict"
 
 
 def _share(model: GammaGamma, x: Floats) -> Floats:
@@ -238,7 +321,7 @@ def thinned(posterior: Posterior[Any], most: int) -> tuple[Any, ...]:
     return tuple(posterior.model.with_theta(theta) for theta in values)
 
 
-def over_draws(models: Sequence[PurchaseModel], answer: Callable[[PurchaseModel], Floats]) -> Floats:
+def over_draws(models: Sequence[Any], answer: Callable[[Any], Floats]) -> Floats:
     """A positive answer at every draw, shape (n_draws, n_rows), by formulas that are dear.
 
     The log of the answer is smooth in the log-parameters, and over a posterior a quadratic follows it. It is fitted to
@@ -280,19 +363,20 @@ def on_threads(work: Callable[[int], Answer], size: int) -> Sequence[Answer]:
         return list(pool.map(work, range(size)))
 
 
-def by_history(rows: Callable[[Floats, Floats, Floats], dict[str, Floats]]) -> frames.Answers:
-    """``rows`` of the distinct histories, a block at a time, given back to every row."""
-
-    def compute(x: Floats, t_x: Floats, age: Floats) -> dict[str, Floats]:
-        first, which = batch.groups(x, t_x, age)
-        blocks = [first[start : start + ROWS] for start in range(0, first.size, ROWS)]
-        found = [rows(x[block], t_x[block], age[block]) for block in blocks]
-        return {name: np.concatenate([part[name] for part in found])[which] for name in found[0]}
-
-    return compute
+def by_history(
+    rows: Callable[..., dict[str, Floats]], x: Floats, t_x: Floats, age: Floats, *matrices: Floats
+) -> dict[str, Floats]:
+    """``rows`` of the distinct histories and covariates, a block at a time, given back to every row."""
+    first, which = batch.groups(x, age, t_x, *(column for matrix in matrices for column in matrix.T))
+    blocks = [first[start : start + ROWS] for start in range(0, first.size, ROWS)]
+    found = [rows(x[block], t_x[block], age[block], *(matrix[block] for matrix in matrices)) for block in blocks]
+    return {name: np.concatenate([part[name] for part in found])[which] for name in found[0]}
 
 
-def with_ends(name: str, drawn: Floats, level: float) -> dict[str, Floats]:
-    """The mean of the draws and their equal-tailed interval."""
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return {name: drawn.mean(axis=0), f"{name}_low": low, f"{name}_high": high}
+def with_ends(name: str, drawn: Floats, level: float | None) -> dict[str, Floats]:
+    """The mean of the draws and their equal-tailed interval, where there is a level."""
+    found: dict[str, Floats] = {name: drawn.mean(axis=0)}
+    if level is not None:
+        ends = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        found |= {f"{name}_{end}": cells for end, cells in zip(ENDS, ends, strict=True)}
+    return found

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from retention_metrics import _checks
-from retention_metrics.clv import fitting, frames, newton
+from retention_metrics.clv import batch, fitting, frames, newton
 from retention_metrics.clv.covariates import Encoding
 from retention_metrics.clv.model import Model, model
 from retention_metrics.errors import FitError, InputError
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 M = TypeVar("M", bound=Model)
 BOTH = "both"
+Moves = tuple[tuple[int, int, int, int], ...]
+"""Which coefficient moves which parameter, with which sign, through which column of a matrix of covariates."""
 
 
 @model
@@ -225,6 +227,20 @@ class Regression(Model, Generic[M]):
     def _contributions(self, data: Design) -> Floats:
         return self._with_matrix(data.matrix)._contributions(data.histories)
 
+    def _log_likelihoods(self, data: Design, odds: Floats, *, threads: int | None) -> Floats:
+        counts = np.ones(data.matrix.shape[0]) if data.counts is None else data.counts
+
+        def likelihood(row: Floats) -> float:
+            try:
+                return float(self.with_theta(self.from_odds(row))._contributions(data) @ counts)
+            except InputError:  # a coefficient so large that a customer's parameter is no number
+                return -np.inf
+
+        def values(block: Floats) -> Floats:
+            return np.array([likelihood(row) for row in block])
+
+        return batch.over_blocks(odds, counts.size, values, threads=threads)
+
     @classmethod
     def _read(cls, history: PurchaseHistory | NativeFrame, columns: Mapping[str, str | None]) -> Any:
         raise InputError("a regression reads its data with the covariates that it was fitted to.", argument="history")
@@ -296,13 +312,46 @@ class Covariates(Generic[M]):
         return lambda regression: regression._with_matrix(matrix)
 
 
+def base_of(model: Any) -> Any:
+    """The model that covariates move, or the model itself."""
+    return model.base if isinstance(model, Regression) else model
+
+
+def columns_of(*models: object) -> tuple[str, ...]:
+    """The covariates that models read beside the histories, each once."""
+    named = (column for model in models if isinstance(model, Regression) for column in model.encoding.columns)
+    return tuple(dict.fromkeys(named))
+
+
+def matrix_of(model: object, cells: Mapping[str, Any], rows: int) -> Floats:
+    """What a model reads of the covariates of so many rows: a column per name of a regression's encoding."""
+    if not isinstance(model, Regression):
+        return np.zeros((rows, 0))
+    matrix = model.encoding.matrix(cells)
+    return np.broadcast_to(matrix, (rows, matrix.shape[1]))
+
+
+def in_coefficients(model: Any, matrix: Floats, *slopes: Floats) -> list[Floats]:
+    """Slopes in the log-parameters of a plain model, by row, as slopes in those of a regression of it."""
+    if not isinstance(model, Regression):
+        return list(slopes)
+    moves = _moves(type(model.base), model.encoding, tuple(model.coefficients))
+    reach = _reach(len(model.base.parameters), len(model.coefficients), moves, matrix)
+    return [np.einsum("pn,pcn->cn", slope, reach) for slope in slopes]
+
+
+def at_rows(model: Any, matrix: Floats) -> Any:
+    """The model of rows with these covariates, as ``matrix_of`` gives them: a plain model is that of them all."""
+    return model._with_matrix(matrix) if isinstance(model, Regression) else model
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Design:
-    """Histories with the covariates of each, and which coefficient moves which parameter through which column."""
+    """Histories with the covariates of each, and what moves what."""
 
     histories: Any
     matrix: Floats
-    moves: tuple[tuple[int, int, int, int], ...]  # (coefficient, parameter, sign, column)
+    moves: Moves
     coefficients: int
 
     @property
@@ -346,13 +395,19 @@ class RegressionObjective:
         slopes = terms.slopes * at * weights
         curvatures = terms.curvatures * (at[:, None] * at[None]) * weights
         curvatures[np.arange(size), np.arange(size)] += slopes
-        reach = np.zeros((size, size + self._design.coefficients, matrix.shape[0]))
-        reach[np.arange(size), np.arange(size)] = 1.0
-        for coefficient, parameter, sign, column in self._design.moves:
-            reach[parameter, size + coefficient] += sign * matrix[:, column]
+        reach = _reach(size, self._design.coefficients, self._design.moves, matrix)
         gradient = np.einsum("pn,pcn->c", slopes, reach)
         hessian = np.einsum("pqn,pcn,qdn->cd", curvatures, reach, reach, optimize=True)
         return float(weights @ terms.value), gradient, hessian
+
+
+def _reach(size: int, coefficients: int, moves: Moves, matrix: Floats) -> Floats:
+    """Slopes of each row's log-parameters in those of the base model and in the coefficients."""
+    reach = np.zeros((size, size + coefficients, matrix.shape[0]))
+    reach[np.arange(size), np.arange(size)] = 1.0
+    for coefficient, parameter, sign, column in moves:
+        reach[parameter, size + coefficient] += sign * matrix[:, column]
+    return reach
 
 
 def fit(
@@ -433,7 +488,7 @@ def _coefficient_names(encoding: Encoding, wanted: Mapping[str, tuple[str, ...]]
     return tuple(f"{part}.{name}" for part, column in pairs for name in of_column[column])
 
 
-def _moves(cls: type[Model], encoding: Encoding, names: Sequence[str]) -> tuple[tuple[int, int, int, int], ...]:
+def _moves(cls: type[Model], encoding: Encoding, names: Sequence[str]) -> Moves:
     found = []
     for coefficient, name in enumerate(names):
         part, _, column = name.partition(".")

@@ -141,7 +141,7 @@ def _from_frame(customers: Any, duration: Any, churned: Any, counts: Any) -> Ren
 
 def by_covariates(table: frames.HistoryTable) -> tuple[Renewals, dict[str, Any]]:
     """The rows of a table, and the covariates of each by column."""
-    covariates = table._covariates
+    covariates = table.covariates
     found = table.source.arrays("duration", "churned", "counts", *covariates, counts=True)
     try:
         passed, left = check(found["duration"], found["churned"])

@@ -10,16 +10,21 @@ from numpy.typing import NDArray
 
 from retention_metrics._engine import timeline
 from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._engine.tables import CustomerTable
 from retention_metrics.clv.comparison import named
 from retention_metrics.clv.fitting import Fit
 from retention_metrics.clv.history import TimeUnit
 from retention_metrics.clv.purchase_model import PurchaseModel
+from retention_metrics.clv.regression import Regression, at_rows, base_of, columns_of, matrix_of
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.periods import Moment, Period, PeriodUnit, date_of, moment, unit_days
 from retention_metrics.results import Columns, TableResult, result
 
 Floats = NDArray[np.float64]
+Predictor = PurchaseModel | Regression[Any]
+"""What says how many purchases to expect of a customer."""
+_CELLS = 100_000  # expectations in a working array
 
 
 @result
@@ -65,13 +70,14 @@ def tracking(
     collapse: PeriodUnit | Period = "day",
     as_of: str | dt.date | None = None,
     calibration_end: str | dt.date | None = None,
+    covariates: NativeFrame | CustomerTable | None = None,
 ) -> Tracking:
     """Repeat purchases by period, beside what models expect.
 
     Parameters
     ----------
     fits : Fit or model, sequence or mapping of them
-        Models of purchases; a mapping names them.
+        Models of purchases, with covariates or without; a mapping names them.
     transactions : dataframe
         A row per transaction, as in ``rfm_summary``.
     customer, time : str
@@ -86,6 +92,9 @@ def tracking(
         End of observation; by default the last day of the log.
     calibration_end : date, optional
         Leaves out customers who came later, and marks the periods after it.
+    covariates : dataframe or PurchaseHistory, optional
+        A row per customer with the column ``customer`` and those of the models' covariates, such as the history that
+        they were fitted to; by default these are columns of ``transactions``.
 
     Returns
     -------
@@ -96,7 +105,10 @@ def tracking(
     Raises
     ------
     InputError
-        If a model counts time in another unit, or the log is shorter than a period.
+        If a model counts time in another unit, the log is shorter than a period, or a customer's covariates are
+        missing or not the same in every row.
+    ColumnError
+        If a column is not there, a covariate among them.
 
     Notes
     -----
@@ -123,11 +135,19 @@ def tracking(
     models = purchase_models(fits)
     length = unit_days(unit)
     for model in models.values():
-        model.check_unit(unit)
+        base_of(model).check_unit(unit)
     steps = collapse if isinstance(collapse, Period) else Period(collapse)
     end = None if calibration_end is None else Moment(moment(calibration_end, name="calibration_end").day)
     found = timeline.timeline(
-        transactions, customer=customer, time=time, value=value, collapse=steps, as_of=as_of, calibration_end=end
+        transactions,
+        customer=customer,
+        time=time,
+        value=value,
+        collapse=steps,
+        as_of=as_of,
+        calibration_end=end,
+        covariates=columns_of(*models.values()),
+        of=covariates,
     )
 
     start = found.day[0]
@@ -137,12 +157,8 @@ def tracking(
     ends = length * np.arange(1, periods + 1)
     within = np.searchsorted(found.day - start, ends, side="left")
     actual = np.append(0.0, np.cumsum(found.repeat))[within]
-    came = found.first > 0
     final = np.ceil(ends) - 1
-    expected = {
-        name: _expected(model, (found.day[came] - start) / length, found.first[came], final / length)
-        for name, model in models.items()
-    }
+    expected = {name: _expected(model, found.came, start, length, final) for name, model in models.items()}
 
     last = [date_of(int(start + day)) for day in final]
     many = len(models)
@@ -169,23 +185,34 @@ def tracking(
     )
 
 
-def purchase_models(fits: Any) -> dict[str, PurchaseModel]:
+def purchase_models(fits: Any) -> dict[str, Predictor]:
     """Models of purchases by name, from models or their fits."""
-    given = named(fits, kinds=(Fit, PurchaseModel), words="a model of purchases or its Fit")
+    given = named(fits, kinds=(Fit, PurchaseModel, Regression), words="a model of purchases or its Fit")
     models = {name: entry.model if isinstance(entry, Fit) else entry for name, entry in given.items()}
     for name, model in models.items():
-        if not isinstance(model, PurchaseModel):
-            raise InputError(f"fits holds models of purchases; {name} is a {type(model).__name__}.", argument="fits")
+        if not isinstance(base_of(model), PurchaseModel):
+            raise InputError(
+                f"fits holds models of purchases; {name} is a {type(base_of(model)).__name__}.", argument="fits"
+            )
     return models
 
 
-def _expected(model: PurchaseModel, came: Floats, customers: Floats, ends: Floats) -> Floats:
-    """Expected purchases by each day, of customers who came at these times; a customer not yet there buys nothing."""
-    since = np.maximum(ends[:, None] - came, 0.0)
-    distinct, where = np.unique(since, return_inverse=True)
-    bought = np.asarray(model.expected_purchases_new(horizon=distinct))[where].reshape(since.shape)
-    answer: Floats = bought @ customers
-    return answer
+def _expected(model: Predictor, came: timeline.Arrivals, start: float, length: float, ends: Floats) -> Floats:
+    """Expected purchases by each day, of all customers; one who is not yet there buys nothing."""
+    days = ends[:, None] + start
+    if not isinstance(model, Regression):
+        first, which = np.unique(came.day, return_inverse=True)
+        since = np.maximum(days - first, 0.0) / length
+        distinct, where = np.unique(since, return_inverse=True)
+        bought = np.asarray(model.expected_purchases_new(horizon=distinct))[where].reshape(since.shape)
+        return np.asarray(bought @ np.bincount(which, weights=came.customers))
+    total, block = np.zeros(ends.size), max(1, _CELLS // ends.size)
+    own = at_rows(model, matrix_of(model, came.covariates, came.day.size))
+    for first_row in range(0, came.day.size, block):
+        rows = slice(first_row, first_row + block)
+        since = np.maximum(days - came.day[rows], 0.0) / length
+        total += own._of(rows).expected_purchases_new(horizon=since) @ came.customers[rows]
+    return total
 
 
 @result
@@ -275,6 +302,12 @@ def alive_path(
     [1.0, 0.81, 0.32]
     """
     (chosen,) = purchase_models(model).values()
+    if isinstance(chosen, Regression):
+        raise InputError(
+            "model is that of one customer; a regression is at their covariates.",
+            argument="model",
+            fix="Give fit.model.at({…}).",
+        )
     known = unit or chosen.unit
     if known is None:
         raise InputError("unit is that of the model, which does not say its own; got None.", argument="unit")

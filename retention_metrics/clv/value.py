@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,9 @@ from retention_metrics import _checks
 from retention_metrics.clv import frames, predictive
 from retention_metrics.clv.fitting import Fit, Spread
 from retention_metrics.clv.gamma_gamma import GammaGamma, Money
-from retention_metrics.clv.model import Model
 from retention_metrics.clv.posterior import Posterior
 from retention_metrics.clv.purchase_model import PurchaseModel
+from retention_metrics.clv.regression import Regression, at_rows, base_of, columns_of, matrix_of
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Result, result
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Timing = Literal["continuous", "end_of_period"]
-K = TypeVar("K", bound=Model)
+Purchases = PurchaseModel | Regression[PurchaseModel] | Fit[PurchaseModel] | Fit[Regression[PurchaseModel]]
+"""A model of purchases, with covariates or without, or its fit."""
+Spend = GammaGamma | Regression[GammaGamma] | Fit[GammaGamma] | Fit[Regression[GammaGamma]]
+"""A model of spend, with covariates or without, or its fit."""
 
 
 def lifetime_value(
-    purchases: PurchaseModel | Fit[PurchaseModel] | Posterior[PurchaseModel],
-    spend: GammaGamma | Fit[GammaGamma] | Posterior[GammaGamma],
+    purchases: Purchases | Posterior[PurchaseModel] | Posterior[Regression[PurchaseModel]],
+    spend: Spend | Posterior[GammaGamma] | Posterior[Regression[GammaGamma]],
     history: PurchaseHistory | object,
     *,
     horizon: float | Sequence[float] | Floats,
@@ -49,12 +53,13 @@ def lifetime_value(
 
     Parameters
     ----------
-    purchases : BGNBD, Fit or Posterior
-        Model of purchases, one of its kind.
-    spend : GammaGamma, Fit or Posterior
-        Model of spend per purchase; a Posterior with a Posterior.
+    purchases : BGNBD, Regression, Fit or Posterior
+        Model of purchases, one of its kind, with covariates or without.
+    spend : GammaGamma, Regression, Fit or Posterior
+        Model of spend per purchase, with covariates or without; a Posterior with a Posterior.
     history : PurchaseHistory or dataframe
-        From ``rfm_summary`` or ``history``, or any frame with the columns named below.
+        From ``rfm_summary`` or ``history``, or any frame with the columns named below; with the columns of the models'
+        covariates beside them.
     horizon : float or array_like of float
         Time ahead of each customer's T, in the unit of the history, at least 0; infinite only with a discount. Several
         horizons give a column each.
@@ -70,7 +75,7 @@ def lifetime_value(
         Probability content of intervals ``clv_low, clv_high``, in (0, 1); needs two Fits or two Posteriors.
     split : bool, default False
         Add ``expected_purchases`` (discounted like the value) and ``expected_value`` (spend per purchase), whose
-        product with the margin is the value.
+        product with the margin is the value; each with its interval where a level is given.
     frequency, recency, T, monetary_value : str
         Columns of a plain frame.
 
@@ -84,14 +89,18 @@ def lifetime_value(
     ------
     InputError
         If a history cannot have happened, an argument is out of range, the unit of the model is not that of the
-        history, or the mean spend of a customer is infinite (without repeat purchase it is for q of at most 1).
+        history, or the mean spend of a customer is infinite (without repeat purchase it is for q of at most 1), or a
+        covariate is missing or at a level that was not there when the model was fitted.
+    ColumnError
+        If a column is not there, a covariate among them.
 
     Notes
     -----
     ``margin * E[spend per purchase] * integral of (1 + discount_rate)**-t dE[purchases by T + t]``, with purchases
     and spend independent. Intervals carry the uncertainty of both models' parameters by the delta method on the
-    log scale; they are for the expectation, not for what a single customer will do. With two Posteriors, taken for
-    independent, the value is the mean over their draws, of which 500 are used, and the interval is between quantiles.
+    log scale; they are for the expectation, not for what a single customer will do. Two Posteriors are taken for
+    independent: the value is the product of the means over their draws, of which 500 are used, and intervals are
+    between quantiles.
 
     References
     ----------
@@ -113,51 +122,99 @@ def lifetime_value(
     by_column, content = isinstance(margin, str), _checks.level(level)
     kept = 1.0 if by_column else _checks.non_negative(margin, name="margin")
     when: Timing = _checks.choice(timing, ("continuous", "end_of_period"), name="timing")
-    _check_kinds(purchases, spend)
-    posteriors = _posteriors(purchases, spend)
-    buying, buying_spread = _model(purchases, content, name="purchases")
-    spending, spending_spread = _model(spend, content, name="spend")
+    models = _models(purchases, spend, content)
     if when == "end_of_period" and np.isinf(max(horizons.values())):
         raise InputError("horizon is finite with timing='end_of_period'; got inf.", argument="horizon")
     roles = {"frequency": frequency, "recency": recency, "T": T, "monetary_value": monetary_value}
-    table = frames.adopt(history, roles | ({"margin": margin} if isinstance(margin, str) else {}))
+    covariates = columns_of(models.purchases, models.spend)
+    table = frames.adopt(
+        history, roles | ({"margin": margin} if isinstance(margin, str) else {}), covariates=covariates
+    )
     table.needs_money()
     table.check_margin()
-    buying.check_unit(table.unit)
-    if posteriors is not None:
-        if list(horizons) != [""] or by_column or split:
-            raise InputError(
-                "Posteriors give value over one horizon, with margin= a number and without split=.",
-                argument="purchases",
-            )
-        options: dict[str, Any] = {"force": force, "margin": kept, "timing": when, "level": content}
-        return predictive.lifetime_value(*posteriors, table, horizon=horizons[""], **options)
+    base_of(models.purchases).check_unit(table.unit)
 
-    money = Money(spending, spending_spread)
-
-    def compute(x: Floats, t_x: Floats, age: Floats) -> dict[str, Floats]:
-        alive, found = buying._alive(x, t_x, age), money.parts(x)
-        for suffix, ahead in horizons.items():
-            bought = alive * buying._ahead(x, t_x, age, ahead, force, when)
-            found[f"_worth{suffix}"] = kept * bought * found["_share"]
-            if split:
-                found[f"expected_purchases{suffix}"] = bought
-            if buying_spread is not None:
-                found[f"_variance{suffix}"] = buying_spread.variance(
-                    operator.methodcaller("_log_expected", x, t_x, age, ahead, force, when)
-                )
-        return found
+    posteriors = _posteriors(purchases, spend)
+    options: dict[str, Any] = {"horizons": horizons, "force": force, "timing": when, "margin": kept, "split": split}
+    definition = f"clv.lifetime_value/{when}"
+    found: _PointValue | predictive.PosteriorValue
+    if posteriors is None:
+        found = _PointValue(models, **options)
+    else:
+        found, definition = predictive.PosteriorValue(*posteriors, level=content, **options), f"{definition}/posterior"
 
     def formula(by: Mapping[str, Any]) -> dict[str, Any]:
+        values = found.values(by)
+        scaled = {name: cells * by["margin"] for name, cells in values.items()} if by_column else values
+        return found.spend(by) | scaled
+
+    notes = base_of(models.purchases).notes
+    return table.with_answers_by(found.parts, definition=definition, notes=notes, formula=formula)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Models:
+    """Two models with the uncertainty of their parameters, where it is asked for."""
+
+    purchases: PurchaseModel | Regression[PurchaseModel]
+    spend: GammaGamma | Regression[GammaGamma]
+    purchases_spread: Spread[Any] | None
+    spend_spread: Spread[Any] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _PointValue:
+    """Value at one set of parameters, with intervals by the delta method."""
+
+    models: _Models
+    horizons: Mapping[str, float]
+    force: float
+    timing: Timing
+    margin: float
+    split: bool
+
+    @property
+    def money(self) -> Money:
+        """Expected spend."""
+        return Money(self.models.spend, self.models.spend_spread)
+
+    def parts(self, x: Floats, t_x: Floats, age: Floats, cells: Mapping[str, Any]) -> dict[str, Floats]:
+        """What the formulas need of each history, and the purchases of a split."""
+        matrix, spread = matrix_of(self.models.purchases, cells, x.size), self.models.purchases_spread
+        own: PurchaseModel = at_rows(self.models.purchases, matrix)
+        alive, found = own._alive(x, t_x, age), self.money.parts(x, cells)
+        for suffix, horizon in self.horizons.items():
+            how = (x, t_x, age, horizon, self.force, self.timing)
+            bought = alive * own._ahead(*how)
+            found[f"_worth{suffix}"] = self.margin * bought * found["_share"]
+            if self.split:
+                found[f"expected_purchases{suffix}"] = bought
+            if spread is not None:
+                found[f"_variance{suffix}"] = variance = spread.variance(partial(_log_expected, matrix=matrix, how=how))
+                if self.split:
+                    ends = spread.around_log(bought, variance)
+                    found |= {
+                        f"expected_purchases{suffix}_{end}": cells
+                        for end, cells in zip(predictive.ENDS, ends, strict=True)
+                    }
+        return found
+
+    def spend(self, by: Mapping[str, Any]) -> dict[str, Any]:
+        """The spend per purchase of a split."""
+        return self.money.columns("expected_value", by, by["_share"], 0.0) if self.split else {}
+
+    def values(self, by: Mapping[str, Any]) -> dict[str, Any]:
+        """Value over each horizon."""
         columns: dict[str, Any] = {}
-        if split:
-            columns["expected_value"] = money.estimate(by, by["_share"])
-        for suffix in horizons:
-            found = money.columns(f"clv{suffix}", by, by[f"_worth{suffix}"], by.get(f"_variance{suffix}"))
-            columns |= {name: cells * by["margin"] for name, cells in found.items()} if by_column else found
+        for suffix in self.horizons:
+            columns |= self.money.columns(f"clv{suffix}", by, by[f"_worth{suffix}"], by.get(f"_variance{suffix}"))
         return columns
 
-    return table.with_answers(compute, definition=f"clv.lifetime_value/{when}", notes=buying.notes, formula=formula)
+
+def _log_expected(model: Any, *, matrix: Floats, how: tuple[Any, ...]) -> Floats:
+    """Log of the discounted expected purchases of customers with these covariates."""
+    found: Floats = at_rows(model, matrix)._log_expected(*how)
+    return found
 
 
 def _horizons(horizon: object) -> dict[str, float]:
@@ -171,14 +228,25 @@ def _horizons(horizon: object) -> dict[str, float]:
     return found
 
 
-def _check_kinds(purchases: object, spend: object) -> None:
+def _models(purchases: object, spend: object, level: float | None) -> _Models:
+    """The models of purchases and of spend, with their spread where a level asks for it."""
+    buying, spending = models_of(purchases, spend)
+    spreads = [_spread(given, level, name=name) for name, given in (("purchases", purchases), ("spend", spend))]
+    return _Models(buying, spending, *spreads)
+
+
+def models_of(purchases: object, spend: object) -> tuple[Any, Any]:
+    """The models of purchases and of spend, from models, fits or posteriors."""
+    found = []
     for name, given, kind in (("purchases", purchases, PurchaseModel), ("spend", spend, GammaGamma)):
-        model = given.model if isinstance(given, (Fit, Posterior)) else given
-        if not isinstance(model, kind):
+        model: Any = given.model if isinstance(given, (Fit, Posterior)) else given
+        if not isinstance(base_of(model), kind):
             raise InputError(f"{name} is a {kind.__name__} or its Fit; got {type(model).__name__}.", argument=name)
+        found.append(model)
+    return found[0], found[1]
 
 
-def _posteriors(purchases: object, spend: object) -> tuple[Posterior[PurchaseModel], Posterior[GammaGamma]] | None:
+def _posteriors(purchases: object, spend: object) -> tuple[Posterior[Any], Posterior[Any]] | None:
     """Both where both are posteriors, none where none is."""
     given = [isinstance(one, Posterior) for one in (purchases, spend)]
     if not any(given):
@@ -189,15 +257,14 @@ def _posteriors(purchases: object, spend: object) -> tuple[Posterior[PurchaseMod
     return purchases, spend
 
 
-def _model(given: K | Fit[K] | Posterior[K], level: float | None, *, name: str) -> tuple[K, Spread[K] | None]:
-    model: K = given.model if isinstance(given, (Fit, Posterior)) else given
+def _spread(given: object, level: float | None, *, name: str) -> Spread[Any] | None:
     if level is None or isinstance(given, Posterior):
-        return model, None
+        return None
     if not isinstance(given, Fit):
         raise InputError(
-            f"level={level} needs the uncertainty of a Fit; {name} is a {type(model).__name__} alone.", argument=name
+            f"level={level} needs the uncertainty of a Fit; {name} is a {type(given).__name__} alone.", argument=name
         )
-    return model, Spread(model, given.log_covariance, level)
+    return Spread(given.model, given.log_covariance, level)
 
 
 @result
