@@ -42,6 +42,7 @@ def subscriptions() -> pd.DataFrame:
 
 CHURN = {"customer": "who", "start": "start", "end": "end", "as_of": "2024-03-31"}
 PRICED = {"customer": "who", "start": "start", "end": "end", "amount": "price", "as_of": "2024-03-31"}
+RATES = {"EUR": {"2023-01-01": 1.1, "2024-02-01": 1.2}}
 
 
 @functools.cache
@@ -672,6 +673,7 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "revenue.movements": (
         lambda: rm.revenue.movements(priced(), **PRICED),
         lambda: rm.revenue.movements(priced().assign(side="<b>A"), **PRICED, by="side"),
+        lambda: rm.revenue.movements(priced().assign(cur="EUR"), **PRICED, currency="cur", rates=RATES),
         lambda: rm.revenue.movements_from_amounts(priced(), customer="who", time="start", amount="price"),
     ),
     "revenue.quick_ratio": (

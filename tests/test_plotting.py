@@ -516,3 +516,15 @@ def test_the_bullet_stands_over_the_bands_of_the_table():
     assert bar.get_x() + bar.get_width() == approx(place.estimate)
     far = rm.benchmarks.get("quick_ratio.saas.2015").classify(9.0).plot()
     assert far.get_xlim()[1] > 9
+
+
+def test_the_bridge_hangs_a_bar_for_the_exchange_rate_where_it_changes():
+    rates = {"EUR": {"2023-01-01": 1.0, "2024-02-01": 1.5}}
+    plans = subscriptions().assign(price=10.0, cur="EUR")
+    table = rm.revenue.movements(plans, **PLANS, amount="price", currency="cur", rates=rates)
+    ax = plotting.revenue_bridge(table)
+    names = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert names == ["start", "new", "reactivation", "expansion", "contraction", "churn", "fx", "end"]
+    bar = ax.patches[names.index("fx")]
+    assert bar.get_height() == pytest.approx(abs(sum(row["fx"] for row in table.rows() if row["status"] == "ok")))
+    assert bar.get_height() > 0
