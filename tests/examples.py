@@ -327,11 +327,17 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     ),
     "churn.reasons": (
         lambda: rm.churn.reasons(subscriptions().assign(why=["<b>", None, "x", "x"]), **CHURN, reason="why"),
+        lambda: rm.churn.reasons(
+            subscriptions().assign(why="x", side=["<b>", "B"] * 2), **CHURN, reason="why", by="side"
+        ),
         lambda: rm.churn.reasons(priced().assign(why="x"), **CHURN, reason="why", revenue="price", level=None),
     ),
     "churn.reconciliation": (
         lambda: rm.churn.reconcile(subscriptions(), **CHURN, window=("2024-02-01", "2024-03-01")),
         lambda: rm.churn.reconcile(subscriptions(), **CHURN, window=("2024-02-01", "2024-03-01"), level=None),
+        lambda: rm.churn.reconcile(
+            subscriptions().assign(side="<b>A"), **CHURN, window=("2024-02-01", "2024-03-01"), by="side"
+        ),
     ),
     "churn.trend": (lambda: rm.churn.by_quantile(customers(), churned="churned", value="spend", quantiles=3).trend,),
     "clv.alive_path": (
