@@ -45,8 +45,9 @@ bridge.to_frame().tail(6)[
 bridge.plot().figure
 
 # %%
-ratio = rm.revenue.quick_ratio(bridge)
-print(f"for each unit lost, {ratio.estimate:.2f} were gained")
+ratio = rm.revenue.quick_ratio(plans, **roles, as_of="2023-12-31")
+low, high = ratio.interval.low, ratio.interval.high
+print(f"for each unit lost, {ratio.estimate:.2f} were gained ({low:.2f} to {high:.2f})")
 
 # %% [markdown]
 # ## By cohort

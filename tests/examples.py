@@ -503,6 +503,9 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: rm.customers.demand(
             fit_of_purchases(), history(), spend=fit_of_spend(), length=5, periods=2, draws=100, rng=1
         ),
+        lambda: rm.customers.demand(
+            fit_of_purchases().model, history().assign(side="<b>A"), by="side", length=5, draws=100, rng=1
+        ),
     ),
     "customers.mean": (
         lambda: rm.customers.purchase_frequency(purchases(), **BOUGHT),
@@ -671,7 +674,10 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     ),
     "survival.share": (lambda: retention_curve(by=None).at(12), lambda: retention_curve(by=None).at(0.5)),
     "revenue.budget_split": (lambda: rm.revenue.budget_split(100.0, {"win": (300.0, 100.0), "keep": (200.0, 50.0)}),),
-    "revenue.by_cohort": (lambda: rm.revenue.by_cohort(priced(), **PRICED),),
+    "revenue.by_cohort": (
+        lambda: rm.revenue.by_cohort(priced(), **PRICED),
+        lambda: rm.revenue.by_cohort(priced(), **PRICED, level=None),
+    ),
     "revenue.concentration": (
         lambda: rm.revenue.concentration([100, 200, 50, 1000, 300], resamples=100, rng=2005),
         lambda: rm.revenue.concentration([5.0, 5.0], level=None),
@@ -685,6 +691,7 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "revenue.quick_ratio": (
         lambda: rm.revenue.quick_ratio(rm.revenue.movements(priced(), **PRICED)),
         lambda: rm.revenue.quick_ratio(rm.revenue.movements(priced()[1:2], **PRICED)),
+        lambda: rm.revenue.quick_ratio(priced(), **PRICED),
     ),
     "revenue.retention": (
         lambda: rm.revenue.net_retention(accounts(), opening="before", closing="after"),

@@ -77,16 +77,6 @@ def test_bca_is_scipy_s():
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.004)
 
 
-def test_the_interval_of_the_ratio_covers_the_truth():
-    rng, hits, runs = np.random.default_rng(1977), 0, 100
-    for _ in range(runs):
-        x = rng.gamma(2.0, 50.0, 80)
-        paid = pd.DataFrame({"before": x, "after": x * rng.choice([0.0, 0.7, 1.0], 80, p=[0.1, 0.2, 0.7])})
-        hits += 0.84 in revenue.gross_retention(paid, **BOTH).interval
-    # 95 % of 100 is 95, with a standard deviation of 2.2
-    assert hits >= 86
-
-
 def test_where_everything_was_kept_there_is_an_interval_still():
     kept = pd.DataFrame({"before": [10.0] * 40, "after": [10.0] * 40})
     gross = revenue.gross_retention(kept, **BOTH)
@@ -284,6 +274,47 @@ def test_the_quick_ratio_leaves_returns_out_unless_told():
     assert revenue.quick_ratio(bridge, reactivation=True).estimate == 5.0
     lossless = revenue.quick_ratio(revenue.movements(plans[2:], **roles, as_of="2024-03-31"))
     assert (lossless.estimate, lossless.status) == (None, "no_losses")
+    lossless = revenue.quick_ratio(plans[2:], **roles, as_of="2024-03-31")
+    assert (lossless.estimate, lossless.status, lossless.interval) == (None, "no_losses", None)
+
+
+@pytest.mark.parametrize("reactivation", [False, True])
+def test_the_quick_ratio_of_subscriptions_is_their_bridge_s_with_an_interval_by_customer(
+    frame, simulated, reactivation
+):
+    few = simulated[simulated["customer_id"] % 20 == 0]
+    options = {**ROLES, "as_of": "2023-12-15"}  # December is not complete
+    found = revenue.quick_ratio(frame(few), **options, reactivation=reactivation)
+    bridge = revenue.quick_ratio(revenue.movements(few, **options), reactivation=reactivation)
+    assert found.estimate == pytest.approx(bridge.estimate, rel=1e-12)
+    assert bridge.interval is None
+    assert "does not say whose" in bridge.notes[0]
+
+    moved = revenue.customer_movements(few, **options).to_frame()
+    moved = moved[moved["period"] < pd.Timestamp("2023-12-01")]
+    names = ["new", "expansion", *(["reactivation"] if reactivation else [])]
+    people = moved["customer_id"].unique()
+    y, x = (
+        moved[moved["movement"].isin(kinds)].groupby("customer_id")["change"].sum().reindex(people, fill_value=0).abs()
+        for kinds in (names, ["contraction", "churn"])
+    )
+    error = math.sqrt(len(people) / (len(people) - 1) * ((y - found.estimate * x) ** 2).sum()) / x.sum()
+    width = stats.t.ppf(0.975, len(people) - 1) * error / found.estimate
+    ends = (found.estimate * math.exp(-width), found.estimate * math.exp(width))
+    assert (found.interval.low, found.interval.high) == pytest.approx(ends, rel=1e-9)
+
+
+def test_the_quick_ratio_is_told_where_its_subscriptions_are():
+    plans = pd.DataFrame({"who": ["a"], "from": ["2024-01-01"], "until": ["2024-02-10"], "price": [50.0]})
+    roles = {"customer": "who", "start": "from", "end": "until", "amount": "price"}
+    with pytest.raises(InputError, match="need customer=, start=, end= and amount="):
+        revenue.quick_ratio(plans, customer="who")
+    with pytest.raises(InputError, match="no columns of subscriptions"):
+        revenue.quick_ratio(revenue.movements(plans, **roles, as_of="2024-03-31"), customer="who")
+    with pytest.raises(InputError, match="no complete period"):
+        revenue.quick_ratio(plans, **roles, as_of="2024-01-20")
+    with pytest.raises(InputError, match="no complete period"):
+        revenue.quick_ratio(revenue.movements(plans, **roles, as_of="2024-01-20"))
 
 
 # ---------------------------------------------------------------- what it costs
@@ -344,6 +375,24 @@ def test_cohorts_add_up_to_the_bridge(frame, simulated):
     bridge = revenue.movements(few, **ROLES, as_of=LAST).to_frame()
     assert table.groupby("period")["mrr"].sum().tolist() == pytest.approx(bridge["end_mrr"].tolist())
     assert (table.loc[table["age"] == 0, "net_retention"] == 1).all()
+
+
+def test_the_interval_of_a_cohort_s_cell_is_that_of_net_retention(frame, simulated):
+    few = simulated[simulated["customer_id"] % 20 == 0]
+    table = revenue.by_cohort(frame(few), **ROLES, as_of=LAST).rows()
+    firsts = few.groupby("customer_id")["start"].min().dt.to_period("M")
+    for cohort, age in (("2022-01", 5), ("2022-01", 23), ("2022-09", 6)):
+        month = pd.Period(cohort, "M")
+        people = few[few["customer_id"].map(firsts) == month]
+        at = (str(month.end_time.date()), str((month + age).end_time.date()))
+        alone = revenue.net_retention(people, **ROLES, at=at)
+        (row,) = (row for row in table if str(row["cohort"])[:7] == cohort and row["age"] == age)
+        assert row["net_retention"] == pytest.approx(alone.estimate, rel=1e-12)
+        assert (row["low"], row["high"]) == pytest.approx((alone.interval.low, alone.interval.high), rel=1e-9)
+    unchanged = [row for row in table if row["mrr"] == row["opening"]]
+    assert {(row["low"], row["high"]) for row in unchanged if row["age"] == 0} == {(None, None)}
+    assert any(row["age"] and row["low"] is None for row in unchanged)  # a cohort in which nobody has moved yet
+    assert not any(row["low"] for row in revenue.by_cohort(few, **ROLES, as_of=LAST, level=None).rows())
 
 
 def test_a_simulation_is_its_seed_s():

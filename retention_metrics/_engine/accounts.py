@@ -116,6 +116,12 @@ def two_dates(ledger: money.Ledger, *, first: int, last: int, capped: bool, even
     return Accounts(spared, ledger.backend, ledger.excluded)
 
 
+def moved_money(ledger: money.Ledger, *, free: str, window: int | None, reactivation: bool) -> tuple[Accounts, int]:
+    """What every customer lost (``x``) and gained (``y``) in the complete periods, and how many of these there are."""
+    people, complete = money.gains_and_losses(ledger, free=free, window=window, reactivation=reactivation)
+    return Accounts(_counted(people, capped=False), ledger.backend, ledger.excluded), complete
+
+
 def purchase_parts(
     data: NativeFrame,
     *,

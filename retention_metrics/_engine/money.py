@@ -690,11 +690,40 @@ def movement_table(ledger: Ledger, *, free: str, window: int | None) -> NativeFr
 
 
 def cohort_sums(ledger: Ledger) -> dict[str, list[Any]]:
-    """Changes of revenue by the period of a customer's first payment and by period, and who began to pay then."""
+    """Changes by the period of a customer's first payment and by period: of revenue, who began to pay, and of squares.
+
+    ``xx`` is of the customers' first revenue, ``yy`` of what they pay and ``xy`` of both, in money.
+    """
     moved = movement_rows(ledger, free="churn", window=None)
-    firsts = aggregate(moved, ledger.keys, {"cohort": (nw.col("period"), "min")})
-    both = moved.join(firsts, on=list(ledger.keys), how="left")
-    fresh = (nw.col("period") == nw.col("cohort")).cast(nw.Int64)
-    return collect(
-        aggregate(both, ("cohort", "period"), {"delta": (nw.col("delta"), "sum"), "customers": (fresh, "sum")})
-    )
+    period, delta, after = nw.col("period"), nw.col("delta") / UNITS, nw.col("after") / UNITS
+    dated = moved.with_columns(period.min().over(*ledger.keys).alias("cohort"))
+    fresh = period == nw.col("cohort")
+    first = nw.when(fresh).then(delta).otherwise(nw.lit(0.0))
+    both = dated.with_columns(first.max().over(*ledger.keys).alias("first"))
+    parts: dict[str, tuple[nw.Expr, Fold]] = {
+        "delta": (nw.col("delta"), "sum"),
+        "customers": (fresh.cast(nw.Int64), "sum"),
+        "xx": (first * first, "sum"),
+        "xy": (nw.col("first") * delta, "sum"),
+        "yy": (after * after - (after - delta) * (after - delta), "sum"),
+    }
+    return collect(aggregate(both, ("cohort", "period"), parts))
+
+
+def gains_and_losses(
+    ledger: Ledger, *, free: str, window: int | None, reactivation: bool
+) -> tuple[nw.LazyFrame[Any], int]:
+    """What each customer gained (``y``) and lost (``x``) in the complete periods, and how many of these there are."""
+    after = ledger.period.first_day(np.arange(ledger.first_index, ledger.last_index + 1) + 1)
+    complete = int((after <= ledger.as_of.observed_until).sum())
+    moved = movement_rows(ledger, free=free, window=window).filter(nw.col("period") < ledger.first_index + complete)
+    gains = [MOVEMENTS.index(name) for name in ("new", "expansion", *(("reactivation",) if reactivation else ()))]
+    losses = [MOVEMENTS.index(name) for name in ("contraction", "churn")]
+    parts: dict[str, tuple[nw.Expr, Fold]] = {
+        name: (
+            nw.when(nw.col("movement").is_in(kinds)).then(sign * nw.col("delta") / UNITS).otherwise(nw.lit(0.0)),
+            "sum",
+        )
+        for name, kinds, sign in (("x", losses, -1), ("y", gains, 1))
+    }
+    return aggregate(moved, ledger.keys, parts), complete
