@@ -188,6 +188,14 @@ def test_an_unfinished_window_has_counts_but_no_rates():
     assert "not observed to its end" in table.notes[0]
 
 
+@pytest.mark.parametrize("name", ["in_start", "joined", "endings", "counted_by_stripe"])
+def test_a_customer_column_with_the_name_of_an_answer_is_refused(frame, name):
+    log = shop().rename(columns={"who": name})
+    with pytest.raises(ColumnError, match="also the name of a column of the answer") as caught:
+        rm.churn.reconciled_customers(frame(log), **{**ROLES, "customer": name}, window=MARCH)
+    assert (caught.value.argument, caught.value.column) == ("customer", name)
+
+
 # ---------------------------------------------------------------- reasons
 
 

@@ -158,6 +158,32 @@ def test_a_contact_that_nobody_signed_is_a_contact(frame):
     assert (row["days_since_contact"], row["contacts"], row["rep"]) == (25, 2, None)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda log: log[:0], "has no rows"),
+        (lambda log: log.assign(when=pd.Timestamp("2030-01-01")), "has no row left to count: 2 rows, after_as_of 2"),
+        (lambda log: log.assign(who=pd.Series([None, None], dtype=object)), "2 rows, missing_customer 2"),
+    ],
+)
+def test_a_second_log_without_rows_is_named(frame, orders, change, words):
+    days = pd.to_datetime(["2024-01-05", "2024-02-05"])
+    bare = frame(change(pd.DataFrame({"who": ["a", "a"], "when": days, "score": [9.0, 8.0]})))
+    bought = frame(orders.assign(who=orders["who"].astype(str)))
+    calls = {
+        "contacts": lambda: rm.customers.summary(bought, **LOG, as_of=AS_OF, contacts=bare),
+        "responses": lambda: rm.customers.summary(bought, **LOG, as_of=AS_OF, responses=bare, rating="score"),
+        "visits": lambda: rm.customers.audiences(bought, **LOG, as_of=AS_OF, visits=bare),
+        "purchases": lambda: rm.customers.contact_due(bought, **LOG, as_of=AS_OF, purchases=bare),
+    }
+    for argument, call in calls.items():
+        with pytest.raises(InputError, match=f"^{argument} .*{words}") as caught:
+            call()
+        assert caught.value.argument == argument
+    with pytest.raises(InputError, match=f"^contacts .*{words}"):
+        rm.customers.contact_due(bare, **LOG, as_of=AS_OF)
+
+
 def test_a_log_without_money_has_no_money(orders):
     columns = rm.customers.summary(orders, **LOG, as_of=AS_OF).frame.columns
     assert not {"revenue", "average_order_value", "monetary_value"} & set(columns)

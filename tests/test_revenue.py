@@ -77,6 +77,13 @@ def test_bca_is_scipy_s():
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.004)
 
 
+def test_the_bootstrap_has_its_bound():
+    paid = pd.DataFrame({"before": np.ones(1_001), "after": np.ones(1_001)})
+    with pytest.raises(InputError, match=r"1,001 customers 10,000,000 times, more than 10\^10") as caught:
+        revenue.net_retention(paid, **BOTH, method="bca", resamples=10_000_000)
+    assert caught.value.argument == "method"
+
+
 def test_where_everything_was_kept_there_is_an_interval_still():
     kept = pd.DataFrame({"before": [10.0] * 40, "after": [10.0] * 40})
     gross = revenue.gross_retention(kept, **BOTH)
@@ -204,6 +211,52 @@ def test_every_statistic_of_concentration_has_its_interval():
         assert each.interval.low < each.estimate < each.interval.high
     # the Gini of a lognormal with sigma 1 is 2 Phi(1 / sqrt 2) - 1
     assert 0.5205 in spread.gini.interval
+
+
+def test_linearised_errors_are_what_each_customer_moves():
+    """The error of a statistic of sums is that of its slopes along each customer, found here by differences."""
+    from retention_metrics._stats import concentration as formulas
+
+    rng = np.random.default_rng(1983)
+    values, counts = np.unique(np.round(rng.lognormal(3.0, 1.0, 400), 1), return_counts=True)
+    weights, n = counts.astype(float), 400
+    at = np.array(
+        [0.1013, 0.3007, 0.5204, 0.8011, 0.9509, 0.9907]
+    )  # within a customer: at an edge the curve has a kink
+
+    def statistics(of):
+        curve = 1 - formulas.lorenz_top(values, of, 1 - at)
+        return np.array([float(formulas.gini(values, of)), float(formulas.hhi(values, of)) * of.sum(), *curve])
+
+    slopes, step = [], 1e-6
+    for place in range(values.size):
+        toward = np.zeros(values.size)
+        toward[place] = n
+        both = [statistics((1 - sign * step) * weights + sign * step * toward) for sign in (1, -1)]
+        slopes.append((both[0] - both[1]) / (2 * step))
+    expected = np.sqrt(counts @ np.array(slopes) ** 2 / n / n)
+    gini, hhi, curve = formulas.linearised_errors(values, weights, at)
+    assert np.array([gini, hhi * n, *curve]) == pytest.approx(expected, rel=1e-3)
+
+
+def test_large_bases_are_linearised_and_agree_with_the_bootstrap():
+    amounts = np.random.default_rng(10).lognormal(3.0, 1.0, 60_000)
+    fast = revenue.concentration(amounts)
+    drawn = revenue.concentration(amounts, resamples=400, rng=3)
+    assert fast.gini.interval.method == fast.top_share(0.01).interval.method == "linearised"
+    assert drawn.gini.interval.method == "bootstrap"
+    for one, other in (
+        (fast.gini, drawn.gini),
+        (fast.hhi, drawn.hhi),
+        (fast.effective_customers, drawn.effective_customers),
+        (fast.top_share(0.01), drawn.top_share(0.01)),
+        (fast.top_share(0.5), drawn.top_share(0.5)),
+    ):
+        assert one.estimate == other.estimate
+        # 400 resamples know an error to 1 in 28
+        width = one.interval.high - one.interval.low
+        assert width == pytest.approx(other.interval.high - other.interval.low, rel=0.15)
+        assert one.interval.low == pytest.approx(other.interval.low, abs=0.1 * width)
 
 
 def test_rows_of_one_customer_are_added():

@@ -692,6 +692,13 @@ def test_an_unknown_billing_period_is_refused():
     assert caught.value.argument == "billing"
 
 
+@pytest.mark.parametrize("name", ["movement", "change", "period"])
+def test_a_customer_column_with_the_name_of_an_answer_is_refused(name):
+    log = plans(GOOD).rename(columns={"who": name})
+    with pytest.raises(ColumnError, match="also the name of a column of the answer"):
+        revenue.customer_movements(log, **{**ROLES, "customer": name})
+
+
 def test_words_are_no_amounts():
     with pytest.raises(ColumnError, match="amount='price' is a column of numbers"):
         bridge(plans([("a", "2024-01-01", None, "ten")]))

@@ -40,9 +40,10 @@ class Accounts:
 
     def arrays(self) -> tuple[Floats, Floats]:
         """Both amounts of every customer, in an order that does not depend on the engine."""
-        cells = collect(self.frame.select("x", "y"))
-        pairs = np.array(sorted(zip(cells["x"], cells["y"], strict=True)), dtype=np.float64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
+        cells = self.frame.select("x", "y").collect()
+        x, y = (np.asarray(cells[name].to_numpy(), dtype=np.float64) for name in ("x", "y"))
+        order = np.lexsort((y, x))
+        return x[order], y[order]
 
 
 def two_amounts(data: NativeFrame, *, opening: str, closing: str, capped: bool) -> Accounts:

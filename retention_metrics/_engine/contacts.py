@@ -8,7 +8,7 @@ from typing import Any
 import narwhals as nw
 
 from retention_metrics._engine.adopt import NativeFrame
-from retention_metrics._engine.customers import Buyers, buyers, latest, left_join, with_dates
+from retention_metrics._engine.customers import Buyers, about, buyers, latest, left_join, with_dates
 
 
 def contact_table(
@@ -23,14 +23,16 @@ def contact_table(
     days: Sequence[int],
 ) -> tuple[Buyers, nw.LazyFrame[Any]]:
     """When each was last in touch, whether that is too long ago, and which message has come due."""
-    source, found, events = latest(data, customer=customer, time=time, as_of=as_of, keep={name: name for name in keep})
+    kept = {name: name for name in keep}
+    source, found, events = latest(data, argument="contacts", customer=customer, time=time, as_of=as_of, keep=kept)
     end = events.as_of.day
     # Of buyers who were never in touch the days are missing, for which pandas has no whole number.
     silence = nw.lit(end) - nw.col("last")
     found = with_dates(found.with_columns(nw.col("last").alias("last_contact")), "last_contact")
     people = Buyers(source, events, found, found, events.excluded, customer)
     if purchases is not None:
-        bought = buyers(purchases[0], customer=customer, time=purchases[1], value=None, as_of=events.as_of.date)
+        with about("purchases"):
+            bought = buyers(purchases[0], customer=customer, time=purchases[1], value=None, as_of=events.as_of.date)
         mine = bought.frame.select("customer", nw.col("last").alias("bought"))
         everyone = nw.concat([found.select("customer"), mine.select("customer")], how="vertical").unique("customer")
         found = left_join(people, left_join(people, everyone, found, argument="contacts"), mine, argument="purchases")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from retention_metrics._engine.adopt import NativeFrame, Source, collect
 from retention_metrics._engine.audit import Events, Fold, aggregate, audit_events, read_clock
+from retention_metrics._engine.tables import refuse_clash
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment, Period
 
@@ -197,13 +199,7 @@ def with_dates(frame: nw.LazyFrame[Any], *names: str) -> nw.LazyFrame[Any]:
 def finish(people: Buyers, frame: nw.LazyFrame[Any]) -> NativeFrame:
     """The plan under the caller's name of the key, in the caller's kind; an eager one in the order of the key."""
     columns = frame.collect_schema().names()
-    if people.key in columns and people.key != "customer":
-        raise ColumnError(
-            f"customer={people.key!r} is also the name of a column of the answer.",
-            argument="customer",
-            column=people.key,
-            fix="Rename it first.",
-        )
+    refuse_clash(people.key, [name for name in columns if name != "customer"])
     named = frame.select(*(nw.col(n).alias(people.key if n == "customer" else n) for n in columns))
     if people.source.lazy:
         return named.to_native()
@@ -233,9 +229,21 @@ def left_join(
         raise
 
 
+@contextmanager
+def about(argument: str) -> Iterator[None]:
+    """An error about all rows of a log names that log."""
+    try:
+        yield
+    except InputError as error:
+        if error.argument != "data":
+            raise
+        raise InputError(str(error).replace("data", argument, 1), argument=argument, count=error.count) from None
+
+
 def latest(
     data: NativeFrame,
     *,
+    argument: str,
     customer: str,
     time: str,
     as_of: object,
@@ -244,11 +252,12 @@ def latest(
 ) -> tuple[Source, nw.LazyFrame[Any], Events]:
     """Each customer's last day in a log, its rows, and the least of some columns on that day.
 
-    With ``required`` a row whose kept columns are missing is no row.
+    With ``required`` a row whose kept columns are missing is no row. ``argument`` is what errors call the log.
     """
     kept = keep or {}
     source, times = read_clock(data, {"customer": customer, "time": time, **kept}, tz=None)
-    events, _ = audit_events(source, times, as_of=as_of, extra={role: source.column(role) for role in kept})
+    with about(argument):
+        events, _ = audit_events(source, times, as_of=as_of, extra={role: source.column(role) for role in kept})
     rows = events.kept
     for role in kept if required else ():
         missing = nw.col(role).is_null()
@@ -264,13 +273,15 @@ def latest(
 
 def last_contact(data: NativeFrame, *, customer: str, time: str, as_of: object) -> nw.LazyFrame[Any]:
     """Each customer's last contact, as a date."""
-    _, found, _ = latest(data, customer=customer, time=time, as_of=as_of)
+    _, found, _ = latest(data, argument="contacts", customer=customer, time=time, as_of=as_of)
     return with_dates(found.select("customer", nw.col("last").alias("last_contact")), "last_contact")
 
 
 def last_rating(data: NativeFrame, *, customer: str, time: str, rating: str, as_of: object) -> nw.LazyFrame[Any]:
     """Each customer's latest answer; of several on one day the lowest."""
-    source, found, _ = latest(data, customer=customer, time=time, as_of=as_of, keep={"rating": rating}, required=True)
+    source, found, _ = latest(
+        data, argument="responses", customer=customer, time=time, as_of=as_of, keep={"rating": rating}, required=True
+    )
     if not source.dtype("rating").is_numeric():
         raise ColumnError(
             f"rating={rating!r} is a column of numbers; it holds {source.dtype('rating')}.",
@@ -459,7 +470,7 @@ def visitors(
     frame: nw.LazyFrame[Any], data: NativeFrame, *, customer: str, time: str, as_of: object
 ) -> nw.LazyFrame[Any]:
     """The audiences with a row for everyone who has visited and not bought."""
-    _, seen, _ = latest(data, customer=customer, time=time, as_of=as_of)
+    _, seen, _ = latest(data, argument="visits", customer=customer, time=time, as_of=as_of)
     if seen.implementation is not frame.implementation:
         raise InputError("visits is a frame of the library of the transactions.", argument="visits")
     only = seen.select("customer").join(frame.select("customer"), on="customer", how="anti")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from retention_metrics import _checks
 from retention_metrics._engine import activity, spells
 from retention_metrics._engine.adopt import NativeFrame
-from retention_metrics._engine.tables import CustomerTable
+from retention_metrics._engine.tables import CustomerTable, refuse_clash
 from retention_metrics._stats import proportions as stats
 from retention_metrics.churn.definitions import DEFINITIONS
 from retention_metrics.churn.windows import (
@@ -220,6 +220,9 @@ def _row(
     }
 
 
+_MARKS = ("in_start", "in_end", "joined", "came_back", "endings")
+
+
 def reconciled_customers(
     subscriptions: NativeFrame,
     *,
@@ -255,7 +258,7 @@ def reconciled_customers(
     Raises
     ------
     ColumnError
-        If a column is missing, plays two roles, or is of the wrong type.
+        If a column is missing, plays two roles or is of the wrong type, or the customer's has the name of an answer.
     InputError
         If an interval ends before it starts, the window is empty, or nothing is left to count.
 
@@ -287,6 +290,7 @@ def reconciled_customers(
         horizon=after - 1,
     )
     counted = {name: each.numerator for name, each in DEFINITIONS.items()}
+    refuse_clash(customer, (*_MARKS, *(f"counted_by_{name}" for name in counted)))
 
     return CustomerTable(
         frame=spells.customer_table(log, first, after, counted),

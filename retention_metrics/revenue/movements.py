@@ -11,7 +11,7 @@ import numpy as np
 from retention_metrics import _checks
 from retention_metrics._engine import activity, money
 from retention_metrics._engine.adopt import NativeFrame
-from retention_metrics._engine.tables import CustomerTable
+from retention_metrics._engine.tables import CustomerTable, refuse_clash
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.periods import Period, PeriodUnit, date_of, moment, period_of
@@ -595,7 +595,7 @@ def customer_movements(
     Raises
     ------
     ColumnError
-        If a column is missing, plays two roles, or is of the wrong type.
+        If a column is missing, plays two roles or is of the wrong type, or the customer's has the name of an answer.
     InputError
         As ``movements`` does.
 
@@ -627,6 +627,7 @@ def customer_movements(
     }
     window = None if reactivation_window is None else _checks.count(reactivation_window, name="reactivation_window")
     free = _checks.choice(free, FREE, name="free")
+    refuse_clash(customer, ("period", "movement", "start_mrr", "change", "end_mrr"))
     pricing = pricing_of(every, rates, changing=True)
     ledger = read_ledger(subscriptions, roles, pricing=pricing, period=period, as_of=as_of)
     return CustomerTable(
