@@ -15,8 +15,9 @@ from retention_metrics._engine.adopt import NativeFrame, Source, collect
 from retention_metrics._engine.audit import Events, Fold, aggregate, audit_events, read_clock
 from retention_metrics._engine.tables import refuse_clash
 from retention_metrics.errors import ColumnError, InputError
-from retention_metrics.periods import Moment, Period
+from retention_metrics.periods import Moment
 
+Column = nw.Expr
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 _MICROSECONDS_A_DAY = 86_400_000_000
@@ -423,15 +424,23 @@ def _segment(cell: nw.Expr, grid: Mapping[tuple[int, int], str]) -> nw.Expr:
     return chosen
 
 
-def segmented(people: Buyers, grid: Mapping[tuple[int, int], str]) -> nw.LazyFrame[Any]:
-    """A row per customer with what the scores are of, the scores and the segment."""
+def stage(*, recent: int, lapsed: int) -> nw.Expr:
+    """The stage of a customer's life: bought after the day ``recent``, or after the day ``lapsed``, or not since."""
+    last = nw.col("last")
+    here: nw.Expr = nw.when(nw.col("purchases") > 1).then(nw.lit("active")).otherwise(nw.lit("new"))
+    gone: nw.Expr = nw.when(last > lapsed).then(nw.lit("lapsing")).otherwise(nw.lit("lapsed"))
+    return nw.when(last > recent).then(here).otherwise(gone).alias("lifecycle_stage")
+
+
+def segmented(people: Buyers, grid: Mapping[tuple[int, int], str], extra: Sequence[nw.Expr] = ()) -> nw.LazyFrame[Any]:
+    """A row per customer with what the scores are of, the scores and the segment, and any further columns."""
     end = people.as_of.day
     frame = people.frame.with_columns(
         (nw.lit(end) - nw.col("last")).cast(nw.Int64).alias("days_since_last"), *scores(cuts(people), grid)
     )
     names = ["customer", "days_since_last", "purchases", *(["revenue"] if people.valued else [])]
     marks = ["recency_score", "frequency_score", *(["monetary_score"] if people.valued else []), "segment"]
-    return frame.select(*names, *marks)
+    return frame.select(*names, *marks, *extra)
 
 
 def moves(before: Buyers, after: Buyers, grid: Mapping[tuple[int, int], str], newcomer: str) -> dict[str, list[Any]]:
@@ -530,49 +539,3 @@ def repeat_sums(people: Buyers, *, within_days: int | None, grouped: bool) -> Gr
     old = (nw.col("first") + within_days < people.as_of.observed_until).cast(nw.Int64)
     parts = {"n": old, "repeated": old * nw.col("soon"), "too_young": 1 - old}
     return group_sums(aggregate(bought, tuple(keys), folds), parts, grouped=grouped)
-
-
-def age_sums(people: Buyers, period: Period) -> dict[str, list[Any]]:
-    """Spend at each age beside that of the age before, of customers observed to the end of both.
-
-    ``x`` is the spend of the age before and ``y`` of this one; who bought in both stayed.
-    """
-    until = int(period.index_of(np.array([people.as_of.observed_until]))[0])
-    cells = people.events.kept.select("customer", "period", "value")
-    spent = aggregate(cells, ("customer", "period"), {"y": (nw.col("value"), "sum")})
-    firsts = aggregate(spent, ("customer",), {"start": (nw.col("period"), "min")})
-    aged = spent.join(firsts, on="customer", how="left").with_columns((nw.col("period") - nw.col("start")).alias("age"))
-    aged = aged.filter(nw.col("period") < until).select("customer", "start", "age", "y")
-    before = aged.select("customer", "start", (nw.col("age") + 1).alias("age"), nw.col("y").alias("x"))
-    before = before.filter(nw.col("start") + nw.col("age") < until)
-    pairs = before.join(aged.select("customer", "age", "y"), on=["customer", "age"], how="left")
-    x, stayed = nw.col("x"), ~nw.col("y").is_null()
-    y = nw.when(stayed).then(nw.col("y")).otherwise(nw.lit(0.0))
-    kept = stayed.cast(nw.Float64)
-    parts: dict[str, tuple[nw.Expr, Fold]] = {
-        "active_before": (x * 0 + 1, "sum"),
-        "spent_before": (x, "sum"),
-        "n": (kept, "sum"),
-        "x": (x * kept, "sum"),
-        "y": (y, "sum"),
-        "xx": (x * x * kept, "sum"),
-        "xy": (x * y, "sum"),
-        "yy": (y * y, "sum"),
-    }
-    paired = collect(aggregate(pairs, ("age",), parts))
-    alone: dict[str, tuple[nw.Expr, Fold]] = {"active": (nw.col("y") * 0 + 1, "sum"), "spent": (nw.col("y"), "sum")}
-    here = collect(aggregate(aged, ("age",), alone))
-    starts = collect(aggregate(firsts, ("start",), {"customers": (nw.col("start") * 0 + 1, "sum")}))
-    return {
-        **{f"pair_{n}": c for n, c in paired.items()},
-        **here,
-        **{f"start_{n}": c for n, c in starts.items()},
-        "until": [until],
-    }
-
-
-def with_period(data: NativeFrame, *, customer: str, time: str, value: str, as_of: object, period: Period) -> Buyers:
-    """A purchase log whose rows know their period."""
-    source, times = read_clock(data, {"customer": customer, "time": time, "value": value}, tz=period.tz)
-    events, _ = audit_events(source, times, as_of=as_of, tz=period.tz, extra={"period": times.index(period)})
-    return Buyers(source, events, events.kept, events.kept, events.excluded, customer)

@@ -29,6 +29,7 @@ from retention_metrics.customers.segments import (
     segment_names,
     segment_sizes,
     segments,
+    stage_names,
 )
 from retention_metrics.customers.summary import summary
 
@@ -57,5 +58,6 @@ __all__ = [
     "segment_sizes",
     "segments",
     "spend_by_age",
+    "stage_names",
     "summary",
 ]

@@ -62,7 +62,7 @@ def summary(
     minimum_purchases : int, default 2
         Days of purchase from which on a customer has a rhythm of their own, and can be at risk.
     scores : bool, default False
-        Add the scores and the segment of ``segments``, for one query more.
+        Add the scores, the segment and the stage of ``segments``, for one query more.
     contacts : dataframe, optional
         A row per contact, in the same library, with the same column ``customer``; adds ``last_contact``.
     contact_time : str, optional
@@ -114,7 +114,7 @@ def summary(
         unit_days=unit_days(step),
         cutoff=months_before(people.as_of.day, span),
         least=least,
-        extra=engine.scores(engine.cuts(people), rfm.grid()) if scores else (),
+        extra=[*engine.scores(engine.cuts(people), rfm.grid()), rfm.stage(people, span)] if scores else (),
     )
     until = people.as_of.instant or people.as_of.date
     if contacts is not None:

@@ -188,7 +188,7 @@ def concentration(
     of customers. Intervals are normal on the logit scale, with the error of the bootstrap; those of the curve are
     percentiles. Where there are more than 5 * 10^7 / ``resamples`` distinct amounts the errors are linearised
     instead, from one pass, and the curve's intervals are normal [2]_. With few customers, or very large ones, all of
-    them are rough: of 200 lognormal amounts with sigma = 1, GINI200 % of the 95 % intervals of the Gini hold it.
+    them are rough: of 200 lognormal amounts with sigma = 1, 91 % of the 95 % intervals of the Gini hold it.
 
     References
     ----------
