@@ -166,6 +166,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "customers.by_group": "retention_metrics.customers:CustomerRates",
         "customers.demand": "retention_metrics.customers:Demand",
         "customers.mean": "retention_metrics.customers:CustomerMean",
+        "customers.message_response": "retention_metrics.customers:MessageResponse",
         "customers.migrations": "retention_metrics.customers:SegmentMoves",
         "customers.onboarding": "retention_metrics.customers:Onboarding",
         "customers.repeat_rate": "retention_metrics.customers:RepeatRate",

@@ -40,6 +40,17 @@ def subscriptions() -> pd.DataFrame:
     return pd.DataFrame({"who": list("abcd"), "start": starts, "end": ends})
 
 
+MESSAGES = {"customer": "who", "time": "day", "trigger": "why", "as_of": "2024-03-31"}
+
+
+@functools.cache
+def messages() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Messages to twelve customers, a third of whom got none, and what some of them bought."""
+    why = ["birthday", "cart", "<b>none"] * 4
+    sent = pd.DataFrame({"who": range(12), "day": "2024-03-01", "why": why, "region": ["<i>north", "south"] * 6})
+    return sent, pd.DataFrame({"who": [0, 1, 3, 4, 5, 9], "day": "2024-03-03"})
+
+
 CHURN = {"customer": "who", "start": "start", "end": "end", "as_of": "2024-03-31"}
 PRICED = {"customer": "who", "start": "start", "end": "end", "amount": "price", "as_of": "2024-03-31"}
 RATES = {"EUR": {"2023-01-01": 1.1, "2024-02-01": 1.2}}
@@ -511,6 +522,10 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: rm.customers.purchase_frequency(purchases(), **BOUGHT),
         lambda: rm.customers.average_order_value(purchases(), **PAID),
         lambda: rm.customers.average_order_value(purchases()[:1], **PAID),
+    ),
+    "customers.message_response": (
+        lambda: rm.customers.message_response(*messages(), **MESSAGES),
+        lambda: rm.customers.message_response(*messages(), **MESSAGES, by="region", control="<b>none", level=None),
     ),
     "customers.migrations": (
         lambda: rm.customers.migrations(purchases(), **PAID, before="2024-02-15", after="2024-04-20"),

@@ -7,7 +7,6 @@ import datetime as dt
 import math
 import pickle
 
-import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -15,7 +14,7 @@ import pytest
 from scipy import stats
 
 import retention_metrics as rm
-from frames import as_pandas, as_rows, as_sorted_rows
+from frames import as_pandas, as_rows, as_sorted_rows, together
 from reads import Reads
 from retention_metrics.errors import ColumnError, InputError
 
@@ -253,15 +252,6 @@ def test_models_say_of_each_customer_what_they_say_of_its_history(orders):
 
 
 # ---------------------------------------------------------------- contacts and answers beside it
-
-
-def together(**tables: pd.DataFrame) -> dict[str, object]:
-    """Relations of one connection."""
-    connection = duckdb.connect()
-    for name, table in tables.items():
-        connection.register(f"{name}_in", table)
-        connection.execute(f"create table {name} as select * from {name}_in")
-    return {name: connection.table(name) for name in tables}
 
 
 def beside(convert, orders: pd.DataFrame) -> dict[str, object]:

@@ -40,8 +40,12 @@ class Accounts:
 
     def arrays(self) -> tuple[Floats, Floats]:
         """Both amounts of every customer, in an order that does not depend on the engine."""
-        cells = self.frame.select("x", "y").collect()
-        x, y = (np.asarray(cells[name].to_numpy(), dtype=np.float64) for name in ("x", "y"))
+        frame = self.frame.select("x", "y")
+        if frame.implementation is nw.Implementation.DUCKDB:
+            cells: Any = frame.to_native().fetchnumpy()  # narwhals would collect through PyArrow
+        else:
+            cells = frame.collect()
+        x, y = (np.asarray(cells[name], dtype=np.float64) for name in ("x", "y"))
         order = np.lexsort((y, x))
         return x[order], y[order]
 

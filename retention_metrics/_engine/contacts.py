@@ -35,7 +35,7 @@ def contact_table(
             bought = buyers(purchases[0], customer=customer, time=purchases[1], value=None, as_of=events.as_of.date)
         mine = bought.frame.select("customer", nw.col("last").alias("bought"))
         everyone = nw.concat([found.select("customer"), mine.select("customer")], how="vertical").unique("customer")
-        found = left_join(people, left_join(people, everyone, found, argument="contacts"), mine, argument="purchases")
+        found = left_join(left_join(everyone, found, argument="contacts"), mine, argument="purchases")
     columns: dict[str, nw.Expr] = {
         "last_contact": nw.col("last_contact"),
         "contacts": nw.col("rows").fill_null(0).cast(nw.Int64),

@@ -208,9 +208,7 @@ def finish(people: Buyers, frame: nw.LazyFrame[Any]) -> NativeFrame:
     return native.reset_index(drop=True) if named.implementation is nw.Implementation.PANDAS else native
 
 
-def left_join(
-    people: Buyers, frame: nw.LazyFrame[Any], other: nw.LazyFrame[Any], *, argument: str
-) -> nw.LazyFrame[Any]:
+def left_join(frame: nw.LazyFrame[Any], other: nw.LazyFrame[Any], *, argument: str) -> nw.LazyFrame[Any]:
     """What another table says of each customer, beside it."""
     if frame.implementation is not other.implementation:
         raise InputError(

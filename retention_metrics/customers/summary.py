@@ -119,12 +119,12 @@ def summary(
     until = people.as_of.instant or people.as_of.date
     if contacts is not None:
         found = engine.last_contact(contacts, customer=customer, time=contact_time or time, as_of=until)
-        frame = engine.left_join(people, frame, found, argument="contacts")
+        frame = engine.left_join(frame, found, argument="contacts")
     if responses is not None and rating is not None:
         answers = engine.last_rating(
             responses, customer=customer, time=response_time or time, rating=rating, as_of=until
         )
-        frame = engine.left_join(people, frame, answers, argument="responses")
+        frame = engine.left_join(frame, answers, argument="responses")
 
     history = PurchaseHistory(
         frame=engine.finish(people, frame),
