@@ -310,6 +310,15 @@ def test_who_is_in_two_groups_is_counted_in_each_and_said():
         assert next(row["numerator"] for row in table.rows()) == 1
 
 
+def test_rows_that_repeat_in_full_would_count_their_revenue_twice(frame):
+    log = pd.concat([with_reasons(), with_reasons()[10:12]])
+    with pytest.raises(InputError, match="2 rows that repeat another one in full") as caught:
+        rm.churn.reasons(frame(log), **ROLES, reason="why", revenue="mrr")
+    assert caught.value.count == 2
+    options = {**ROLES, "reason": "why", "as_of": "2024-03-31"}
+    assert rm.churn.reasons(frame(log), **options).rows() == rm.churn.reasons(with_reasons(), **options).rows()
+
+
 def test_reasons_are_words_and_revenue_is_money():
     with pytest.raises(ColumnError, match="column of words"):
         rm.churn.reasons(with_reasons(), **ROLES, reason="mrr")

@@ -19,6 +19,7 @@ from retention_metrics.errors import ColumnError, InputError
 
 few = settings(max_examples=25)  # each draws a whole log
 ROLES = {"customer": "who", "start": "from", "end": "until", "amount": "price"}
+CHURNING = {"customer": "who", "start": "from", "end": "until"}
 MOVES = ("new", "reactivation", "expansion", "contraction", "churn")
 COUNTS = ("new", "reactivated", "expanded", "contracted", "churned")
 PEOPLE = tuple(f"{name}_customers" for name in COUNTS)
@@ -613,6 +614,33 @@ def test_the_first_month_of_amounts_is_not_known_to_be_new():
     assert (second["status"], second["expansion"]) == ("ok", 10.0)
 
 
+def test_amounts_that_repeat_in_full_are_refused_and_others_added(frame):
+    booked = pd.DataFrame({"who": ["a", "a"], "when": pd.to_datetime(["2024-01-01"] * 2), "mrr": [50.0, 60.0]})
+    roles = {"customer": "who", "time": "when", "amount": "mrr", "since": "2024-01-01", "as_of": "2024-01-31"}
+    assert revenue.movements_from_amounts(frame(booked), **roles).rows()[0]["end_mrr"] == 110.0
+    with pytest.raises(InputError, match=r"1 rows that repeat another one in full.*add up what belongs together"):
+        revenue.movements_from_amounts(frame(booked.assign(mrr=50.0)), **roles)
+
+
+def test_customers_movements_take_the_options_of_the_bridge():
+    rows = plans(
+        [
+            ("a", "2024-01-01", None, 119.0, 19.0, 10.0, True, "2024-03-10"),
+            ("a", "2024-01-01", None, 500.0, 0.0, 0.0, False, None),
+            ("b", "2024-02-01", None, 50.0, 5.0, 0.0, True, None),
+        ],
+        ("who", "from", "until", "price", "vat", "off", "again", "unpaid"),
+    )
+    rows["unpaid"] = pd.to_datetime(rows["unpaid"])
+    options = {"tax": "vat", "discount": "off", "recurring": "again", "past_due": "unpaid", "grace_days": 10}
+    options |= {"as_of": "2024-04-30"}
+    table = revenue.customer_movements(rows, **ROLES, **options)
+    found = [(row["who"], row["movement"], row["change"]) for row in as_rows(table)]
+    assert found == [("a", "new", 90.0), ("a", "churn", -90.0), ("b", "new", 45.0)]
+    assert dict(table.excluded) == {"one_off": 1}
+    assert sum(change for *_, change in found) == bridge(rows, **options).rows()[-1]["end_mrr"]
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -632,6 +660,16 @@ def test_bad_rows_are_refused(frame, row, argument, words):
     with pytest.raises(InputError, match=words) as caught:
         bridge(frame(plans([*GOOD, row])))
     assert (caught.value.argument, caught.value.count) == (argument, 1)
+
+
+def test_an_error_shows_where_the_first_offenders_are():
+    log = plans([*GOOD, ("c", "2024-02-01", None, -1.0)])
+    with pytest.raises(InputError, match=r"1 of 3 rows are not so \(row 2: -1.0\)") as caught:
+        bridge(log)
+    assert caught.value.first == (-1.0,)
+    with pytest.raises(InputError, match=r"1 of 3 rows end before they start \(row 2: .*2023") as caught:
+        rm.churn.by_period(plans([*GOOD, ("c", "2024-02-01", "2023-01-01", 1.0)]), **CHURNING)
+    assert len(caught.value.first) == 1
 
 
 def test_rows_of_one_subscription_do_not_overlap(frame):

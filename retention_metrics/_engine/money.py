@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from retention_metrics._engine.activity import KEYS
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
-from retention_metrics._engine.audit import Fold, aggregate, with_plain_dates
+from retention_metrics._engine.audit import Fold, aggregate, first_rows, refuse_twins, with_plain_dates
 from retention_metrics._engine.clock import Clock, clock, with_local_times
 from retention_metrics._engine.join import join_listed, join_table
 from retention_metrics._engine.subscriptions import comparable_clocks
@@ -52,6 +52,7 @@ REASONS = (
 )
 MOVEMENTS = ("new", "reactivation", "expansion", "contraction", "churn")
 FX = "fx"
+ADDED = "Drop them, or add up what belongs together first."
 _MONEY_ROLES = ("amount", "tax", "discount")
 _WORDS = (nw.String, nw.Categorical, nw.Enum, nw.Boolean, nw.Date, nw.Datetime, nw.Duration)
 
@@ -275,6 +276,9 @@ def _ledger(
     found = _audit(source, opens, closes, marks, units * peak, pricing)
     if closes is not None:
         _refuse_twins(source, opens, closes, marks)
+    else:
+        kept = source.frame.filter(~_any(marks))
+        refuse_twins(kept.select(*(source.column(role).alias(role) for role in source.roles)), fix=ADDED)
     last, cut = _end_of_log(found, until)
     first_index, last_index = period.index_of(np.array([found["first_start"], last.day])).tolist()
     code = None if pricing.changing is None else _code(source, pricing.changing)
@@ -399,7 +403,7 @@ def _audit(
     words: dict[str, Any] = {n: cells.pop(n)[0] for n in ("first_currency", "last_currency") if n in cells}
     found = {name: int(values[0] or 0) for name, values in cells.items()}
     found["ends"] = int(closes is not None and cells["last_end"][0] is not None)
-    _refuse(source, found, words)
+    _refuse(source, found, words, sums)
     return found
 
 
@@ -419,7 +423,7 @@ def _unknown_words(source: Source, pricing: Pricing, good: nw.Expr) -> dict[str,
     return unknown
 
 
-def _refuse(source: Source, found: Mapping[str, int], words: Mapping[str, Any]) -> None:
+def _refuse(source: Source, found: Mapping[str, int], words: Mapping[str, Any], marks: Mapping[str, nw.Expr]) -> None:
     if found["rows"] == 0:
         raise InputError("data has no rows.", argument="data", count=0)
     rules = {
@@ -434,11 +438,14 @@ def _refuse(source: Source, found: Mapping[str, int], words: Mapping[str, Any]) 
     for name, (role, rule, fix) in rules.items():
         if found.get(name):
             column = source.roles[role]
+            where, first = first_rows(source, marks[name].fill_null(False), role)
             raise InputError(
-                f"{role}={column!r} {rule}; {found[name]} of {found['rows']} rows are not so.",
+                f"{role}={column!r} {rule}; {found[name]} of {found['rows']} rows are not so"
+                f"{f' ({where})' if where else ''}.",
                 argument=role,
                 column=column,
                 count=found[name],
+                first=first or None,
                 fix=fix,
             )
     if found["kept"] == 0:

@@ -11,6 +11,7 @@ import numpy as np
 from retention_metrics import _checks
 from retention_metrics._engine import activity, spells
 from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._engine.subscriptions import refuse_twins_of
 from retention_metrics._stats import proportions as stats
 from retention_metrics.churn.windows import Day, period_grid, status_of, table_notes
 from retention_metrics.explanation import Explanation, Step
@@ -124,7 +125,8 @@ def reasons(
     ColumnError
         If a column is missing, plays two roles, or is of the wrong type.
     InputError
-        If an interval ends before it starts, an amount is negative, or nothing is left to count.
+        If an interval ends before it starts, an amount is negative, rows with revenue repeat another in full, or
+        nothing is left to count.
 
     Notes
     -----
@@ -163,6 +165,7 @@ def reasons(
     log = spells.read(subscriptions, roles, period=calendar, as_of=as_of)
     if revenue is not None:
         spells.refuse_amounts(log)
+        refuse_twins_of(log.source)
     grid = period_grid(log, calendar)
     rows = _rows(spells.window_counts(log, grid), grid, log)
     _add_shares(rows, level, method)

@@ -369,7 +369,8 @@ def movements_from_amounts(
     Parameters
     ----------
     amounts : dataframe
-        A row per customer and period with its monthly recurring revenue; several rows of one are added.
+        A row per customer and period with its monthly recurring revenue; several rows of one are added, but rows that
+        repeat another in full are refused.
     customer, time, amount : str
         Columns of the customer, of any day of the period, and of the amount, at least 0.
     period : {"day", "week", "month", "quarter", "year"} or Period, default "month"
@@ -397,7 +398,8 @@ def movements_from_amounts(
     ColumnError
         If a column is missing, plays two roles, or is of the wrong type.
     InputError
-        If an amount is negative, currencies are mixed without rates, or nothing is left to count.
+        If an amount is negative, two rows are the same, currencies are mixed without rates, or nothing is left to
+        count.
 
     Notes
     -----
@@ -554,8 +556,14 @@ def customer_movements(
     billing: str | None = None,
     period: PeriodUnit | Period = "month",
     as_of: str | dt.date | None = None,
+    subscription: str | None = None,
     currency: str | None = None,
     rates: Rates | None = None,
+    tax: str | None = None,
+    discount: str | None = None,
+    recurring: str | None = None,
+    past_due: str | None = None,
+    grace_days: int = 30,
     free: Free = "churn",
     reactivation_window: int | None = None,
 ) -> CustomerTable:
@@ -575,10 +583,16 @@ def customer_movements(
         Calendar periods.
     as_of : date, optional
         End of observation, as for ``movements``.
+    subscription : str, optional
+        Column of the subscription. Two rows of one subscription then may not overlap.
     currency : str, optional
         Column of the currency. More than one needs ``rates``.
     rates : mapping of str to float, or to a mapping of dates to floats, optional
         What one unit of each currency is worth in the currency of the answer, as for ``movements``.
+    tax, discount, recurring, past_due : str, optional
+        Columns as for ``movements``.
+    grace_days : int, default 30
+        Days that an unpaid subscription goes on.
     free : {"churn", "active"}, default "churn"
         What a price of 0 is to a customer who paid.
     reactivation_window : int, optional
@@ -623,12 +637,17 @@ def customer_movements(
         "end": end,
         "amount": amount,
         "billing": billing,
+        "subscription": subscription,
         "currency": currency,
+        "tax": tax,
+        "discount": discount,
+        "recurring": recurring,
+        "past_due": past_due,
     }
     window = None if reactivation_window is None else _checks.count(reactivation_window, name="reactivation_window")
     free = _checks.choice(free, FREE, name="free")
     refuse_clash(customer, ("period", "movement", "start_mrr", "change", "end_mrr"))
-    pricing = pricing_of(every, rates, changing=True)
+    pricing = pricing_of(every, rates, grace_days, changing=True)
     ledger = read_ledger(subscriptions, roles, pricing=pricing, period=period, as_of=as_of)
     return CustomerTable(
         frame=money.movement_table(ledger, free=free, window=window),
