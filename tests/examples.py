@@ -731,6 +731,13 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
             retained_customers=90,
         ),
         lambda: rm.revenue.unit_economics(acquisition_cost=3000, new_customers=10, monthly_revenue=50, monthly_churn=0),
+        lambda: rm.revenue.unit_economics(
+            acquisition_cost=3000,
+            new_customers=10,
+            monthly_revenue=50,
+            monthly_churn=0.04,
+            retention_cost=rm.customers.retention_cost(cost=500, treated=90, kept=80, control=90, control_kept=79),
+        ),
     ),
     "survival.constant_churn": (lambda: rm.survival.ConstantChurn(monthly_churn=0.05),),
     "survival.table": (lambda: rm.survival.assumption([1.0, 0.8, 0.7, 0.65], tail="constant_hazard"),),

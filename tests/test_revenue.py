@@ -383,6 +383,26 @@ def test_unit_economics_by_hand():
     assert (endless.estimate, endless.status) == (None, "no_churn")
 
 
+def test_the_cost_of_keeping_brings_its_interval_and_its_return():
+    costs = {"acquisition_cost": 1000, "new_customers": 10, "monthly_revenue": 20, "monthly_churn": 0.05}
+    counted = revenue.unit_economics(**costs, retention_cost=300, retained_customers=15)
+    assert (counted.cost_per_retained, counted.acquisition_to_retention, counted.return_on_retention) == (20, 5, 20)
+    assert counted.acquisition_to_retention_interval is None
+    programme = rm.customers.retention_cost(cost=5000, treated=1000, kept=900, control=1000, control_kept=850)
+    found = revenue.unit_economics(**costs, retention_cost=programme)
+    assert found.acquisition_to_retention == pytest.approx(100 / programme.estimate)
+    ratio, ends = found.acquisition_to_retention_interval, programme.interval
+    assert (ratio.low, ratio.high, ratio.method) == (100 / ends.high, 100 / ends.low, ends.method)
+    assert rm.from_dict(found.to_dict()) == found
+    endless = rm.customers.retention_cost(cost=5000, treated=100, kept=80, control=100, control_kept=78)
+    unsure = revenue.unit_economics(**costs, retention_cost=endless)
+    assert unsure.acquisition_to_retention_interval.low == 0.0
+    with pytest.raises(InputError, match="come together"):
+        revenue.unit_economics(**costs, retention_cost=300)
+    with pytest.raises(InputError, match="already"):
+        revenue.unit_economics(**costs, retention_cost=programme, retained_customers=5)
+
+
 def test_the_interval_of_churn_goes_through_and_revenue_widens_it():
     churn = rm.churn.rate(start=1000, lost=40)
     options = {"acquisition_cost": 300.0, "new_customers": 1, "monthly_churn": churn}
