@@ -121,15 +121,35 @@ def growth(customers: int) -> Holds:
     return holds
 
 
+def message(customers: int) -> Holds:
+    """Three messages each; the chance of a purchase after one is the customer's own, 0.1 higher where not held out."""
+
+    def holds(generator: np.random.Generator) -> bool:
+        chance = generator.beta(2.0, 6.0, customers) + 0.1 * (np.arange(customers) % 2)
+        who = np.repeat(np.arange(customers), 3)
+        day = np.tile(np.array(["2024-01-01", "2024-02-01", "2024-03-01"], dtype="datetime64[D]"), customers)
+        hit = generator.random(who.size) < chance[who]
+        sent = pl.DataFrame({"who": who, "day": day, "why": np.where(who % 2, "cart", "none")})
+        bought = pl.DataFrame({"who": who[hit], "day": day[hit] + 2})
+        roles = {"customer": "who", "time": "day", "trigger": "why", "control": "none", "as_of": "2024-03-31"}
+        row = rm.customers.message_response(sent, bought, **roles).rows()[1]
+        return bool(row["difference_low"] <= 0.1 <= row["difference_high"])
+
+    return holds
+
+
 CASES: Mapping[str, Holds] = {
     **{f"demand {name}": demand(name) for name in MODELS},
     "demand BGNBD fitted": demand("BGNBD", fitted=True),
     "demand MBGNBD fitted": demand("MBGNBD", fitted=True),
+    "demand ParetoNBD fitted": demand("ParetoNBD", fitted=True),
     "demand revenue": revenue,
     "average_order_value 40": order_value(40),
     "average_order_value 200": order_value(200),
     "spend_by_age 80": growth(80),
     "spend_by_age 300": growth(300),
+    "message_response 60": message(60),
+    "message_response 300": message(300),
 }
 
 

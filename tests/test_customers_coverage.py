@@ -20,7 +20,7 @@ def test_every_case_is_stored(reference):
 @pytest.mark.parametrize("name", CASES)
 def test_stored_intervals_hold_as_often_as_they_say(name, reference):
     figures = reference("customers_coverage").coverage[name]
-    assert (0.9 if name in FEW else 0.925) <= figures["held"] / figures["given"] <= 0.975
+    assert (0.88 if name in FEW else 0.925) <= figures["held"] / figures["given"] <= 0.975
 
 
 @pytest.mark.parametrize("name", CASES)
