@@ -286,6 +286,7 @@ def test_the_last_contact_and_the_last_answer_stand_beside_the_purchases(frame, 
     rows = {row["who"]: row for row in as_rows(table)}
     first, second, third = (rows[who] for who in orders["who"].value_counts().index[:3])
     assert first["last_contact"] == dt.datetime(2024, 7, 3)
+    assert (first["contacts"], second["contacts"]) == (2, 0)
     assert second["last_contact"] is None
     assert (first["last_rating"], second["last_rating"], third["last_rating"]) == (9.0, None, 3.0)
 
@@ -330,6 +331,35 @@ def test_who_is_due_a_contact_and_which_message(frame):
     }
     # c was called on day 8, after the message of day 7 had come due
     assert {who: row["message_day"] for who, row in rows.items()} == {"a": 30, "b": 7, "c": None, "d": None}
+
+
+@pytest.mark.parametrize(
+    ("today", "who"),
+    [
+        ("2024-02-28", {"a"}),
+        ("2024-02-29", {"b"}),
+        ("2023-02-28", {"a", "b"}),
+        ("2024-05-01", set()),
+        ("2024-05-02", {"c"}),
+    ],
+)
+def test_birthdays_are_of_the_calendar(frame, today, who):
+    calls = pd.DataFrame({"who": ["a", "d"], "when": pd.to_datetime(["2022-01-05", "2022-01-06"])})
+    born = pd.DataFrame({"who": list("abc"), "born": pd.to_datetime(["1990-02-28", "1988-02-29", "2001-05-02"])})
+    tables = together(calls=calls, born=born) if frame.__name__ == "as_duckdb" else None
+    given = (tables["calls"], tables["born"]) if tables else (frame(calls), frame(born))
+    table = rm.customers.contact_due(given[0], **LOG, as_of=today, birthdays=given[1], birth_date="born")
+    rows = {row["who"]: row for row in as_rows(table)}
+    assert set(rows) == set("abcd")
+    assert {name for name, row in rows.items() if row["birthday"]} == who
+    assert (rows["c"]["due"], rows["c"]["contacts"]) == (True, 0)
+
+
+def test_birthdays_come_with_their_column(orders):
+    with pytest.raises(InputError, match="come together"):
+        rm.customers.contact_due(orders, **LOG, birth_date="born")
+    with pytest.raises(InputError, match=r"^birthdays has no rows"):
+        rm.customers.contact_due(orders, **LOG, birthdays=orders[:0], birth_date="when")
 
 
 # ---------------------------------------------------------------- segments

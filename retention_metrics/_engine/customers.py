@@ -270,10 +270,15 @@ def latest(
     return source, found, events
 
 
-def last_contact(data: NativeFrame, *, customer: str, time: str, as_of: object) -> nw.LazyFrame[Any]:
-    """Each customer's last contact, as a date."""
+def with_contacts(
+    frame: nw.LazyFrame[Any], data: NativeFrame, *, customer: str, time: str, as_of: object
+) -> nw.LazyFrame[Any]:
+    """The customers with their last contact, as a date, and their number of contacts."""
     _, found, _ = latest(data, argument="contacts", customer=customer, time=time, as_of=as_of)
-    return with_dates(found.select("customer", nw.col("last").alias("last_contact")), "last_contact")
+    columns = {"last_contact": nw.col("last"), "contacts": nw.col("rows")}
+    told = with_dates(found.select("customer", *(c.alias(name) for name, c in columns.items())), "last_contact")
+    both = left_join(frame, told, argument="contacts")
+    return both.with_columns(nw.col("contacts").fill_null(0).cast(nw.Int64))
 
 
 def last_rating(data: NativeFrame, *, customer: str, time: str, rating: str, as_of: object) -> nw.LazyFrame[Any]:

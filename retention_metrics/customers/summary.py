@@ -64,7 +64,8 @@ def summary(
     scores : bool, default False
         Add the scores, the segment and the stage of ``segments``, for one query more.
     contacts : dataframe, optional
-        A row per contact, in the same library, with the same column ``customer``; adds ``last_contact``.
+        A row per contact, in the same library, with the same column ``customer``; adds ``last_contact``
+        and ``contacts``, their number.
     contact_time : str, optional
         Its column of the time; by default ``time``.
     responses : dataframe, optional
@@ -118,8 +119,7 @@ def summary(
     )
     until = people.as_of.instant or people.as_of.date
     if contacts is not None:
-        found = engine.last_contact(contacts, customer=customer, time=contact_time or time, as_of=until)
-        frame = engine.left_join(frame, found, argument="contacts")
+        frame = engine.with_contacts(frame, contacts, customer=customer, time=contact_time or time, as_of=until)
     if responses is not None and rating is not None:
         answers = engine.last_rating(
             responses, customer=customer, time=response_time or time, rating=rating, as_of=until
