@@ -68,6 +68,10 @@ def accounts() -> pd.DataFrame:
     )
 
 
+def loyal_accounts() -> pd.DataFrame:
+    return accounts().assign(loyal=[False, True] * 4)
+
+
 @functools.cache
 def customers() -> pd.DataFrame:
     churned = [True] * 12 + [False] * 18 + [True] * 5 + [False] * 25
@@ -696,6 +700,14 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "revenue.concentration": (
         lambda: rm.revenue.concentration([100, 200, 50, 1000, 300], resamples=100, rng=2005),
         lambda: rm.revenue.concentration([5.0, 5.0], level=None),
+    ),
+    "revenue.loyal_core": (
+        lambda: rm.revenue.loyal_core(loyal_accounts(), amount="before", loyal="loyal"),
+        lambda: rm.revenue.loyal_core(loyal_accounts(), amount="before", loyal="loyal", level=None),
+    ),
+    "revenue.spend_ratio": (
+        lambda: rm.revenue.loyal_core(loyal_accounts(), amount="before", loyal="loyal").spend_ratio,
+        lambda: rm.revenue.loyal_core(loyal_accounts()[:1], amount="before", loyal="loyal").spend_ratio,
     ),
     "revenue.movements": (
         lambda: rm.revenue.movements(priced(), **PRICED),

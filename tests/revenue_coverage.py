@@ -152,6 +152,18 @@ def spread(customers: int, statistic: str) -> Case:
     return Case(truth, interval)
 
 
+def loyal(customers: int, statistic: str) -> Case:
+    """A fifth of the customers is loyal and spends 80 on average, four times what the others do."""
+
+    def interval(generator: np.random.Generator) -> Interval | None:
+        mark = generator.random(customers) < 0.2
+        base = pl.DataFrame({"paid": generator.gamma(2.0, np.where(mark, 40.0, 10.0)), "loyal": mark})
+        found = rm.revenue.loyal_core(base, amount="paid", loyal="loyal")
+        return found.interval if statistic == "share" else found.spend_ratio.interval
+
+    return Case(0.5 if statistic == "share" else 4.0, interval)
+
+
 CASES: Mapping[str, Case] = {
     "gross_retention 25": gross(25),
     "gross_retention 80": gross(80),
@@ -165,6 +177,8 @@ CASES: Mapping[str, Case] = {
     "by_cohort 50 age 6": cohort(50, 6),
     "by_cohort 200 age 6": cohort(200, 6),
     "returning_share 60": returning(60),
+    "loyal_core 100": loyal(100, "share"),
+    "spend_ratio 100": loyal(100, "ratio"),
     "gini 200": spread(200, "gini"),
     "gini 1000": spread(1000, "gini"),
     "top_share 200": spread(200, "top share"),

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -368,6 +369,65 @@ def test_the_quick_ratio_is_told_where_its_subscriptions_are():
         revenue.quick_ratio(plans, **roles, as_of="2024-01-20")
     with pytest.raises(InputError, match="no complete period"):
         revenue.quick_ratio(revenue.movements(plans, **roles, as_of="2024-01-20"))
+
+
+def loyal_base(rng, customers=400):
+    loyal = rng.random(customers) < 0.2
+    return pd.DataFrame({"paid": rng.gamma(2.0, np.where(loyal, 40.0, 10.0)), "loyal": loyal})
+
+
+def test_the_loyal_core_by_hand(frame):
+    base = loyal_base(np.random.default_rng(21))
+    found = revenue.loyal_core(frame(base), amount="paid", loyal="loyal")
+    mine, others = base.loc[base["loyal"], "paid"], base.loc[~base["loyal"], "paid"]
+    assert found.estimate == pytest.approx(mine.sum() / base["paid"].sum())
+    assert (found.share_of_customers.numerator, found.share_of_customers.denominator) == (len(mine), 400)
+    assert found.spend_ratio.estimate == pytest.approx(mine.mean() / others.mean())
+    spread = math.sqrt(sum(group.var() / len(group) / group.mean() ** 2 for group in (mine, others)))
+    reach = stats.norm.ppf(0.975) * spread
+    ends = found.spend_ratio.estimate * np.exp([-reach, reach])
+    assert (found.spend_ratio.interval.low, found.spend_ratio.interval.high) == pytest.approx(tuple(ends))
+    share = revenue.net_retention(base.assign(part=base["paid"] * base["loyal"]), opening="paid", closing="part")
+    assert found.estimate == pytest.approx(share.estimate)
+    assert found.estimate in found.interval
+
+
+@pytest.mark.parametrize(("customers", "sales", "times"), [(15, 55, 6.9), (12, 70, 17.1)])
+def test_the_article_s_loyal_spend_seven_to_seventeen_times_as_much(customers, sales, times):
+    each = [sales / customers] * customers + [(100 - sales) / (100 - customers)] * (100 - customers)
+    base = pd.DataFrame({"paid": each, "loyal": [place < customers for place in range(100)]})
+    found = revenue.loyal_core(base, amount="paid", loyal="loyal")
+    assert round(found.spend_ratio.estimate, 1) == times
+    p, s = customers / 100, sales / 100
+    assert found.spend_ratio.estimate == pytest.approx(s / (1 - s) * (1 - p) / p)
+    assert (found.estimate, found.share_of_customers.estimate) == pytest.approx((s, p))
+    assert found.spend_ratio.interval is None
+    assert "no interval" in found.spend_ratio.notes[0]
+
+
+def test_the_loyal_are_compared_with_what_is_claimed_of_them():
+    found = revenue.loyal_core(loyal_base(np.random.default_rng(21)), amount="paid", loyal="loyal")
+    assert rm.benchmarks.claim("loyal-sales").compare(found).estimate == found.estimate
+    assert rm.benchmarks.claim("loyal-customers").compare(found.share_of_customers) is not None
+    with pytest.raises(InputError):
+        rm.benchmarks.claim("loyal-customers").compare(found)
+
+
+def test_a_core_that_cannot_be_is_said_or_refused():
+    base = loyal_base(np.random.default_rng(3), 20)
+    nobody = revenue.loyal_core(base.assign(loyal=False), amount="paid", loyal="loyal")
+    assert (nobody.estimate, nobody.spend_ratio.estimate, nobody.spend_ratio.status) == (0.0, None, "undefined")
+    with pytest.raises(ColumnError, match="loyal='orders' is true or false"):
+        revenue.loyal_core(base.assign(orders=5), amount="paid", loyal="orders")
+    with pytest.raises(InputError, match="at least 0; 20 rows"):
+        revenue.loyal_core(base.assign(paid=-1.0), amount="paid", loyal="loyal")
+    with pytest.raises(InputError, match="no revenue"):
+        revenue.loyal_core(base.assign(paid=0.0), amount="paid", loyal="loyal")
+    holes = base.assign(
+        paid=base["paid"].where(base.index > 1), loyal=base["loyal"].astype(object).where(base.index < 18)
+    )
+    found = revenue.loyal_core(pl.from_pandas(holes), amount="paid", loyal="loyal")
+    assert dict(found.excluded) == {"missing_amount": 2, "missing_loyal": 2}
 
 
 # ---------------------------------------------------------------- what it costs

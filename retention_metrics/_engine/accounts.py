@@ -171,6 +171,55 @@ def purchase_parts(
 
 
 @dataclass(frozen=True)
+class MarkedMoney:
+    """Customers, their money and its squares: of those who are marked (True) and of the others."""
+
+    sums: Mapping[bool, tuple[int, float, float]]
+    backend: str
+    excluded: Mapping[str, int]
+
+
+def marked_money(data: NativeFrame, *, amount: str, mark: str) -> MarkedMoney:
+    """Money by a column of true and false, folded in the engine."""
+    source = adopt(data, {"amount": amount, "loyal": mark})
+    if not source.dtype("amount").is_numeric():
+        raise ColumnError(
+            f"amount={amount!r} is a column of numbers; it holds {source.dtype('amount')}.", argument="amount"
+        )
+    number, chosen = source.column("amount").cast(nw.Float64), source.column("loyal")
+    if source.dtype("loyal") != nw.Boolean:
+        raise ColumnError(
+            f"loyal={mark!r} is true or false; it holds {source.dtype('loyal')}.",
+            argument="loyal",
+            column=mark,
+            fix="Compare first, as in frame['orders'] >= 5.",
+        )
+    missing = {"missing_amount": number.is_null() | number.is_nan()}
+    missing["missing_loyal"] = chosen.is_null() & ~missing["missing_amount"]
+    known = ~missing["missing_amount"] & ~missing["missing_loyal"]
+    counts = {**missing, "bad": known & (~number.is_finite() | (number < 0))}
+    for name, flag in (("marked", chosen), ("others", ~chosen)):
+        counts[name] = known & flag
+    parts = [mark.fill_null(False).cast(nw.Int64).sum().alias(name) for name, mark in counts.items()]
+    for name in ("marked", "others"):
+        mine = nw.when(counts[name].fill_null(False)).then(number).otherwise(nw.lit(0.0))
+        parts += [mine.sum().alias(f"{name}_sum"), (mine * mine).sum().alias(f"{name}_squares")]
+    found = {name: cells[0] or 0 for name, cells in collect(source.frame.select(*parts)).items()}
+    if found["bad"]:
+        raise InputError(
+            f"amount={amount!r} is finite and at least 0; {found['bad']} rows are not so.",
+            argument="amount",
+            column=amount,
+            count=int(found["bad"]),
+        )
+    sums = {
+        flag: (int(found[name]), float(found[f"{name}_sum"]), float(found[f"{name}_squares"]))
+        for name, flag in (("marked", True), ("others", False))
+    }
+    return MarkedMoney(sums, source.backend, {name: int(found[name]) for name in missing if found[name]})
+
+
+@dataclass(frozen=True)
 class AmountTally:
     """Distinct amounts, ascending, with the customers of each."""
 

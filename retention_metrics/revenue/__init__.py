@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from retention_metrics.revenue.cohorts import RevenueCohorts, by_cohort
 from retention_metrics.revenue.economics import BudgetSplit, UnitEconomics, budget_split, unit_economics
+from retention_metrics.revenue.loyalty import LoyalCore, SpendRatio, loyal_core
 from retention_metrics.revenue.movements import (
     MovementTable,
     customer_movements,
@@ -26,11 +27,13 @@ from retention_metrics.revenue.spread import Concentration, Spread, concentratio
 __all__ = [
     "BudgetSplit",
     "Concentration",
+    "LoyalCore",
     "MovementTable",
     "QuickRatio",
     "RevenueCohorts",
     "RevenueRetention",
     "RevenueShare",
+    "SpendRatio",
     "Spread",
     "UnitEconomics",
     "arpa",
@@ -41,6 +44,7 @@ __all__ = [
     "existing_share",
     "gross_retention",
     "logo_retention",
+    "loyal_core",
     "movements",
     "movements_from_amounts",
     "movements_from_invoices",
