@@ -182,6 +182,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "revenue.budget_split": "retention_metrics.revenue:BudgetSplit",
         "revenue.by_cohort": "retention_metrics.revenue:RevenueCohorts",
         "revenue.concentration": "retention_metrics.revenue:Concentration",
+        "revenue.expansion": "retention_metrics.revenue:ExpansionTable",
         "revenue.loyal_core": "retention_metrics.revenue:LoyalCore",
         "revenue.movements": "retention_metrics.revenue:MovementTable",
         "revenue.quick_ratio": "retention_metrics.revenue:QuickRatio",

@@ -701,6 +701,12 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: rm.revenue.concentration([100, 200, 50, 1000, 300], resamples=100, rng=2005),
         lambda: rm.revenue.concentration([5.0, 5.0], level=None),
     ),
+    "revenue.expansion": (
+        lambda: rm.revenue.expansion(priced().assign(what="mail"), **PRICED, product="what"),
+        lambda: rm.revenue.expansion(
+            priced().assign(who="a", what=["mail", "shop", "mail", "mail"]), **PRICED, product="what"
+        ),
+    ),
     "revenue.loyal_core": (
         lambda: rm.revenue.loyal_core(loyal_accounts(), amount="before", loyal="loyal"),
         lambda: rm.revenue.loyal_core(loyal_accounts(), amount="before", loyal="loyal", level=None),

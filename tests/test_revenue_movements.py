@@ -433,6 +433,60 @@ def test_a_customer_in_two_segments_is_counted_in_each_and_said():
     assert bridge(rows[1:], by="side", as_of="2024-02-29").notes == ()
 
 
+# ---------------------------------------------------------------- up-sell and cross-sell
+
+
+@st.composite
+def products(draw):
+    return [(*row, draw(st.sampled_from(["mail", "shop", "help"]))) for row in draw(histories()) if row[1] <= AS_OF]
+
+
+@few
+@given(rows=products())
+def test_up_sell_and_cross_sell_are_those_of_plain_dictionaries(rows):
+    log = pl.from_pandas(plans(rows, (*NAMES, "what")))
+    options = {**ROLES, "billing": "plan", "as_of": AS_OF}
+    table = revenue.expansion(log, **options, product="what").rows()
+    whole = bridge(log, billing="plan", as_of=AS_OF).rows()
+    before = defaultdict(Fraction)
+    for row, same_row in zip(table, whole, strict=True):
+        assert row["expansion"] == pytest.approx(same_row["expansion"], abs=1e-6)
+        assert row["up_sell"] + row["cross_sell"] + row["given_up"] == pytest.approx(row["expansion"], abs=1e-6)
+        after = (row["period"] + dt.timedelta(days=32)).replace(day=1)
+        now = defaultdict(Fraction)
+        for who, start, end, price, billing, what in rows:
+            if start < after and (end is None or end > AS_OF or end >= after):
+                now[who, what] += as_text(price) / MONTHS[billing]
+        found = dict.fromkeys(("up_sell", "cross_sell", "given_up"), Fraction(0))
+        for who in {who for who, _ in now}:
+            was, pays = (sum(mrr for (one, _), mrr in each.items() if one == who) for each in (before, now))
+            if 0 < was < pays:
+                for what in {what for each in (before, now) for one, what in each if one == who}:
+                    delta, had = now[who, what] - before[who, what], before[who, what] > 0
+                    found["given_up" if delta < 0 else "up_sell" if had else "cross_sell"] += delta
+        assert {name: row[name] for name in found} == pytest.approx(
+            {name: float(value) for name, value in found.items()}, abs=1e-3
+        )
+        before = now
+
+
+def test_expansion_in_every_kind_of_frame(frame):
+    rows = [
+        ("a", "2024-01-01", "2024-02-10", 100.0, "mail"),
+        ("a", "2024-02-10", None, 150.0, "mail"),
+        ("a", "2024-03-10", None, 30.0, "shop"),
+        ("b", "2024-01-01", "2024-03-01", 20.0, "mail"),
+        ("b", "2024-03-01", None, 50.0, "shop"),
+        ("c", "2024-01-01", None, 5.0, None),
+    ]
+    log = plans(rows, ("who", "from", "until", "price", "what"))
+    table = revenue.expansion(frame(log), **ROLES, product="what", as_of="2024-03-31")
+    parts = [(row["up_sell"], row["cross_sell"], row["given_up"]) for row in table.rows()]
+    assert parts == [(0, 0, 0), (50, 0, 0), (0, 80, -20)]
+    assert [(row["up_sell_customers"], row["cross_sell_customers"]) for row in table.rows()] == [(0, 0), (1, 0), (0, 2)]
+    assert dict(table.excluded) == {"missing_group": 1}
+
+
 # ---------------------------------------------------------------- rates that change
 
 

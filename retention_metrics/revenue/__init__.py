@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from retention_metrics.revenue.cohorts import RevenueCohorts, by_cohort
 from retention_metrics.revenue.economics import BudgetSplit, UnitEconomics, budget_split, unit_economics
+from retention_metrics.revenue.expansion import ExpansionTable, expansion
 from retention_metrics.revenue.loyalty import LoyalCore, SpendRatio, loyal_core
 from retention_metrics.revenue.movements import (
     MovementTable,
@@ -27,6 +28,7 @@ from retention_metrics.revenue.spread import Concentration, Spread, concentratio
 __all__ = [
     "BudgetSplit",
     "Concentration",
+    "ExpansionTable",
     "LoyalCore",
     "MovementTable",
     "QuickRatio",
@@ -42,6 +44,7 @@ __all__ = [
     "concentration",
     "customer_movements",
     "existing_share",
+    "expansion",
     "gross_retention",
     "logo_retention",
     "loyal_core",
