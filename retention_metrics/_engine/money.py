@@ -696,24 +696,26 @@ def movement_table(ledger: Ledger, *, free: str, window: int | None) -> NativeFr
     return eager.to_arrow() if ledger.source.frame.implementation is nw.Implementation.PYARROW else eager.to_native()
 
 
-def cohort_sums(ledger: Ledger) -> dict[str, list[Any]]:
-    """Changes by the period of a customer's first payment and by period: of revenue, who began to pay, and of squares.
+def cohort_sums(ledger: Ledger, *, squares: bool) -> dict[str, list[Any]]:
+    """Changes by the period of a customer's first payment and by period: of revenue, and who began to pay.
 
-    ``xx`` is of the customers' first revenue, ``yy`` of what they pay and ``xy`` of both, in money.
+    With ``squares`` also ``xx`` of the customers' first revenue, ``yy`` of what they pay and ``xy`` of both, in money.
     """
     moved = movement_rows(ledger, free="churn", window=None)
     period, delta, after = nw.col("period"), nw.col("delta") / UNITS, nw.col("after") / UNITS
-    dated = moved.with_columns(period.min().over(*ledger.keys).alias("cohort"))
+    opening = nw.when(nw.col("previous").is_null()).then(delta).otherwise(nw.lit(0.0))
+    firsts = aggregate(moved, ledger.keys, {"cohort": (period, "min"), "first": (opening, "sum")})
+    both = moved.join(firsts, on=list(ledger.keys), how="left")
     fresh = period == nw.col("cohort")
-    first = nw.when(fresh).then(delta).otherwise(nw.lit(0.0))
-    both = dated.with_columns(first.max().over(*ledger.keys).alias("first"))
+    first = nw.when(fresh).then(nw.col("first")).otherwise(nw.lit(0.0))
     parts: dict[str, tuple[nw.Expr, Fold]] = {
         "delta": (nw.col("delta"), "sum"),
         "customers": (fresh.cast(nw.Int64), "sum"),
-        "xx": (first * first, "sum"),
-        "xy": (nw.col("first") * delta, "sum"),
-        "yy": (after * after - (after - delta) * (after - delta), "sum"),
     }
+    if squares:
+        parts["xx"] = (first * first, "sum")
+        parts["xy"] = (nw.col("first") * delta, "sum")
+        parts["yy"] = (after * after - (after - delta) * (after - delta), "sum")
     return collect(aggregate(both, ("cohort", "period"), parts))
 
 

@@ -148,7 +148,7 @@ def by_cohort(
         "currency": currency,
     }
     ledger = read_ledger(subscriptions, roles, pricing=pricing_of(every, rates), period=period, as_of=as_of)
-    columns = _columns(money.cohort_sums(ledger), ledger, content)
+    columns = _columns(money.cohort_sums(ledger, squares=content is not None), ledger, content)
     return RevenueCohorts(
         columns=Columns(columns, _TYPES),
         unit="money per month",
@@ -166,7 +166,7 @@ _SQUARES = ("xx", "xy", "yy")
 
 
 def _columns(sums: Mapping[str, Sequence[Any]], ledger: money.Ledger, level: float | None) -> dict[str, list[Any]]:
-    names = ("delta", "customers", *_SQUARES)
+    names = ("delta", "customers", *(_SQUARES if level else ()))
     cells = {
         (cohort, index): np.array(cell, dtype=np.float64)
         for cohort, index, *cell in zip(*(sums[name] for name in ("cohort", "period", *names)), strict=True)
@@ -179,7 +179,8 @@ def _columns(sums: Mapping[str, Sequence[Any]], ledger: money.Ledger, level: flo
             now = now + cells.get((cohort, index), np.zeros(len(names)))
             day, first, after = ledger.period.first_day(np.array([cohort, index, index + 1])).tolist()
             status = "incomplete" if after > ledger.as_of.observed_until else "ok"
-            pair = ratios.PairSums(int(customers), opening / money.UNITS, now[0] / money.UNITS, *now[2:].tolist())
+            squares = now[2:].tolist() if level else (0.0, 0.0, 0.0)
+            pair = ratios.PairSums(int(customers), opening / money.UNITS, now[0] / money.UNITS, *squares)
             ends = ratios.ratio_interval(pair, level=level, most=np.inf) if level and index > cohort else None
             rows.append(
                 (
