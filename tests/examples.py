@@ -40,8 +40,20 @@ def subscriptions() -> pd.DataFrame:
     return pd.DataFrame({"who": list("abcd"), "start": starts, "end": ends})
 
 
+MESSAGES = {"customer": "who", "time": "day", "trigger": "why", "as_of": "2024-03-31"}
+
+
+@functools.cache
+def messages() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Messages to twelve customers, a third of whom got none, and what some of them bought."""
+    why = ["birthday", "cart", "<b>none"] * 4
+    sent = pd.DataFrame({"who": range(12), "day": "2024-03-01", "why": why, "region": ["<i>north", "south"] * 6})
+    return sent, pd.DataFrame({"who": [0, 1, 3, 4, 5, 9], "day": "2024-03-03"})
+
+
 CHURN = {"customer": "who", "start": "start", "end": "end", "as_of": "2024-03-31"}
 PRICED = {"customer": "who", "start": "start", "end": "end", "amount": "price", "as_of": "2024-03-31"}
+RATES = {"EUR": {"2023-01-01": 1.1, "2024-02-01": 1.2}}
 
 
 @functools.cache
@@ -54,6 +66,10 @@ def accounts() -> pd.DataFrame:
     return pd.DataFrame(
         {"before": [100, 200, 50, 1000, 300, 80, 120, 400], "after": [100, 150, 0, 1100, 300, 120, 0, 400]}
     )
+
+
+def loyal_accounts() -> pd.DataFrame:
+    return accounts().assign(loyal=[False, True] * 4)
 
 
 @functools.cache
@@ -326,11 +342,17 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     ),
     "churn.reasons": (
         lambda: rm.churn.reasons(subscriptions().assign(why=["<b>", None, "x", "x"]), **CHURN, reason="why"),
+        lambda: rm.churn.reasons(
+            subscriptions().assign(why="x", side=["<b>", "B"] * 2), **CHURN, reason="why", by="side"
+        ),
         lambda: rm.churn.reasons(priced().assign(why="x"), **CHURN, reason="why", revenue="price", level=None),
     ),
     "churn.reconciliation": (
         lambda: rm.churn.reconcile(subscriptions(), **CHURN, window=("2024-02-01", "2024-03-01")),
         lambda: rm.churn.reconcile(subscriptions(), **CHURN, window=("2024-02-01", "2024-03-01"), level=None),
+        lambda: rm.churn.reconcile(
+            subscriptions().assign(side="<b>A"), **CHURN, window=("2024-02-01", "2024-03-01"), by="side"
+        ),
     ),
     "churn.trend": (lambda: rm.churn.by_quantile(customers(), churned="churned", value="spend", quantiles=3).trend,),
     "clv.alive_path": (
@@ -502,11 +524,18 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: rm.customers.demand(
             fit_of_purchases(), history(), spend=fit_of_spend(), length=5, periods=2, draws=100, rng=1
         ),
+        lambda: rm.customers.demand(
+            fit_of_purchases().model, history().assign(side="<b>A"), by="side", length=5, draws=100, rng=1
+        ),
     ),
     "customers.mean": (
         lambda: rm.customers.purchase_frequency(purchases(), **BOUGHT),
         lambda: rm.customers.average_order_value(purchases(), **PAID),
         lambda: rm.customers.average_order_value(purchases()[:1], **PAID),
+    ),
+    "customers.message_response": (
+        lambda: rm.customers.message_response(*messages(), **MESSAGES),
+        lambda: rm.customers.message_response(*messages(), **MESSAGES, by="region", control="<b>none", level=None),
     ),
     "customers.migrations": (
         lambda: rm.customers.migrations(purchases(), **PAID, before="2024-02-15", after="2024-04-20"),
@@ -686,15 +715,33 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     ),
     "survival.share": (lambda: retention_curve(by=None).at(12), lambda: retention_curve(by=None).at(0.5)),
     "revenue.budget_split": (lambda: rm.revenue.budget_split(100.0, {"win": (300.0, 100.0), "keep": (200.0, 50.0)}),),
-    "revenue.by_cohort": (lambda: rm.revenue.by_cohort(priced(), **PRICED),),
+    "revenue.by_cohort": (
+        lambda: rm.revenue.by_cohort(priced(), **PRICED),
+        lambda: rm.revenue.by_cohort(priced(), **PRICED, level=None),
+    ),
     "revenue.concentration": (
         lambda: rm.revenue.concentration([100, 200, 50, 1000, 300], resamples=100, rng=2005),
         lambda: rm.revenue.concentration([5.0, 5.0], level=None),
     ),
     "revenue.logo_retention": (lambda: rm.revenue.logo_retention(accounts(), opening="before", closing="after"),),
+    "revenue.expansion": (
+        lambda: rm.revenue.expansion(priced().assign(what="mail"), **PRICED, product="what"),
+        lambda: rm.revenue.expansion(
+            priced().assign(who="a", what=["mail", "shop", "mail", "mail"]), **PRICED, product="what"
+        ),
+    ),
+    "revenue.loyal_core": (
+        lambda: rm.revenue.loyal_core(loyal_accounts(), amount="before", loyal="loyal"),
+        lambda: rm.revenue.loyal_core(loyal_accounts(), amount="before", loyal="loyal", level=None),
+    ),
+    "revenue.spend_ratio": (
+        lambda: rm.revenue.loyal_core(loyal_accounts(), amount="before", loyal="loyal").spend_ratio,
+        lambda: rm.revenue.loyal_core(loyal_accounts()[:1], amount="before", loyal="loyal").spend_ratio,
+    ),
     "revenue.movements": (
         lambda: rm.revenue.movements(priced(), **PRICED),
         lambda: rm.revenue.movements(priced().assign(side="<b>A"), **PRICED, by="side"),
+        lambda: rm.revenue.movements(priced().assign(cur="EUR"), **PRICED, currency="cur", rates=RATES),
         lambda: rm.revenue.movements_from_amounts(priced(), customer="who", time="start", amount="price"),
     ),
     "revenue.payback": (
@@ -715,6 +762,7 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "revenue.quick_ratio": (
         lambda: rm.revenue.quick_ratio(rm.revenue.movements(priced(), **PRICED)),
         lambda: rm.revenue.quick_ratio(rm.revenue.movements(priced()[1:2], **PRICED)),
+        lambda: rm.revenue.quick_ratio(priced(), **PRICED),
     ),
     "revenue.retention": (
         lambda: rm.revenue.net_retention(accounts(), opening="before", closing="after"),
@@ -739,6 +787,13 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
             retained_customers=90,
         ),
         lambda: rm.revenue.unit_economics(acquisition_cost=3000, new_customers=10, monthly_revenue=50, monthly_churn=0),
+        lambda: rm.revenue.unit_economics(
+            acquisition_cost=3000,
+            new_customers=10,
+            monthly_revenue=50,
+            monthly_churn=0.04,
+            retention_cost=rm.customers.retention_cost(cost=500, treated=90, kept=80, control=90, control_kept=79),
+        ),
     ),
     "survival.constant_churn": (lambda: rm.survival.ConstantChurn(monthly_churn=0.05),),
     "survival.table": (lambda: rm.survival.assumption([1.0, 0.8, 0.7, 0.65], tail="constant_hazard"),),

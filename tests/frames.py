@@ -48,6 +48,15 @@ def as_duckdb(frame: pd.DataFrame) -> duckdb.DuckDBPyRelation:
     return connection.table("user_table")
 
 
+def together(**tables: pd.DataFrame) -> dict[str, object]:
+    """Relations of one connection."""
+    connection = duckdb.connect()
+    for name, table in tables.items():
+        connection.register(f"{name}_in", table)
+        connection.execute(f"create table {name} as select * from {name}_in")
+    return {name: connection.table(name) for name in tables}
+
+
 CONVERT: dict[str, Callable[[pd.DataFrame], Any]] = {
     "pandas": as_pandas,
     "pandas[pyarrow]": as_pandas_pyarrow,

@@ -188,6 +188,14 @@ def test_an_unfinished_window_has_counts_but_no_rates():
     assert "not observed to its end" in table.notes[0]
 
 
+@pytest.mark.parametrize("name", ["in_start", "joined", "endings", "counted_by_stripe"])
+def test_a_customer_column_with_the_name_of_an_answer_is_refused(frame, name):
+    log = shop().rename(columns={"who": name})
+    with pytest.raises(ColumnError, match="also the name of a column of the answer") as caught:
+        rm.churn.reconciled_customers(frame(log), **{**ROLES, "customer": name}, window=MARCH)
+    assert (caught.value.argument, caught.value.column) == ("customer", name)
+
+
 # ---------------------------------------------------------------- reasons
 
 
@@ -238,6 +246,77 @@ def test_the_reasons_of_a_period_add_up_to_its_churn(rows, names):
             assert row["lost"] == 0
         if row["rate"] is not None and same:
             assert sum(each["rate"] for each in same) == pytest.approx(row["rate"])
+
+
+def test_the_rate_of_a_reason_has_wilson_s_interval():
+    price = rm.churn.reasons(with_reasons(), **ROLES, reason="why", as_of="2024-03-31").rows()[4]
+    assert (price["customers"], price["start_customers"]) == (3, 17)
+    wilson = rm.churn.rate(start=17, lost=3).interval
+    assert (price["rate_low"], price["rate_high"]) == pytest.approx((wilson.low, wilson.high))
+    bare = rm.churn.reasons(with_reasons(), **ROLES, reason="why", as_of="2024-03-31", level=None).rows()[4]
+    assert (bare["rate_low"], bare["rate_high"], bare["rate"]) == (None, None, price["rate"])
+
+
+# ---------------------------------------------------------------- by group
+
+
+def sided(frame):
+    return frame.assign(side=["left" if place % 3 else "right" for place in range(len(frame))])
+
+
+def test_a_window_by_group_is_each_group_s_own_window(frame):
+    log = sided(shop())
+    for definition in ("standard", "stripe", "midpoint"):
+        table = rm.churn.in_window(frame(log), **ROLES, window=MARCH, by="side", definition=definition)
+        assert [row["group"] for row in table.rows()] == ["left", "right"]
+        for row in table.rows():
+            own = rm.churn.in_window(log[log["side"] == row["group"]], **ROLES, window=MARCH, definition=definition)
+            assert (row["rate"], row["low"], row["high"]) == (own.estimate, own.interval.low, own.interval.high)
+            assert (row["numerator"], row["denominator"]) == (own.numerator, own.denominator)
+
+
+def test_the_definitions_by_group_are_those_of_each_group(frame):
+    log = sided(shop())
+    table = rm.churn.reconcile(frame(log), **ROLES, window=MARCH, by="side")
+    each = {side: rm.churn.reconcile(log[log["side"] == side], **ROLES, window=MARCH) for side in ("left", "right")}
+    assert list(table.rows()) == [{"group": side, **row} for side, own in each.items() for row in own.rows()]
+    for name in ("start_customers", "end_customers", "joined", "endings"):
+        assert getattr(table, name) == sum(getattr(own, name) for own in each.values())
+    assert table.explain().values["numerator_stripe"] == 15
+
+
+def test_reasons_by_group_are_those_of_each_group(frame):
+    log = sided(with_reasons())
+    options = {**ROLES, "reason": "why", "revenue": "mrr", "as_of": "2024-03-31", "method": "wilson"}
+    table = rm.churn.reasons(frame(log), **options, by="side")
+    for side in ("left", "right"):
+        own = rm.churn.reasons(log[log["side"] == side], **options).rows()
+        theirs = [row for row in table.rows() if row["group"] == side]
+        found = {(row["period"], row["reason"]): row for row in theirs}
+        for row in own:
+            assert found[row["period"], row["reason"]] == {"group": side, **row}
+        assert sum(row["customers"] for row in theirs) == sum(row["customers"] for row in own)
+    last = table.explain()
+    assert 0 < last.evaluate()["share"] <= 1
+
+
+def test_who_is_in_two_groups_is_counted_in_each_and_said():
+    log = plans(
+        [("a", "2024-01-01", "2024-02-10", "x"), ("a", "2024-02-10", None, "y")], ("who", "from", "until", "side")
+    )
+    february = {"window": ("2024-02-01", "2024-03-01"), "by": "side"}
+    for table in (rm.churn.in_window(log, **ROLES, **february), rm.churn.reconcile(log, **ROLES, **february)):
+        assert "1 customers are in more than one group" in "".join(table.notes)
+        assert next(row["numerator"] for row in table.rows()) == 1
+
+
+def test_rows_that_repeat_in_full_would_count_their_revenue_twice(frame):
+    log = pd.concat([with_reasons(), with_reasons()[10:12]])
+    with pytest.raises(InputError, match="2 rows that repeat another one in full") as caught:
+        rm.churn.reasons(frame(log), **ROLES, reason="why", revenue="mrr")
+    assert caught.value.count == 2
+    options = {**ROLES, "reason": "why", "as_of": "2024-03-31"}
+    assert rm.churn.reasons(frame(log), **options).rows() == rm.churn.reasons(with_reasons(), **options).rows()
 
 
 def test_reasons_are_words_and_revenue_is_money():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import math
 import pickle
 
 import duckdb
@@ -11,9 +12,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import stats
 
 import retention_metrics as rm
-from frames import as_pandas, as_rows, as_sorted_rows
+from frames import as_pandas, as_rows, as_sorted_rows, together
 from reads import Reads
 from retention_metrics.errors import ColumnError, InputError
 
@@ -167,6 +169,32 @@ def test_a_contact_that_nobody_signed_is_a_contact(frame):
     assert (row["days_since_contact"], row["contacts"], row["rep"]) == (25, 2, None)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda log: log[:0], "has no rows"),
+        (lambda log: log.assign(when=pd.Timestamp("2030-01-01")), "has no row left to count: 2 rows, after_as_of 2"),
+        (lambda log: log.assign(who=pd.Series([None, None], dtype=object)), "2 rows, missing_customer 2"),
+    ],
+)
+def test_a_second_log_without_rows_is_named(frame, orders, change, words):
+    days = pd.to_datetime(["2024-01-05", "2024-02-05"])
+    bare = frame(change(pd.DataFrame({"who": ["a", "a"], "when": days, "score": [9.0, 8.0]})))
+    bought = frame(orders.assign(who=orders["who"].astype(str)))
+    calls = {
+        "contacts": lambda: rm.customers.summary(bought, **LOG, as_of=AS_OF, contacts=bare),
+        "responses": lambda: rm.customers.summary(bought, **LOG, as_of=AS_OF, responses=bare, rating="score"),
+        "visits": lambda: rm.customers.audiences(bought, **LOG, as_of=AS_OF, visits=bare),
+        "purchases": lambda: rm.customers.contact_due(bought, **LOG, as_of=AS_OF, purchases=bare),
+    }
+    for argument, call in calls.items():
+        with pytest.raises(InputError, match=f"^{argument} .*{words}") as caught:
+            call()
+        assert caught.value.argument == argument
+    with pytest.raises(InputError, match=f"^contacts .*{words}"):
+        rm.customers.contact_due(bare, **LOG, as_of=AS_OF)
+
+
 def test_a_log_without_money_has_no_money(orders):
     columns = rm.customers.summary(orders, **LOG, as_of=AS_OF).frame.columns
     assert not {"revenue", "average_order_value", "monetary_value"} & set(columns)
@@ -236,15 +264,6 @@ def test_models_say_of_each_customer_what_they_say_of_its_history(orders):
 # ---------------------------------------------------------------- contacts and answers beside it
 
 
-def together(**tables: pd.DataFrame) -> dict[str, object]:
-    """Relations of one connection."""
-    connection = duckdb.connect()
-    for name, table in tables.items():
-        connection.register(f"{name}_in", table)
-        connection.execute(f"create table {name} as select * from {name}_in")
-    return {name: connection.table(name) for name in tables}
-
-
 def beside(convert, orders: pd.DataFrame) -> dict[str, object]:
     first, second, third = orders["who"].value_counts().index[:3]
     calls = pd.DataFrame(
@@ -277,6 +296,7 @@ def test_the_last_contact_and_the_last_answer_stand_beside_the_purchases(frame, 
     rows = {row["who"]: row for row in as_rows(table)}
     first, second, third = (rows[who] for who in orders["who"].value_counts().index[:3])
     assert first["last_contact"] == dt.datetime(2024, 7, 3)
+    assert (first["contacts"], second["contacts"]) == (2, 0)
     assert second["last_contact"] is None
     assert (first["last_rating"], second["last_rating"], third["last_rating"]) == (9.0, None, 3.0)
 
@@ -323,6 +343,35 @@ def test_who_is_due_a_contact_and_which_message(frame):
     assert {who: row["message_day"] for who, row in rows.items()} == {"a": 30, "b": 7, "c": None, "d": None}
 
 
+@pytest.mark.parametrize(
+    ("today", "who"),
+    [
+        ("2024-02-28", {"a"}),
+        ("2024-02-29", {"b"}),
+        ("2023-02-28", {"a", "b"}),
+        ("2024-05-01", set()),
+        ("2024-05-02", {"c"}),
+    ],
+)
+def test_birthdays_are_of_the_calendar(frame, today, who):
+    calls = pd.DataFrame({"who": ["a", "d"], "when": pd.to_datetime(["2022-01-05", "2022-01-06"])})
+    born = pd.DataFrame({"who": list("abc"), "born": pd.to_datetime(["1990-02-28", "1988-02-29", "2001-05-02"])})
+    tables = together(calls=calls, born=born) if frame.__name__ == "as_duckdb" else None
+    given = (tables["calls"], tables["born"]) if tables else (frame(calls), frame(born))
+    table = rm.customers.contact_due(given[0], **LOG, as_of=today, birthdays=given[1], birth_date="born")
+    rows = {row["who"]: row for row in as_rows(table)}
+    assert set(rows) == set("abcd")
+    assert {name for name, row in rows.items() if row["birthday"]} == who
+    assert (rows["c"]["due"], rows["c"]["contacts"]) == (True, 0)
+
+
+def test_birthdays_come_with_their_column(orders):
+    with pytest.raises(InputError, match="come together"):
+        rm.customers.contact_due(orders, **LOG, birth_date="born")
+    with pytest.raises(InputError, match=r"^birthdays has no rows"):
+        rm.customers.contact_due(orders, **LOG, birthdays=orders[:0], birth_date="when")
+
+
 # ---------------------------------------------------------------- segments
 
 
@@ -345,6 +394,36 @@ def test_every_pair_of_scores_has_a_segment_with_a_name_in_every_language():
     for named in names:
         assert set(named) == {*grid().values(), NEWCOMER}
         assert len(set(named.values())) == len(named)
+
+
+@pytest.mark.parametrize(
+    ("days", "stage"),
+    [
+        (["2024-12-01"], "new"),
+        (["2024-10-01"], "new"),
+        (["2024-09-30"], "lapsing"),
+        (["2024-02-01", "2024-10-01"], "active"),
+        (["2024-02-01", "2024-07-01"], "lapsing"),
+        (["2024-02-01", "2024-06-30"], "lapsed"),
+        (["2023-02-01"], "lapsed"),
+    ],
+)
+def test_the_stage_of_a_customer_s_life_is_the_calendar_s(frame, days, stage):
+    log = pd.DataFrame({"who": [7] * len(days) + [8], "when": pd.to_datetime([*days, "2024-12-31"]), "paid": 5.0})
+    for table in (
+        rm.customers.segments(frame(log), **PAID, as_of=AS_OF),
+        rm.customers.summary(frame(log), **PAID, as_of=AS_OF, scores=True),
+    ):
+        (row,) = (row for row in as_rows(table) if row["who"] == 7)
+        assert row["lifecycle_stage"] == stage
+    half = rm.customers.segments(frame(log), **PAID, as_of=AS_OF, months=24)
+    assert {row["lifecycle_stage"] for row in as_rows(half)} <= {"new", "active"}
+
+
+def test_every_stage_has_a_name_in_every_language():
+    names = [rm.customers.stage_names(locale) for locale in ("en", "ar", "fa", "zh-Hant")]
+    assert all(set(words) == {"new", "active", "lapsing", "lapsed"} for words in names)
+    assert len({word for words in names for word in words.values()}) == 16
 
 
 def test_segment_sizes_add_up_and_say_what_is_too_small(frame, orders):
@@ -508,6 +587,68 @@ def test_spend_by_age_is_what_a_pivot_gives(frame, orders):
             assert row["stayers"] == both.sum()
             assert row["stayer_growth"] == pytest.approx(here[both].sum() / before[both].sum())
             assert row["leaving_effect"] == pytest.approx(before[both].mean() / np.nanmean(before))
+
+
+@pytest.fixture
+def shelves(orders):
+    """The purchases with what was bought and whether at a discount; a few returns among them."""
+    rng = np.random.default_rng(36)
+    shelf = rng.choice(np.array(["tea", "jam", "oil", None], dtype=object), len(orders), p=[0.5, 0.3, 0.15, 0.05])
+    return orders.assign(shelf=shelf, off=rng.random(len(orders)) < 0.3, month=orders["when"].dt.month)
+
+
+def test_categories_and_discounts_by_age_are_those_of_a_loop(frame, shelves):
+    table = rm.customers.spend_by_age(
+        frame(shelves.drop(columns="month")), **PAID, period="month", as_of=AS_OF, category="shelf", discount="off"
+    )
+    first = shelves.groupby("who")["month"].min()
+    for row in table.rows()[:5]:
+        here = shelves[shelves["month"] == shelves["who"].map(first) + row["age"]]
+        bought = here[here["paid"] >= 0]
+        each = bought.groupby("who")["shelf"].nunique().reindex(here["who"].unique(), fill_value=0)
+        assert row["categories"] == pytest.approx(each.mean())
+        width = stats.t.ppf(0.975, len(each) - 1) * each.std() / math.sqrt(len(each)) / each.mean()
+        assert row["categories_high"] == pytest.approx(each.mean() * math.exp(width))
+        paid, off = bought["paid"].sum(), bought.loc[bought["off"], "paid"].sum()
+        assert row["discount_share"] == pytest.approx(off / paid)
+        assert 0 <= row["discount_low"] <= row["discount_share"] <= row["discount_high"] <= 1
+    amounts = shelves.assign(off=np.where(shelves["off"], 0.5, 0.0)).drop(columns="month")
+    again = rm.customers.spend_by_age(amounts, **PAID, period="month", as_of=AS_OF, discount="off")
+    assert [row["discount_share"] for row in again.rows()] == pytest.approx(
+        [row["discount_share"] for row in table.rows()]
+    )
+
+
+def test_spend_by_age_of_groups_and_cohorts_is_taken_apart_from_that_of_all(frame, shelves):
+    known = shelves.dropna(subset="shelf").drop(columns="month")
+    options = {**PAID, "period": "month", "as_of": AS_OF}
+    whole = rm.customers.spend_by_age(known, **options).rows()
+    groups = rm.customers.spend_by_age(frame(known), **options, by="shelf").rows()
+    cohorts = rm.customers.spend_by_age(frame(known), **options, cohorts=True).rows()
+    assert [row["group"] for row in groups] == sorted(row["group"] for row in groups)
+    for row in whole:
+        parts = [each for each in groups if each["age"] == row["age"]]
+        assert {each["customers"] for each in parts} == {row["customers"]}
+        assert sum(each["spend_per_customer"] for each in parts) == pytest.approx(row["spend_per_customer"])
+        parts = [each for each in cohorts if each["age"] == row["age"]]
+        assert sum(each["active"] for each in parts) == row["active"]
+        assert sum(each["stayers"] or 0 for each in parts) == (row["stayers"] or 0)
+        spent = sum(each["spend_per_active"] * each["active"] for each in parts)
+        assert spent == pytest.approx(row["spend_per_active"] * row["active"])
+    january = known[known["who"].map(known.groupby("who")["when"].min()) < "2024-02-01"]
+    alone = rm.customers.spend_by_age(january, **options).rows()
+    mine = [
+        {name: cell for name, cell in row.items() if name != "cohort"} for row in cohorts if row["cohort"].month == 1
+    ]
+    for row, own in zip(mine, alone, strict=True):
+        assert row == pytest.approx(own, nan_ok=True)
+
+
+def test_options_of_spend_by_age_are_checked(shelves):
+    with pytest.raises(InputError, match="exclude each other"):
+        rm.customers.spend_by_age(shelves, **PAID, by="shelf", cohorts=True)
+    with pytest.raises(ColumnError, match="discount='shelf' is true or false, or an amount"):
+        rm.customers.spend_by_age(shelves, **PAID, discount="shelf")
 
 
 def test_small_customers_who_leave_raise_the_mean_and_no_stayer_grows():

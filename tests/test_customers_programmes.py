@@ -13,6 +13,7 @@ from scipy import stats
 
 import retention_metrics as rm
 from frames import as_rows
+from retention_metrics.customers import futures
 from retention_metrics.errors import ColumnError, InputError
 
 BUYING = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
@@ -205,35 +206,62 @@ def test_the_orders_to_expect_are_the_sum_over_the_customers(frame, base):
     assert rows[0]["orders"] == pytest.approx(BUYING.expected_purchases(*history, horizon=13).sum())
 
 
-def test_simulated_futures_have_the_mean_that_the_model_expects(base):
-    """The draws behind the interval and the closed form of the expectation are two ways to one number."""
-    from retention_metrics.customers.demand import _future
-
-    x, t_x, age = (base[name].to_numpy(float) for name in ("frequency", "recency", "T"))
-    rng = np.random.default_rng(9)
-    drawn = np.array([_future(BUYING, x, t_x, age, 13.0, 3, rng).sum(axis=0) for _ in range(400)])
-    upto = np.array([BUYING.expected_purchases(x, t_x, age, horizon=13.0 * k).sum() for k in (1, 2, 3)])
-    error = drawn.std(axis=0) / 20
-    assert (np.abs(drawn.mean(axis=0) - np.diff(upto, prepend=0.0)) < 4 * error).all()
+FUTURES = {
+    "BGNBD": BUYING,
+    "MBGNBD": rm.clv.MBGNBD(r=0.6, alpha=6.0, a=0.8, b=2.0),
+    "ParetoNBD": rm.clv.ParetoNBD(r=0.6, alpha=6.0, s=0.8, beta=20.0),
+    "GGompertzNBD": rm.clv.GGompertzNBD(r=1.0, alpha=2.0, b=0.1, s=1.0, beta=4.0),
+    "BGCNBD": rm.clv.BGCNBD(k=3, r=0.6, alpha=3.0, a=0.8, b=2.4),
+    "BGBB": rm.clv.BGBB(alpha=1.2, beta=0.75, gamma=0.8, delta=3.0),
+}
 
 
-def test_the_prediction_interval_covers_what_then_happens():
-    """60 bases of 300 customers, fitted up to week 39 and compared with their own next 26 weeks."""
-    rng = np.random.default_rng(37)
-    hits, runs = 0, 60
-    for _ in range(runs):
-        log = BUYING.simulate_transactions(np.full(300, 65.0), rng=rng)
-        seen = log[log["time"] <= 39].groupby("customer")["time"]
-        history = pd.DataFrame({"frequency": seen.size() - 1, "recency": seen.max(), "T": 39.0})
-        try:
-            fit = rm.clv.BGNBD.fit(history, penalty=0.1)
-        except rm.errors.FitError:
-            runs -= 1
-            continue
-        row = rm.customers.demand(fit, history, length=26, periods=1, draws=200, rng=rng).rows()[0]
-        hits += row["orders_low"] <= (log["time"] > 39).sum() <= row["orders_high"]
-    assert runs > 50
-    assert hits / runs >= 0.87
+def test_every_model_of_purchases_has_futures():
+    assert {kind.__name__ for kind in futures.MODELS} == set(FUTURES)
+
+
+@pytest.mark.parametrize("name", FUTURES)
+def test_simulated_futures_are_those_of_the_model(name):
+    """The draws behind the interval and the closed forms are two ways to one number: means, and who buys n times."""
+    model, rng = FUTURES[name], np.random.default_rng(9)
+    step = 2.0 if name == "BGBB" else 8.0
+    drawn = model.simulate(np.full(500, 8.0) if name == "BGBB" else np.linspace(20, 40, 500), rng=3)
+    history = tuple(drawn[role].to_numpy(float) for role in ("frequency", "recency", "T"))
+    chance = model.probability_alive(*history)
+    bought = np.array([futures.future(model, chance, *history, step, 3, rng) for _ in range(400)])
+    by_period = bought.sum(axis=1)
+    upto = np.array([model.expected_purchases(*history, horizon=step * k).sum() for k in (1, 2, 3)])
+    error = by_period.std(axis=0) / 20
+    assert (np.abs(by_period.mean(axis=0) - np.diff(upto, prepend=0.0)) < 4 * error).all()
+    for number in (0, 1, 3):
+        shares = (bought.sum(axis=2) == number).mean(axis=1)
+        chance = model.probability_of_purchases(*history, n=number, horizon=3 * step).mean()
+        assert abs(shares.mean() - chance) < 4 * shares.std() / 20
+
+
+def test_demand_by_group_is_that_of_each_group(frame, base):
+    grouped = base.assign(side=np.where(np.arange(len(base)) % 3 == 0, "web", "shop"))
+    table = rm.customers.demand(BUYING, frame(grouped), spend=SPEND, length=13, periods=2, by="side", draws=100, rng=1)
+    rows = table.rows()
+    assert [(row["group"], row["period"]) for row in rows] == [
+        (side, period) for side in ("shop", "web") for period in (1, 2, None)
+    ]
+    for side in ("shop", "web"):
+        own = rm.customers.demand(
+            BUYING, grouped[grouped["side"] == side], spend=SPEND, length=13, periods=2, draws=100, rng=1
+        )
+        for row, alone in zip((row for row in rows if row["group"] == side), own.rows(), strict=True):
+            assert (row["orders"], row["revenue"]) == pytest.approx((alone["orders"], alone["revenue"]))
+            assert row["orders_low"] <= row["orders"] <= row["orders_high"]
+            # other draws of the same futures: the widths are alike
+            width = alone["orders_high"] - alone["orders_low"]
+            assert row["orders_high"] - row["orders_low"] == pytest.approx(width, rel=0.4)
+
+
+def test_every_history_has_a_group(base):
+    with pytest.raises(InputError, match="1 rows have none") as caught:
+        rm.customers.demand(BUYING, base.assign(side=["a"] * (len(base) - 1) + [None]), length=13, by="side")
+    assert (caught.value.argument, caught.value.count) == ("by", 1)
 
 
 def test_an_uncertain_model_has_the_wider_interval(base):
@@ -256,7 +284,9 @@ def test_the_same_seed_draws_the_same_futures(base):
         ({"periods": 0}, "periods"),
         ({"draws": 5}, "draws"),
         ({"level": None}, "level"),
-        ({"model": SPEND}, "model is a BGNBD"),
+        ({"draws": 150, "level": 0.99}, "draws is at least 199"),
+        ({"model": SPEND}, "model is one of BGNBD, MBGNBD, ParetoNBD"),
+        ({"model": rm.clv.BGBB(alpha=1, beta=1, gamma=1, delta=1), "length": 1.5}, "length holds whole numbers"),
         ({"spend": BUYING}, "spend is a GammaGamma"),
         ({"spend": rm.clv.GammaGamma(p=6.0, q=0.9, v=15.0)}, "infinite"),
     ],

@@ -535,3 +535,25 @@ def test_the_bullet_stands_over_the_bands_of_the_table():
     assert bar.get_x() + bar.get_width() == approx(place.estimate)
     far = rm.benchmarks.get("quick_ratio.saas.2015").classify(9.0).plot()
     assert far.get_xlim()[1] > 9
+
+
+def test_the_bridge_hangs_a_bar_for_the_exchange_rate_where_it_changes():
+    rates = {"EUR": {"2023-01-01": 1.0, "2024-02-01": 1.5}}
+    plans = subscriptions().assign(price=10.0, cur="EUR")
+    table = rm.revenue.movements(plans, **PLANS, amount="price", currency="cur", rates=rates)
+    ax = plotting.revenue_bridge(table)
+    names = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert names == ["start", "new", "reactivation", "expansion", "contraction", "churn", "fx", "end"]
+    bar = ax.patches[names.index("fx")]
+    assert bar.get_height() == pytest.approx(abs(sum(row["fx"] for row in table.rows() if row["status"] == "ok")))
+    assert bar.get_height() > 0
+
+
+def test_definitions_and_reasons_are_drawn_by_group():
+    table = rm.churn.reconcile(subscriptions(), **SPELLS, window=("2024-02-01", "2024-03-01"), by="side")
+    labels = plotting.churn_definitions(table).get_yticklabels()
+    assert [label.get_text() for label in labels[:2]] == [f"{MATHS}: standard", f"{MATHS}: chartmogul"]
+    assert not any(label.get_parse_math() for label in labels)
+    grouped = plotting.churn_reasons(rm.churn.reasons(subscriptions(), **PLANS, reason="why", by="side"))
+    whole = plotting.churn_reasons(reasons())
+    assert sum(bar.get_height() for bar in grouped.patches) == sum(bar.get_height() for bar in whole.patches) == 6

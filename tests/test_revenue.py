@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,14 +78,11 @@ def test_bca_is_scipy_s():
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.004)
 
 
-def test_the_interval_of_the_ratio_covers_the_truth():
-    rng, hits, runs = np.random.default_rng(1977), 0, 100
-    for _ in range(runs):
-        x = rng.gamma(2.0, 50.0, 80)
-        paid = pd.DataFrame({"before": x, "after": x * rng.choice([0.0, 0.7, 1.0], 80, p=[0.1, 0.2, 0.7])})
-        hits += 0.84 in revenue.gross_retention(paid, **BOTH).interval
-    # 95 % of 100 is 95, with a standard deviation of 2.2
-    assert hits >= 86
+def test_the_bootstrap_has_its_bound():
+    paid = pd.DataFrame({"before": np.ones(1_001), "after": np.ones(1_001)})
+    with pytest.raises(InputError, match=r"1,001 customers 10,000,000 times, more than 10\^10") as caught:
+        revenue.net_retention(paid, **BOTH, method="bca", resamples=10_000_000)
+    assert caught.value.argument == "method"
 
 
 def test_where_everything_was_kept_there_is_an_interval_still():
@@ -216,6 +214,52 @@ def test_every_statistic_of_concentration_has_its_interval():
     assert 0.5205 in spread.gini.interval
 
 
+def test_linearised_errors_are_what_each_customer_moves():
+    """The error of a statistic of sums is that of its slopes along each customer, found here by differences."""
+    from retention_metrics._stats import concentration as formulas
+
+    rng = np.random.default_rng(1983)
+    values, counts = np.unique(np.round(rng.lognormal(3.0, 1.0, 400), 1), return_counts=True)
+    weights, n = counts.astype(float), 400
+    at = np.array(
+        [0.1013, 0.3007, 0.5204, 0.8011, 0.9509, 0.9907]
+    )  # within a customer: at an edge the curve has a kink
+
+    def statistics(of):
+        curve = 1 - formulas.lorenz_top(values, of, 1 - at)
+        return np.array([float(formulas.gini(values, of)), float(formulas.hhi(values, of)) * of.sum(), *curve])
+
+    slopes, step = [], 1e-6
+    for place in range(values.size):
+        toward = np.zeros(values.size)
+        toward[place] = n
+        both = [statistics((1 - sign * step) * weights + sign * step * toward) for sign in (1, -1)]
+        slopes.append((both[0] - both[1]) / (2 * step))
+    expected = np.sqrt(counts @ np.array(slopes) ** 2 / n / n)
+    gini, hhi, curve = formulas.linearised_errors(values, weights, at)
+    assert np.array([gini, hhi * n, *curve]) == pytest.approx(expected, rel=1e-3)
+
+
+def test_large_bases_are_linearised_and_agree_with_the_bootstrap():
+    amounts = np.random.default_rng(10).lognormal(3.0, 1.0, 60_000)
+    fast = revenue.concentration(amounts)
+    drawn = revenue.concentration(amounts, resamples=400, rng=3)
+    assert fast.gini.interval.method == fast.top_share(0.01).interval.method == "linearised"
+    assert drawn.gini.interval.method == "bootstrap"
+    for one, other in (
+        (fast.gini, drawn.gini),
+        (fast.hhi, drawn.hhi),
+        (fast.effective_customers, drawn.effective_customers),
+        (fast.top_share(0.01), drawn.top_share(0.01)),
+        (fast.top_share(0.5), drawn.top_share(0.5)),
+    ):
+        assert one.estimate == other.estimate
+        # 400 resamples know an error to 1 in 28
+        width = one.interval.high - one.interval.low
+        assert width == pytest.approx(other.interval.high - other.interval.low, rel=0.15)
+        assert one.interval.low == pytest.approx(other.interval.low, abs=0.1 * width)
+
+
 def test_rows_of_one_customer_are_added():
     rows = pd.DataFrame({"who": ["a", "a", "b", None], "paid": [10.0, 20.0, 30.0, 5.0]})
     spread = revenue.concentration(rows, amount="paid", customer="who", level=None)
@@ -284,6 +328,106 @@ def test_the_quick_ratio_leaves_returns_out_unless_told():
     assert revenue.quick_ratio(bridge, reactivation=True).estimate == 5.0
     lossless = revenue.quick_ratio(revenue.movements(plans[2:], **roles, as_of="2024-03-31"))
     assert (lossless.estimate, lossless.status) == (None, "no_losses")
+    lossless = revenue.quick_ratio(plans[2:], **roles, as_of="2024-03-31")
+    assert (lossless.estimate, lossless.status, lossless.interval) == (None, "no_losses", None)
+
+
+@pytest.mark.parametrize("reactivation", [False, True])
+def test_the_quick_ratio_of_subscriptions_is_their_bridge_s_with_an_interval_by_customer(
+    frame, simulated, reactivation
+):
+    few = simulated[simulated["customer_id"] % 20 == 0]
+    options = {**ROLES, "as_of": "2023-12-15"}  # December is not complete
+    found = revenue.quick_ratio(frame(few), **options, reactivation=reactivation)
+    bridge = revenue.quick_ratio(revenue.movements(few, **options), reactivation=reactivation)
+    assert found.estimate == pytest.approx(bridge.estimate, rel=1e-12)
+    assert bridge.interval is None
+    assert "does not say whose" in bridge.notes[0]
+
+    moved = revenue.customer_movements(few, **options).to_frame()
+    moved = moved[moved["period"] < pd.Timestamp("2023-12-01")]
+    names = ["new", "expansion", *(["reactivation"] if reactivation else [])]
+    people = moved["customer_id"].unique()
+    y, x = (
+        moved[moved["movement"].isin(kinds)].groupby("customer_id")["change"].sum().reindex(people, fill_value=0).abs()
+        for kinds in (names, ["contraction", "churn"])
+    )
+    error = math.sqrt(len(people) / (len(people) - 1) * ((y - found.estimate * x) ** 2).sum()) / x.sum()
+    width = stats.t.ppf(0.975, len(people) - 1) * error / found.estimate
+    ends = (found.estimate * math.exp(-width), found.estimate * math.exp(width))
+    assert (found.interval.low, found.interval.high) == pytest.approx(ends, rel=1e-9)
+
+
+def test_the_quick_ratio_is_told_where_its_subscriptions_are():
+    plans = pd.DataFrame({"who": ["a"], "from": ["2024-01-01"], "until": ["2024-02-10"], "price": [50.0]})
+    roles = {"customer": "who", "start": "from", "end": "until", "amount": "price"}
+    with pytest.raises(InputError, match="need customer=, start=, end= and amount="):
+        revenue.quick_ratio(plans, customer="who")
+    with pytest.raises(InputError, match="no columns of subscriptions"):
+        revenue.quick_ratio(revenue.movements(plans, **roles, as_of="2024-03-31"), customer="who")
+    with pytest.raises(InputError, match="no complete period"):
+        revenue.quick_ratio(plans, **roles, as_of="2024-01-20")
+    with pytest.raises(InputError, match="no complete period"):
+        revenue.quick_ratio(revenue.movements(plans, **roles, as_of="2024-01-20"))
+
+
+def loyal_base(rng, customers=400):
+    loyal = rng.random(customers) < 0.2
+    return pd.DataFrame({"paid": rng.gamma(2.0, np.where(loyal, 40.0, 10.0)), "loyal": loyal})
+
+
+def test_the_loyal_core_by_hand(frame):
+    base = loyal_base(np.random.default_rng(21))
+    found = revenue.loyal_core(frame(base), amount="paid", loyal="loyal")
+    mine, others = base.loc[base["loyal"], "paid"], base.loc[~base["loyal"], "paid"]
+    assert found.estimate == pytest.approx(mine.sum() / base["paid"].sum())
+    assert (found.share_of_customers.numerator, found.share_of_customers.denominator) == (len(mine), 400)
+    assert found.spend_ratio.estimate == pytest.approx(mine.mean() / others.mean())
+    spread = math.sqrt(sum(group.var() / len(group) / group.mean() ** 2 for group in (mine, others)))
+    reach = stats.norm.ppf(0.975) * spread
+    ends = found.spend_ratio.estimate * np.exp([-reach, reach])
+    assert (found.spend_ratio.interval.low, found.spend_ratio.interval.high) == pytest.approx(tuple(ends))
+    share = revenue.net_retention(base.assign(part=base["paid"] * base["loyal"]), opening="paid", closing="part")
+    assert found.estimate == pytest.approx(share.estimate)
+    assert found.estimate in found.interval
+
+
+@pytest.mark.parametrize(("customers", "sales", "times"), [(15, 55, 6.9), (12, 70, 17.1)])
+def test_the_article_s_loyal_spend_seven_to_seventeen_times_as_much(customers, sales, times):
+    each = [sales / customers] * customers + [(100 - sales) / (100 - customers)] * (100 - customers)
+    base = pd.DataFrame({"paid": each, "loyal": [place < customers for place in range(100)]})
+    found = revenue.loyal_core(base, amount="paid", loyal="loyal")
+    assert round(found.spend_ratio.estimate, 1) == times
+    p, s = customers / 100, sales / 100
+    assert found.spend_ratio.estimate == pytest.approx(s / (1 - s) * (1 - p) / p)
+    assert (found.estimate, found.share_of_customers.estimate) == pytest.approx((s, p))
+    assert found.spend_ratio.interval is None
+    assert "no interval" in found.spend_ratio.notes[0]
+
+
+def test_the_loyal_are_compared_with_what_is_claimed_of_them():
+    found = revenue.loyal_core(loyal_base(np.random.default_rng(21)), amount="paid", loyal="loyal")
+    assert rm.benchmarks.claim("loyal-sales").compare(found).estimate == found.estimate
+    assert rm.benchmarks.claim("loyal-customers").compare(found.share_of_customers) is not None
+    with pytest.raises(InputError):
+        rm.benchmarks.claim("loyal-customers").compare(found)
+
+
+def test_a_core_that_cannot_be_is_said_or_refused():
+    base = loyal_base(np.random.default_rng(3), 20)
+    nobody = revenue.loyal_core(base.assign(loyal=False), amount="paid", loyal="loyal")
+    assert (nobody.estimate, nobody.spend_ratio.estimate, nobody.spend_ratio.status) == (0.0, None, "undefined")
+    with pytest.raises(ColumnError, match="loyal='orders' is true or false"):
+        revenue.loyal_core(base.assign(orders=5), amount="paid", loyal="orders")
+    with pytest.raises(InputError, match="at least 0; 20 rows"):
+        revenue.loyal_core(base.assign(paid=-1.0), amount="paid", loyal="loyal")
+    with pytest.raises(InputError, match="no revenue"):
+        revenue.loyal_core(base.assign(paid=0.0), amount="paid", loyal="loyal")
+    holes = base.assign(
+        paid=base["paid"].where(base.index > 1), loyal=base["loyal"].astype(object).where(base.index < 18)
+    )
+    found = revenue.loyal_core(pl.from_pandas(holes), amount="paid", loyal="loyal")
+    assert dict(found.excluded) == {"missing_amount": 2, "missing_loyal": 2}
 
 
 # ---------------------------------------------------------------- what it costs
@@ -297,6 +441,26 @@ def test_unit_economics_by_hand():
     assert (found.interval, found.acquisition_to_retention) == (None, None)
     endless = revenue.unit_economics(acquisition_cost=1000, new_customers=10, monthly_revenue=20, monthly_churn=0)
     assert (endless.estimate, endless.status) == (None, "no_churn")
+
+
+def test_the_cost_of_keeping_brings_its_interval_and_its_return():
+    costs = {"acquisition_cost": 1000, "new_customers": 10, "monthly_revenue": 20, "monthly_churn": 0.05}
+    counted = revenue.unit_economics(**costs, retention_cost=300, retained_customers=15)
+    assert (counted.cost_per_retained, counted.acquisition_to_retention, counted.return_on_retention) == (20, 5, 20)
+    assert counted.acquisition_to_retention_interval is None
+    programme = rm.customers.retention_cost(cost=5000, treated=1000, kept=900, control=1000, control_kept=850)
+    found = revenue.unit_economics(**costs, retention_cost=programme)
+    assert found.acquisition_to_retention == pytest.approx(100 / programme.estimate)
+    ratio, ends = found.acquisition_to_retention_interval, programme.interval
+    assert (ratio.low, ratio.high, ratio.method) == (100 / ends.high, 100 / ends.low, ends.method)
+    assert rm.from_dict(found.to_dict()) == found
+    endless = rm.customers.retention_cost(cost=5000, treated=100, kept=80, control=100, control_kept=78)
+    unsure = revenue.unit_economics(**costs, retention_cost=endless)
+    assert unsure.acquisition_to_retention_interval.low == 0.0
+    with pytest.raises(InputError, match="come together"):
+        revenue.unit_economics(**costs, retention_cost=300)
+    with pytest.raises(InputError, match="already"):
+        revenue.unit_economics(**costs, retention_cost=programme, retained_customers=5)
 
 
 def test_the_interval_of_churn_goes_through_and_revenue_widens_it():
@@ -344,6 +508,24 @@ def test_cohorts_add_up_to_the_bridge(frame, simulated):
     bridge = revenue.movements(few, **ROLES, as_of=LAST).to_frame()
     assert table.groupby("period")["mrr"].sum().tolist() == pytest.approx(bridge["end_mrr"].tolist())
     assert (table.loc[table["age"] == 0, "net_retention"] == 1).all()
+
+
+def test_the_interval_of_a_cohort_s_cell_is_that_of_net_retention(frame, simulated):
+    few = simulated[simulated["customer_id"] % 20 == 0]
+    table = revenue.by_cohort(frame(few), **ROLES, as_of=LAST).rows()
+    firsts = few.groupby("customer_id")["start"].min().dt.to_period("M")
+    for cohort, age in (("2022-01", 5), ("2022-01", 23), ("2022-09", 6)):
+        month = pd.Period(cohort, "M")
+        people = few[few["customer_id"].map(firsts) == month]
+        at = (str(month.end_time.date()), str((month + age).end_time.date()))
+        alone = revenue.net_retention(people, **ROLES, at=at)
+        (row,) = (row for row in table if str(row["cohort"])[:7] == cohort and row["age"] == age)
+        assert row["net_retention"] == pytest.approx(alone.estimate, rel=1e-12)
+        assert (row["low"], row["high"]) == pytest.approx((alone.interval.low, alone.interval.high), rel=1e-9)
+    unchanged = [row for row in table if row["mrr"] == row["opening"]]
+    assert {(row["low"], row["high"]) for row in unchanged if row["age"] == 0} == {(None, None)}
+    assert any(row["age"] and row["low"] is None for row in unchanged)  # a cohort in which nobody has moved yet
+    assert not any(row["low"] for row in revenue.by_cohort(few, **ROLES, as_of=LAST, level=None).rows())
 
 
 def test_a_simulation_is_its_seed_s():

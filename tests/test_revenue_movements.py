@@ -19,6 +19,7 @@ from retention_metrics.errors import ColumnError, InputError
 
 few = settings(max_examples=25)  # each draws a whole log
 ROLES = {"customer": "who", "start": "from", "end": "until", "amount": "price"}
+CHURNING = {"customer": "who", "start": "from", "end": "until"}
 MOVES = ("new", "reactivation", "expansion", "contraction", "churn")
 COUNTS = ("new", "reactivated", "expanded", "contracted", "churned")
 PEOPLE = tuple(f"{name}_customers" for name in COUNTS)
@@ -432,6 +433,214 @@ def test_a_customer_in_two_segments_is_counted_in_each_and_said():
     assert bridge(rows[1:], by="side", as_of="2024-02-29").notes == ()
 
 
+# ---------------------------------------------------------------- up-sell and cross-sell
+
+
+@st.composite
+def products(draw):
+    return [(*row, draw(st.sampled_from(["mail", "shop", "help"]))) for row in draw(histories()) if row[1] <= AS_OF]
+
+
+@few
+@given(rows=products())
+def test_up_sell_and_cross_sell_are_those_of_plain_dictionaries(rows):
+    log = pl.from_pandas(plans(rows, (*NAMES, "what")))
+    options = {**ROLES, "billing": "plan", "as_of": AS_OF}
+    table = revenue.expansion(log, **options, product="what").rows()
+    whole = bridge(log, billing="plan", as_of=AS_OF).rows()
+    before = defaultdict(Fraction)
+    for row, same_row in zip(table, whole, strict=True):
+        assert row["expansion"] == pytest.approx(same_row["expansion"], abs=1e-6)
+        assert row["up_sell"] + row["cross_sell"] + row["given_up"] == pytest.approx(row["expansion"], abs=1e-6)
+        after = (row["period"] + dt.timedelta(days=32)).replace(day=1)
+        now = defaultdict(Fraction)
+        for who, start, end, price, billing, what in rows:
+            if start < after and (end is None or end > AS_OF or end >= after):
+                now[who, what] += as_text(price) / MONTHS[billing]
+        found = dict.fromkeys(("up_sell", "cross_sell", "given_up"), Fraction(0))
+        for who in {who for who, _ in now}:
+            was, pays = (sum(mrr for (one, _), mrr in each.items() if one == who) for each in (before, now))
+            if 0 < was < pays:
+                for what in {what for each in (before, now) for one, what in each if one == who}:
+                    delta, had = now[who, what] - before[who, what], before[who, what] > 0
+                    found["given_up" if delta < 0 else "up_sell" if had else "cross_sell"] += delta
+        assert {name: row[name] for name in found} == pytest.approx(
+            {name: float(value) for name, value in found.items()}, abs=1e-3
+        )
+        before = now
+
+
+def test_expansion_in_every_kind_of_frame(frame):
+    rows = [
+        ("a", "2024-01-01", "2024-02-10", 100.0, "mail"),
+        ("a", "2024-02-10", None, 150.0, "mail"),
+        ("a", "2024-03-10", None, 30.0, "shop"),
+        ("b", "2024-01-01", "2024-03-01", 20.0, "mail"),
+        ("b", "2024-03-01", None, 50.0, "shop"),
+        ("c", "2024-01-01", None, 5.0, None),
+    ]
+    log = plans(rows, ("who", "from", "until", "price", "what"))
+    table = revenue.expansion(frame(log), **ROLES, product="what", as_of="2024-03-31")
+    parts = [(row["up_sell"], row["cross_sell"], row["given_up"]) for row in table.rows()]
+    assert parts == [(0, 0, 0), (50, 0, 0), (0, 80, -20)]
+    assert [(row["up_sell_customers"], row["cross_sell_customers"]) for row in table.rows()] == [(0, 0), (1, 0), (0, 2)]
+    assert dict(table.excluded) == {"missing_group": 1}
+
+
+# ---------------------------------------------------------------- rates that change
+
+
+PRICED = (*NAMES, "cur")
+WORTH = st.integers(50, 200).map(lambda cents: cents / 100)
+
+
+@st.composite
+def rate_cards(draw):
+    """A constant dollar, and two currencies whose rates change on a few days."""
+    cards = {"USD": 1.0}
+    for name in ("EUR", "YEN"):
+        days = draw(st.lists(st.integers(1, DAYS), max_size=5, unique=True))
+        cards[name] = {FIRST: draw(WORTH), **{FIRST + dt.timedelta(days=day): draw(WORTH) for day in days}}
+    return cards
+
+
+def worth_on(card, day):
+    if isinstance(card, float):
+        return as_text(card)
+    return as_text(card[max(since for since in card if since <= day)])
+
+
+def revalued_twin(rows, cards, as_of):
+    """Movements at the rates of the month before, and what the new rates do to what runs at the month's end."""
+    months = list(month_ends(min(row[1] for row in rows), as_of))
+    ends = [min((month + dt.timedelta(days=32)).replace(day=1) - dt.timedelta(days=1), as_of) for month in months]
+    before, paid, table = defaultdict(Fraction), set(), []
+    for place, end in enumerate(ends):
+        after = end + dt.timedelta(days=1)
+        opening, closing = defaultdict(Fraction), defaultdict(Fraction)
+        for who, start, until, price, billing, currency in rows:
+            if start <= end and (until is None or until > as_of or until >= after):
+                local = price / MONTHS[billing]
+                opening[who] += local * worth_on(cards[currency], ends[max(place - 1, 0)])
+                closing[who] += local * worth_on(cards[currency], end)
+        row = dict.fromkeys((*MOVES, "fx"), Fraction(0))
+        for who in set(before) | set(opening):
+            change = opening[who] - before[who]
+            if before[who] == 0 and change:
+                move = "reactivation" if who in paid else "new"
+            else:
+                move = "churn" if opening[who] == 0 else "expansion" if change > 0 else "contraction"
+            row[move] += change
+            row["fx"] += closing[who] - opening[who]
+        paid |= {who for who, mrr in closing.items() if mrr}
+        table.append({"start_mrr": sum(before.values()), **row, "end_mrr": sum(closing.values())})
+        before = closing
+    return table
+
+
+@st.composite
+def priced_histories(draw):
+    rows = draw(histories())
+    return [(*row, draw(st.sampled_from(["USD", "EUR", "YEN"]))) for row in rows if row[1] <= AS_OF]
+
+
+@few
+@given(rows=priced_histories(), cards=rate_cards())
+def test_with_changing_rates_the_bridge_closes_by_its_fx_row(rows, cards):
+    exact = [(who, start, end, as_text(price), plan, currency) for who, start, end, price, plan, currency in rows]
+    options = {"billing": "plan", "currency": "cur", "rates": cards, "as_of": AS_OF}
+    frame = pl.from_pandas(plans(rows, PRICED))
+    before = 0.0
+    result = bridge(frame, **options)
+    for row, want in zip(result.rows(), revalued_twin(exact, cards, AS_OF), strict=True):
+        assert row["start_mrr"] == before
+        assert row["start_mrr"] + sum(row[name] for name in (*MOVES, "fx")) == pytest.approx(row["end_mrr"], abs=1e-6)
+        assert {name: row[name] for name in want} == pytest.approx(
+            {name: float(value) for name, value in want.items()}, abs=1e-3
+        )
+        before = row["end_mrr"]
+    each = revenue.customer_movements(frame, **ROLES, **options).to_frame().group_by("period", "movement")
+    added = {(day, name): total for day, name, total in each.agg(pl.col("change").sum()).iter_rows()}
+    for row in result.rows():
+        for name in (*MOVES, "fx"):
+            assert row[name] == pytest.approx(added.pop((row["period"], name), 0.0), abs=1e-6)
+    assert not added
+
+
+@few
+@given(rows=priced_histories(), free=st.sampled_from(["churn", "active"]))
+def test_dated_rates_that_do_not_change_are_constant_currency(rows, free):
+    frame = pl.from_pandas(plans(rows, PRICED))
+    options = {"billing": "plan", "currency": "cur", "as_of": AS_OF, "free": free}
+    constant = bridge(frame, **options, rates={"USD": 1.0, "EUR": 1.25, "YEN": 0.5})
+    dated = bridge(frame, **options, rates={"USD": 1.0, "EUR": {FIRST: 1.25}, "YEN": {"2023-11-01": 0.5}})
+    for row, same_row in zip(dated.rows(), constant.rows(), strict=True):
+        assert row.pop("fx") == 0.0
+        assert row == same_row
+
+
+CHANGING = {"USD": 1.0, "EUR": {"2024-01-01": 1.1, "2024-03-31": 1.2, "2024-06-15": 0.9}}
+
+
+def test_changing_rates_in_every_kind_of_frame(frame):
+    rows = plans(
+        [(*row[:4], "EUR" if row[4] == "x" else "USD", row[4]) for row in HISTORY],
+        ("who", "from", "until", "price", "cur", "side"),
+    )
+    options = {"currency": "cur", "rates": CHANGING, "as_of": "2024-08-31"}
+    for each in ({}, {"by": "side"}, {"free": "active"}):
+        assert bridge(frame(rows), **options, **each) == bridge(rows, **options, **each)
+    found = bridge(frame(rows), **options).rows()
+    # 150 euros run at the ends of February and March: 0.1 a euro in March
+    assert [round(row["fx"], 6) for row in found] == [0, 0, 15, 0, 0, 0, 0, 0]
+    moved = as_rows(revenue.customer_movements(frame(rows), **ROLES, **options).to_frame())
+    assert [(row["movement"], round(row["change"], 6)) for row in moved if row["who"] == "a"] == [
+        ("new", 110.0),
+        ("expansion", 55.0),
+        ("fx", 15.0),
+        ("churn", -180.0),
+        ("reactivation", 81.0),
+    ]
+
+
+def test_changing_rates_of_amounts_and_invoices():
+    booked = pd.DataFrame(
+        {"who": ["a", "a"], "when": pd.to_datetime(["2024-02-01", "2024-03-01"]), "mrr": [50, 60], "cur": "EUR"}
+    )
+    roles = {"customer": "who", "time": "when", "amount": "mrr", "currency": "cur", "rates": CHANGING}
+    first, second = revenue.movements_from_amounts(booked, **roles, as_of="2024-03-31").rows()
+    assert (first["status"], first["fx"], round(first["end_mrr"], 6)) == ("log_start", None, 55.0)
+    assert (round(second["expansion"], 6), round(second["fx"], 6), round(second["end_mrr"], 6)) == (11.0, 6.0, 72.0)
+    lines = plans([("a", "2024-02-01", "2024-05-01", 150.0, "EUR")], ("who", "from", "until", "price", "cur"))
+    rows = revenue.movements_from_invoices(lines, **ROLES, currency="cur", rates=CHANGING, as_of="2024-05-31").rows()
+    assert [(round(row["fx"], 6), round(row["churn"], 6)) for row in rows] == [(0, 0), (5, 0), (0, 0), (0, -60)]
+
+
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [
+        ({"EUR": {"2024-02-01": 1.1}, "USD": 1.0}, "'EUR' begin on 2024-02-01, after the log's first period"),
+        ({"EUR": {}, "USD": 1.0}, "'EUR' hold one rate per day, and at least one"),
+        ({"EUR": {"2024-01-01": 1.1, dt.date(2024, 1, 1): 1.2}, "USD": 1.0}, "hold one rate per day"),
+        ({"EUR": {"2024-01-01": 0}, "USD": 1.0}, "rates is above 0"),
+        ({"EUR": {"2024-01-01": 1.1}}, "has a rate in rates=; 1 of 2"),
+    ],
+)
+def test_bad_rates_are_refused(rates, words):
+    rows = plans(
+        [("a", "2024-01-01", None, 10.0, "EUR"), ("b", "2024-01-01", None, 10.0, "USD")],
+        ("who", "from", "until", "price", "cur"),
+    )
+    with pytest.raises(InputError, match=words):
+        bridge(rows, currency="cur", rates=rates)
+
+
+def test_two_dates_are_compared_in_constant_currency():
+    rows = plans([("a", "2024-01-01", None, 10.0, "EUR")], ("who", "from", "until", "price", "cur"))
+    with pytest.raises(InputError, match="two dates are compared in constant currency"):
+        revenue.net_retention(rows, **ROLES, at=("2024-01-31", "2024-02-29"), currency="cur", rates=CHANGING)
+
+
 # ---------------------------------------------------------------- invoices and amounts
 
 
@@ -459,6 +668,33 @@ def test_the_first_month_of_amounts_is_not_known_to_be_new():
     assert (second["status"], second["expansion"]) == ("ok", 10.0)
 
 
+def test_amounts_that_repeat_in_full_are_refused_and_others_added(frame):
+    booked = pd.DataFrame({"who": ["a", "a"], "when": pd.to_datetime(["2024-01-01"] * 2), "mrr": [50.0, 60.0]})
+    roles = {"customer": "who", "time": "when", "amount": "mrr", "since": "2024-01-01", "as_of": "2024-01-31"}
+    assert revenue.movements_from_amounts(frame(booked), **roles).rows()[0]["end_mrr"] == 110.0
+    with pytest.raises(InputError, match=r"1 rows that repeat another one in full.*add up what belongs together"):
+        revenue.movements_from_amounts(frame(booked.assign(mrr=50.0)), **roles)
+
+
+def test_customers_movements_take_the_options_of_the_bridge():
+    rows = plans(
+        [
+            ("a", "2024-01-01", None, 119.0, 19.0, 10.0, True, "2024-03-10"),
+            ("a", "2024-01-01", None, 500.0, 0.0, 0.0, False, None),
+            ("b", "2024-02-01", None, 50.0, 5.0, 0.0, True, None),
+        ],
+        ("who", "from", "until", "price", "vat", "off", "again", "unpaid"),
+    )
+    rows["unpaid"] = pd.to_datetime(rows["unpaid"])
+    options = {"tax": "vat", "discount": "off", "recurring": "again", "past_due": "unpaid", "grace_days": 10}
+    options |= {"as_of": "2024-04-30"}
+    table = revenue.customer_movements(rows, **ROLES, **options)
+    found = [(row["who"], row["movement"], row["change"]) for row in as_rows(table)]
+    assert found == [("a", "new", 90.0), ("a", "churn", -90.0), ("b", "new", 45.0)]
+    assert dict(table.excluded) == {"one_off": 1}
+    assert sum(change for *_, change in found) == bridge(rows, **options).rows()[-1]["end_mrr"]
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -478,6 +714,16 @@ def test_bad_rows_are_refused(frame, row, argument, words):
     with pytest.raises(InputError, match=words) as caught:
         bridge(frame(plans([*GOOD, row])))
     assert (caught.value.argument, caught.value.count) == (argument, 1)
+
+
+def test_an_error_shows_where_the_first_offenders_are():
+    log = plans([*GOOD, ("c", "2024-02-01", None, -1.0)])
+    with pytest.raises(InputError, match=r"1 of 3 rows are not so \(row 2: -1.0\)") as caught:
+        bridge(log)
+    assert caught.value.first == (-1.0,)
+    with pytest.raises(InputError, match=r"1 of 3 rows end before they start \(row 2: .*2023") as caught:
+        rm.churn.by_period(plans([*GOOD, ("c", "2024-02-01", "2023-01-01", 1.0)]), **CHURNING)
+    assert len(caught.value.first) == 1
 
 
 def test_rows_of_one_subscription_do_not_overlap(frame):
@@ -536,6 +782,13 @@ def test_an_unknown_billing_period_is_refused():
             billing="plan",
         )
     assert caught.value.argument == "billing"
+
+
+@pytest.mark.parametrize("name", ["movement", "change", "period"])
+def test_a_customer_column_with_the_name_of_an_answer_is_refused(name):
+    log = plans(GOOD).rename(columns={"who": name})
+    with pytest.raises(ColumnError, match="also the name of a column of the answer"):
+        revenue.customer_movements(log, **{**ROLES, "customer": name})
 
 
 def test_words_are_no_amounts():

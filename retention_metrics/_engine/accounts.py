@@ -40,9 +40,14 @@ class Accounts:
 
     def arrays(self) -> tuple[Floats, Floats]:
         """Both amounts of every customer, in an order that does not depend on the engine."""
-        cells = collect(self.frame.select("x", "y"))
-        pairs = np.array(sorted(zip(cells["x"], cells["y"], strict=True)), dtype=np.float64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
+        frame = self.frame.select("x", "y")
+        if frame.implementation is nw.Implementation.DUCKDB:
+            cells: Any = frame.to_native().fetchnumpy()  # narwhals would collect through PyArrow
+        else:
+            cells = frame.collect()
+        x, y = (np.asarray(cells[name], dtype=np.float64) for name in ("x", "y"))
+        order = np.lexsort((y, x))
+        return x[order], y[order]
 
 
 def two_amounts(data: NativeFrame, *, opening: str, closing: str, capped: bool) -> Accounts:
@@ -117,6 +122,12 @@ def two_dates(ledger: money.Ledger, *, first: int, last: int, capped: bool, even
     return Accounts(spared, ledger.backend, ledger.excluded)
 
 
+def moved_money(ledger: money.Ledger, *, free: str, window: int | None, reactivation: bool) -> tuple[Accounts, int]:
+    """What every customer lost (``x``) and gained (``y``) in the complete periods, and how many of these there are."""
+    people, complete = money.gains_and_losses(ledger, free=free, window=window, reactivation=reactivation)
+    return Accounts(_counted(people, capped=False), ledger.backend, ledger.excluded), complete
+
+
 def purchase_parts(
     data: NativeFrame,
     *,
@@ -157,6 +168,55 @@ def purchase_parts(
     people = aggregate(inside, ("customer",), {"x": (nw.col("value"), "sum"), "y": (chosen, "sum")})
     frame = _counted(people.filter(nw.col("x") > 0).select("x", "y"), capped=False)
     return Accounts(frame, source.backend, events.excluded or {})
+
+
+@dataclass(frozen=True)
+class MarkedMoney:
+    """Customers, their money and its squares: of those who are marked (True) and of the others."""
+
+    sums: Mapping[bool, tuple[int, float, float]]
+    backend: str
+    excluded: Mapping[str, int]
+
+
+def marked_money(data: NativeFrame, *, amount: str, mark: str) -> MarkedMoney:
+    """Money by a column of true and false, folded in the engine."""
+    source = adopt(data, {"amount": amount, "loyal": mark})
+    if not source.dtype("amount").is_numeric():
+        raise ColumnError(
+            f"amount={amount!r} is a column of numbers; it holds {source.dtype('amount')}.", argument="amount"
+        )
+    number, chosen = source.column("amount").cast(nw.Float64), source.column("loyal")
+    if source.dtype("loyal") != nw.Boolean:
+        raise ColumnError(
+            f"loyal={mark!r} is true or false; it holds {source.dtype('loyal')}.",
+            argument="loyal",
+            column=mark,
+            fix="Compare first, as in frame['orders'] >= 5.",
+        )
+    missing = {"missing_amount": number.is_null() | number.is_nan()}
+    missing["missing_loyal"] = chosen.is_null() & ~missing["missing_amount"]
+    known = ~missing["missing_amount"] & ~missing["missing_loyal"]
+    counts = {**missing, "bad": known & (~number.is_finite() | (number < 0))}
+    for name, flag in (("marked", chosen), ("others", ~chosen)):
+        counts[name] = known & flag
+    parts = [mark.fill_null(False).cast(nw.Int64).sum().alias(name) for name, mark in counts.items()]
+    for name in ("marked", "others"):
+        mine = nw.when(counts[name].fill_null(False)).then(number).otherwise(nw.lit(0.0))
+        parts += [mine.sum().alias(f"{name}_sum"), (mine * mine).sum().alias(f"{name}_squares")]
+    found = {name: cells[0] or 0 for name, cells in collect(source.frame.select(*parts)).items()}
+    if found["bad"]:
+        raise InputError(
+            f"amount={amount!r} is finite and at least 0; {found['bad']} rows are not so.",
+            argument="amount",
+            column=amount,
+            count=int(found["bad"]),
+        )
+    sums = {
+        flag: (int(found[name]), float(found[f"{name}_sum"]), float(found[f"{name}_squares"]))
+        for name, flag in (("marked", True), ("others", False))
+    }
+    return MarkedMoney(sums, source.backend, {name: int(found[name]) for name in missing if found[name]})
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ REASONS: Mapping[int, str] = {
 }
 
 
+_ONE = "_retention_metrics_one"
 Fold = Literal["sum", "min", "max"]
 Parts = Mapping[str, tuple[nw.Expr, Fold]]
 """Row expressions by name, and how a group folds each."""
@@ -205,7 +206,7 @@ def _refuse(source: Source, times: Clock, rows: dict[str, int], found: Mapping[s
     if rows["rows"] == 0:
         raise InputError("data has no rows.", argument="data", count=0)
     if rows["unreadable"]:
-        where, first = _first_rows(source, ~times.readable & ~times.time.is_null(), "time")  # type: ignore[operator]
+        where, first = first_rows(source, ~times.readable & ~times.time.is_null(), "time")  # type: ignore[operator]
         raise InputError(
             f"time={source.roles['time']!r} holds {rows['unreadable']} unreadable dates of {rows['rows']} rows "
             f"({where or repr(found['unreadable_text'])}).",
@@ -217,7 +218,7 @@ def _refuse(source: Source, times: Clock, rows: dict[str, int], found: Mapping[s
         )
     if rows["infinite"]:
         value = source.column("value").cast(nw.Float64)
-        where, first = _first_rows(source, ~value.is_finite() & ~value.is_null() & ~value.is_nan(), "value")
+        where, first = first_rows(source, ~value.is_finite() & ~value.is_null() & ~value.is_nan(), "value")
         raise InputError(
             f"value={source.roles['value']!r} is finite; {rows['infinite']} of {rows['rows']} rows are not"
             f"{f' ({where})' if where else ''}.",
@@ -228,7 +229,7 @@ def _refuse(source: Source, times: Clock, rows: dict[str, int], found: Mapping[s
         )
 
 
-def _first_rows(source: Source, bad: nw.Expr, role: str) -> tuple[str, list[Any]]:
+def first_rows(source: Source, bad: nw.Expr, role: str) -> tuple[str, list[Any]]:
     """Where the first offenders are; an engine without row order cannot say."""
     if source.lazy:
         return "", []
@@ -237,3 +238,14 @@ def _first_rows(source: Source, bad: nw.Expr, role: str) -> tuple[str, list[Any]
     rows, cells = listed["row"].to_list(), listed["cell"].to_list()
     shown = ", ".join(f"row {row}: {cell!r}" for row, cell in zip(rows, cells, strict=True))
     return shown, cells
+
+
+def refuse_twins(rows: nw.LazyFrame[Any], *, fix: str) -> None:
+    """Refuse rows that are the same in all columns."""
+    names = rows.collect_schema().names()
+    counts = rows.with_columns(nw.lit(1).alias(_ONE)).group_by(*names).agg(nw.col(_ONE).sum().alias(_ONE))
+    twice = int(collect(counts.select((nw.col(_ONE) - 1).sum().alias("n")))["n"][0] or 0)
+    if twice:
+        raise InputError(
+            f"data holds {twice} rows that repeat another one in full.", argument="data", count=twice, fix=fix
+        )

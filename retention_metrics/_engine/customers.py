@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,13 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics._engine.adopt import NativeFrame, Source, collect, once
+from retention_metrics._engine.adopt import NativeFrame, Source, collect
 from retention_metrics._engine.audit import Events, Fold, aggregate, audit_events, read_clock
+from retention_metrics._engine.tables import refuse_clash
 from retention_metrics.errors import ColumnError, InputError
-from retention_metrics.periods import Moment, Period
+from retention_metrics.periods import Moment
 
+Column = nw.Expr
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 _MICROSECONDS_A_DAY = 86_400_000_000
@@ -130,10 +133,11 @@ def measures(
     least: int,
     money_of_repeats: bool = True,
     grid: Mapping[tuple[int, int], str] | None = None,
+    extra: Sequence[nw.Expr] = (),
 ) -> nw.LazyFrame[Any]:
     """Every measure of a customer's own purchases, under its final name; the key is still ``customer``.
 
-    With the ``grid`` of the segments, the scores and the segment too.
+    With the ``grid`` of the segments, the scores and the segment too, and any further columns.
     """
     end = people.as_of.day
     first, last, purchases = nw.col("first"), nw.col("last"), nw.col("purchases")
@@ -165,7 +169,7 @@ def measures(
     if grid is not None:
         frame, marks = with_ends(frame, valued=people.valued), scores(grid, valued=people.valued)
     named = (column.alias(name) for name, column in columns.items())
-    return with_dates(frame.select("customer", *named, *marks), "first_purchase", "last_purchase")
+    return with_dates(frame.select("customer", *named, *marks, *extra), "first_purchase", "last_purchase")
 
 
 def _with_first_value(people: Buyers) -> nw.LazyFrame[Any]:
@@ -200,13 +204,7 @@ def with_dates(frame: nw.LazyFrame[Any], *names: str) -> nw.LazyFrame[Any]:
 def finish(people: Buyers, frame: nw.LazyFrame[Any]) -> NativeFrame:
     """The plan under the caller's name of the key, in the caller's kind; an eager one in the order of the key."""
     columns = frame.collect_schema().names()
-    if people.key in columns and people.key != "customer":
-        raise ColumnError(
-            f"customer={people.key!r} is also the name of a column of the answer.",
-            argument="customer",
-            column=people.key,
-            fix="Rename it first.",
-        )
+    refuse_clash(people.key, [name for name in columns if name != "customer"])
     named = frame.select(*(nw.col(n).alias(people.key if n == "customer" else n) for n in columns))
     if people.source.lazy:
         return named.to_native()
@@ -214,9 +212,7 @@ def finish(people: Buyers, frame: nw.LazyFrame[Any]) -> NativeFrame:
     return native.reset_index(drop=True) if named.implementation is nw.Implementation.PANDAS else native
 
 
-def left_join(
-    people: Buyers, frame: nw.LazyFrame[Any], other: nw.LazyFrame[Any], *, argument: str
-) -> nw.LazyFrame[Any]:
+def left_join(frame: nw.LazyFrame[Any], other: nw.LazyFrame[Any], *, argument: str) -> nw.LazyFrame[Any]:
     """What another table says of each customer, beside it."""
     if frame.implementation is not other.implementation:
         raise InputError(
@@ -236,9 +232,21 @@ def left_join(
         raise
 
 
+@contextmanager
+def about(argument: str) -> Iterator[None]:
+    """An error about all rows of a log names that log."""
+    try:
+        yield
+    except InputError as error:
+        if error.argument != "data":
+            raise
+        raise InputError(str(error).replace("data", argument, 1), argument=argument, count=error.count) from None
+
+
 def latest(
     data: NativeFrame,
     *,
+    argument: str,
     customer: str,
     time: str,
     as_of: object,
@@ -247,11 +255,12 @@ def latest(
 ) -> tuple[Source, nw.LazyFrame[Any], Events]:
     """Each customer's last day in a log, its rows, and the least of some columns on that day.
 
-    With ``required`` a row whose kept columns are missing is no row.
+    With ``required`` a row whose kept columns are missing is no row. ``argument`` is what errors call the log.
     """
     kept = keep or {}
     source, times = read_clock(data, {"customer": customer, "time": time, **kept}, tz=None)
-    events, _ = audit_events(source, times, as_of=as_of, extra={role: source.column(role) for role in kept})
+    with about(argument):
+        events, _ = audit_events(source, times, as_of=as_of, extra={role: source.column(role) for role in kept})
     rows = events.kept
     for role in kept if required else ():
         missing = nw.col(role).is_null()
@@ -265,15 +274,22 @@ def latest(
     return source, found, events
 
 
-def last_contact(data: NativeFrame, *, customer: str, time: str, as_of: object) -> nw.LazyFrame[Any]:
-    """Each customer's last contact, as a date."""
-    _, found, _ = latest(data, customer=customer, time=time, as_of=as_of)
-    return with_dates(found.select("customer", nw.col("last").alias("last_contact")), "last_contact")
+def with_contacts(
+    frame: nw.LazyFrame[Any], data: NativeFrame, *, customer: str, time: str, as_of: object
+) -> nw.LazyFrame[Any]:
+    """The customers with their last contact, as a date, and their number of contacts."""
+    _, found, _ = latest(data, argument="contacts", customer=customer, time=time, as_of=as_of)
+    columns = {"last_contact": nw.col("last"), "contacts": nw.col("rows")}
+    told = with_dates(found.select("customer", *(c.alias(name) for name, c in columns.items())), "last_contact")
+    both = left_join(frame, told, argument="contacts")
+    return both.with_columns(nw.col("contacts").fill_null(0).cast(nw.Int64))
 
 
 def last_rating(data: NativeFrame, *, customer: str, time: str, rating: str, as_of: object) -> nw.LazyFrame[Any]:
     """Each customer's latest answer; of several on one day the lowest."""
-    source, found, _ = latest(data, customer=customer, time=time, as_of=as_of, keep={"rating": rating}, required=True)
+    source, found, _ = latest(
+        data, argument="responses", customer=customer, time=time, as_of=as_of, keep={"rating": rating}, required=True
+    )
     if not source.dtype("rating").is_numeric():
         raise ColumnError(
             f"rating={rating!r} is a column of numbers; it holds {source.dtype('rating')}.",
@@ -410,15 +426,23 @@ def _segment(cell: nw.Expr, grid: Mapping[tuple[int, int], str]) -> nw.Expr:
     return chosen
 
 
-def segmented(people: Buyers, grid: Mapping[tuple[int, int], str]) -> nw.LazyFrame[Any]:
-    """A row per customer with what the scores are of, the scores and the segment."""
+def stage(*, recent: int, lapsed: int) -> nw.Expr:
+    """The stage of a customer's life: bought after the day ``recent``, or after the day ``lapsed``, or not since."""
+    last = nw.col("last")
+    here: nw.Expr = nw.when(nw.col("purchases") > 1).then(nw.lit("active")).otherwise(nw.lit("new"))
+    gone: nw.Expr = nw.when(last > lapsed).then(nw.lit("lapsing")).otherwise(nw.lit("lapsed"))
+    return nw.when(last > recent).then(here).otherwise(gone).alias("lifecycle_stage")
+
+
+def segmented(people: Buyers, grid: Mapping[tuple[int, int], str], extra: Sequence[nw.Expr] = ()) -> nw.LazyFrame[Any]:
+    """A row per customer with what the scores are of, the scores and the segment, and any further columns."""
     end = people.as_of.day
     frame = with_ends(people.frame, valued=people.valued).with_columns(
         (nw.lit(end) - nw.col("last")).cast(nw.Int64).alias("days_since_last"), *scores(grid, valued=people.valued)
     )
     names = ["customer", "days_since_last", "purchases", *(["revenue"] if people.valued else [])]
     marks = ["recency_score", "frequency_score", *(["monetary_score"] if people.valued else []), "segment"]
-    return frame.select(*names, *marks)
+    return frame.select(*names, *marks, *extra)
 
 
 def moves(before: Buyers, after: Buyers, grid: Mapping[tuple[int, int], str], newcomer: str) -> dict[str, list[Any]]:
@@ -457,7 +481,7 @@ def visitors(
     frame: nw.LazyFrame[Any], data: NativeFrame, *, customer: str, time: str, as_of: object
 ) -> nw.LazyFrame[Any]:
     """The audiences with a row for everyone who has visited and not bought."""
-    _, seen, _ = latest(data, customer=customer, time=time, as_of=as_of)
+    _, seen, _ = latest(data, argument="visits", customer=customer, time=time, as_of=as_of)
     if seen.implementation is not frame.implementation:
         raise InputError("visits is a frame of the library of the transactions.", argument="visits")
     only = seen.select("customer").join(frame.select("customer"), on="customer", how="anti")
@@ -517,50 +541,3 @@ def repeat_sums(people: Buyers, *, within_days: int | None, grouped: bool) -> Gr
     old = (nw.col("first") + within_days < people.as_of.observed_until).cast(nw.Int64)
     parts = {"n": old, "repeated": old * nw.col("soon"), "too_young": 1 - old}
     return group_sums(aggregate(bought, tuple(keys), folds), parts, grouped=grouped)
-
-
-def age_sums(people: Buyers, period: Period) -> dict[str, list[Any]]:
-    """Spend at each age beside that of the age before, of customers observed to the end of both.
-
-    ``x`` is the spend of the age before and ``y`` of this one; who bought in both stayed.
-    """
-    until = int(period.index_of(np.array([people.as_of.observed_until]))[0])
-    cells = people.events.kept.select("customer", "period", "value")
-    spent = aggregate(cells, ("customer", "period"), {"y": (nw.col("value"), "sum")})
-    firsts = aggregate(spent, ("customer",), {"start": (nw.col("period"), "min")})
-    aged = spent.join(firsts, on="customer", how="left").with_columns((nw.col("period") - nw.col("start")).alias("age"))
-    aged = aged.filter(nw.col("period") < until).select("customer", "start", "age", "y")
-    before = aged.select("customer", "start", (nw.col("age") + 1).alias("age"), nw.col("y").alias("x"))
-    before = before.filter(nw.col("start") + nw.col("age") < until)
-    pairs = before.join(aged.select("customer", "age", "y"), on=["customer", "age"], how="left")
-    x, stayed = nw.col("x"), ~nw.col("y").is_null()
-    y = nw.when(stayed).then(nw.col("y")).otherwise(nw.lit(0.0))
-    kept = stayed.cast(nw.Float64)
-    parts: dict[str, tuple[nw.Expr, Fold]] = {
-        "active_before": (x * 0 + 1, "sum"),
-        "spent_before": (x, "sum"),
-        "n": (kept, "sum"),
-        "x": (x * kept, "sum"),
-        "y": (y, "sum"),
-        "xx": (x * x * kept, "sum"),
-        "xy": (x * y, "sum"),
-        "yy": (y * y, "sum"),
-    }
-    paired = collect(aggregate(pairs, ("age",), parts))
-    alone: dict[str, tuple[nw.Expr, Fold]] = {"active": (nw.col("y") * 0 + 1, "sum"), "spent": (nw.col("y"), "sum")}
-    here = collect(aggregate(aged, ("age",), alone))
-    starts = collect(aggregate(firsts, ("start",), {"customers": (nw.col("start") * 0 + 1, "sum")}))
-    return {
-        **{f"pair_{n}": c for n, c in paired.items()},
-        **here,
-        **{f"start_{n}": c for n, c in starts.items()},
-        "until": [until],
-    }
-
-
-def with_period(data: NativeFrame, *, customer: str, time: str, value: str, as_of: object, period: Period) -> Buyers:
-    """A purchase log whose rows know their period."""
-    roles = {"customer": customer, "time": time, "value": value}
-    source, times = read_clock(once(data, roles), roles, tz=period.tz)
-    events, _ = audit_events(source, times, as_of=as_of, tz=period.tz, extra={"period": times.index(period)})
-    return Buyers(source, events, events.kept, events.kept, events.excluded, customer)

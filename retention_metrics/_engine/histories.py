@@ -85,9 +85,9 @@ class HistorySource:
         return np.asarray(column.cast(nw.Float64).to_numpy(), dtype=np.float64)
 
     def _is_text(self, role: str) -> bool:
-        """Whether a covariate is a label, not a number."""
+        """Whether a group or a covariate is a label, not a number."""
         dtype = self.source.dtype(role)
-        return role.startswith(COVARIATE) and not (dtype.is_numeric() or dtype == nw.Boolean)
+        return (role == "by" or role.startswith(COVARIATE)) and not (dtype.is_numeric() or dtype == nw.Boolean)
 
     def _value(self, role: str) -> nw.Expr:
         return self.source.column(role).cast(nw.String if self._is_text(role) else nw.Float64)

@@ -6,21 +6,22 @@ are exact, whatever their order, so a bridge closes exactly. (SQL sums integers 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+from numpy.typing import NDArray
 
 from retention_metrics._engine.activity import KEYS
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect, once
-from retention_metrics._engine.audit import Fold, aggregate, with_plain_dates
+from retention_metrics._engine.audit import Fold, aggregate, first_rows, refuse_twins, with_plain_dates
 from retention_metrics._engine.clock import Clock, clock, with_local_times
-from retention_metrics._engine.join import join_listed
+from retention_metrics._engine.join import join_listed, join_table
 from retention_metrics._engine.subscriptions import comparable_clocks
 from retention_metrics.errors import ColumnError, InputError
-from retention_metrics.periods import DAYS, Moment, Period
+from retention_metrics.periods import DAYS, Moment, Period, date_of
 
 UNITS = 360_000
 # Columns beside the caller's: nobody else has any that begin like this.
@@ -50,22 +51,43 @@ REASONS = (
     "after_as_of",
 )
 MOVEMENTS = ("new", "reactivation", "expansion", "contraction", "churn")
+FX = "fx"
+ADDED = "Drop them, or add up what belongs together first."
 _MONEY_ROLES = ("amount", "tax", "discount")
 _WORDS = (nw.String, nw.Categorical, nw.Enum, nw.Boolean, nw.Date, nw.Datetime, nw.Duration)
 
 
 @dataclass(frozen=True)
 class Pricing:
-    """How the money of a row becomes units a month."""
+    """How the money of a row becomes units a month; ``changing`` rates are (first day, rate) pairs, days ascending."""
 
     every: str | float = "month"
     rates: Mapping[str, float] | None = None
+    changing: Mapping[str, Sequence[tuple[int, float]]] | None = None
     grace_days: int = 0
+
+    @property
+    def currencies(self) -> Collection[str] | None:
+        """The currencies that have a rate; None where none was given."""
+        return self.rates if self.changing is None else self.changing
+
+
+@dataclass(frozen=True)
+class RateTable:
+    """A row per currency and period: the rates of the period before and of its own."""
+
+    code: NDArray[np.int64]
+    period: NDArray[np.int64]
+    before: NDArray[np.float64]
+    now: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Audited revenue: ``customer, lo, hi, units`` (and ``by``), the periods whose end each row covers."""
+    """Audited revenue: ``customer, lo, hi, units`` (and ``by``), the periods whose end each row covers.
+
+    With ``rates`` the units are of the row's own currency, whose number is ``code``.
+    """
 
     source: Source
     rows: nw.LazyFrame[Any]
@@ -77,6 +99,12 @@ class Ledger:
     excluded: Mapping[str, int]
     cut: bool
     grouped: bool
+    rates: RateTable | None = None
+
+    @property
+    def movements(self) -> tuple[str, ...]:
+        """Names of what moves revenue: the exchange rate too where it changes."""
+        return MOVEMENTS if self.rates is None else (*MOVEMENTS, FX)
 
     @property
     def backend(self) -> str:
@@ -244,18 +272,23 @@ def _ledger(
 ) -> Ledger:
     until = None if as_of is None else opens.end_of_observation(as_of, tz=period.tz)
     marks = _marks(source, opens, closes, until, invoiced=invoiced)
-    found = _audit(source, opens, closes, marks, units, pricing)
+    peak = max((rate for pairs in (pricing.changing or {}).values() for _, rate in pairs), default=1.0)
+    found = _audit(source, opens, closes, marks, units * peak, pricing)
     if closes is not None:
         _refuse_twins(source, opens, closes, marks)
+    else:
+        kept = source.frame.filter(~_any(marks))
+        refuse_twins(kept.select(*(source.column(role).alias(role) for role in source.roles)), fix=ADDED)
     last, cut = _end_of_log(found, until)
-    last_index = int(period.index_of(np.array([last.day]))[0])
+    first_index, last_index = period.index_of(np.array([found["first_start"], last.day])).tolist()
+    code = None if pricing.changing is None else _code(source, pricing.changing)
     source, stops = _with_stops(source, period, pricing.grace_days)
     rows = source.frame.filter(~_any(marks)).select(
         *((source.column("by").alias("by"),) if source.has("by") else ()),
         source.column("customer").alias("customer"),
         opens.index(period).alias("lo"),
         _last_covered(opens, closes, stops, last, last_index, period, cut=cut).alias("hi"),
-        units.round(0).alias("units"),
+        *((units.round(0).alias("units"),) if code is None else (units.alias("units"), code.alias("code"))),
     )
     return Ledger(
         source=source,
@@ -263,11 +296,44 @@ def _ledger(
         period=period,
         as_of=last,
         first_day=found["first_start"],
-        first_index=int(period.index_of(np.array([found["first_start"]]))[0]),
+        first_index=first_index,
         last_index=last_index,
         excluded={name: found[name] for name in REASONS if found.get(name)},
         cut=cut,
         grouped=source.has("by"),
+        rates=_rate_table(pricing.changing, period, first_index, last_index, last) if pricing.changing else None,
+    )
+
+
+def _code(source: Source, rates: Mapping[str, object]) -> nw.Expr:
+    """The place of a row's currency among the rates."""
+    places = {name: float(place) for place, name in enumerate(rates)}
+    return _chosen(source.column("currency"), places).cast(nw.Int64)
+
+
+def _rate_table(
+    rates: Mapping[str, Sequence[tuple[int, float]]], period: Period, first_index: int, last_index: int, last: Moment
+) -> RateTable:
+    """The rate in force at the end of each period, and at the end of the one before it: the first has its own."""
+    index = np.arange(first_index, last_index + 1)
+    ends = np.minimum(period.first_day(index + 1) - 1, last.day)
+    now = []
+    for name, pairs in rates.items():
+        days, values = np.array([day for day, _ in pairs]), np.array([rate for _, rate in pairs], dtype=np.float64)
+        place = np.searchsorted(days, ends, side="right") - 1
+        if place[0] < 0:
+            raise InputError(
+                f"rates={name!r} begin on {date_of(days[0])}, after the log's first period.",
+                argument="rates",
+                fix="Give a rate from the log's first period on.",
+            )
+        now.append(values[place])
+    before = [np.concatenate([row[:1], row[:-1]]) for row in now]
+    return RateTable(
+        code=np.repeat(np.arange(len(now)), index.size),
+        period=np.tile(index, len(now)),
+        before=np.concatenate(before),
+        now=np.concatenate(now),
     )
 
 
@@ -328,7 +394,7 @@ def _audit(
     parts["first_start"] = nw.when(good).then(opens.day).min()
     parts["last_start"] = nw.when(good).then(opens.day).max()
     parts["largest"] = nw.when(good & net.is_finite()).then(units).sum()
-    if source.has("currency") and pricing.rates is None:
+    if source.has("currency") and pricing.currencies is None:
         parts["first_currency"] = nw.when(good).then(source.column("currency")).min()
         parts["last_currency"] = nw.when(good).then(source.column("currency")).max()
     if closes is not None:
@@ -337,7 +403,7 @@ def _audit(
     words: dict[str, Any] = {n: cells.pop(n)[0] for n in ("first_currency", "last_currency") if n in cells}
     found = {name: int(values[0] or 0) for name, values in cells.items()}
     found["ends"] = int(closes is not None and cells["last_end"][0] is not None)
-    _refuse(source, found, words)
+    _refuse(source, found, words, sums)
     return found
 
 
@@ -352,12 +418,12 @@ def _unknown_words(source: Source, pricing: Pricing, good: nw.Expr) -> dict[str,
         else:
             fine = column.is_in(list(MONTHS))
         unknown["billing"] = good & ~fine.fill_null(False)
-    if source.has("currency") and pricing.rates is not None:
-        unknown["currency"] = good & ~source.column("currency").is_in(list(pricing.rates)).fill_null(False)
+    if source.has("currency") and pricing.currencies is not None:
+        unknown["currency"] = good & ~source.column("currency").is_in(list(pricing.currencies)).fill_null(False)
     return unknown
 
 
-def _refuse(source: Source, found: Mapping[str, int], words: Mapping[str, Any]) -> None:
+def _refuse(source: Source, found: Mapping[str, int], words: Mapping[str, Any], marks: Mapping[str, nw.Expr]) -> None:
     if found["rows"] == 0:
         raise InputError("data has no rows.", argument="data", count=0)
     rules = {
@@ -372,11 +438,14 @@ def _refuse(source: Source, found: Mapping[str, int], words: Mapping[str, Any]) 
     for name, (role, rule, fix) in rules.items():
         if found.get(name):
             column = source.roles[role]
+            where, first = first_rows(source, marks[name].fill_null(False), role)
             raise InputError(
-                f"{role}={column!r} {rule}; {found[name]} of {found['rows']} rows are not so.",
+                f"{role}={column!r} {rule}; {found[name]} of {found['rows']} rows are not so"
+                f"{f' ({where})' if where else ''}.",
                 argument=role,
                 column=column,
                 count=found[name],
+                first=first or None,
                 fix=fix,
             )
     if found["kept"] == 0:
@@ -477,8 +546,9 @@ def movement_sums(ledger: Ledger, *, free: str, window: int | None) -> dict[str,
 
 def movement_rows(ledger: Ledger, *, free: str, window: int | None) -> nw.LazyFrame[Any]:
     """One row per customer and period in which its revenue moved: ``delta, after, movement``."""
-    keys = ledger.keys
+    keys, revalued = ledger.keys, ledger.rates is not None
     folds: dict[str, tuple[nw.Expr, Fold]] = {"delta": (nw.col("units"), "sum")}
+    folds |= {"fx": (nw.col("fx"), "sum")} if revalued else {}
     if free == "active":
         folds["step"] = (nw.col("step"), "sum")
     changes = _windowed(aggregate(_changes(ledger, steps=free == "active"), (*keys, "period"), folds))
@@ -486,19 +556,33 @@ def movement_rows(ledger: Ledger, *, free: str, window: int | None) -> nw.LazyFr
         step = nw.col("step").cast(nw.Int64)
         changes = changes.with_columns(step.cum_sum().over(*keys, order_by="period").cast(nw.Int64).alias("plans"))
         changes = changes.with_columns((nw.col("plans") - step).alias("plans_before"))
+    if revalued:
+        both = nw.col("delta") + nw.col("fx")
+        changes = changes.with_columns(both.cum_sum().over(*keys, order_by="period").alias("closing"))
     moved = changes.filter(nw.col("delta") != 0)
+    after = nw.col("closing") - nw.col("fx") if revalued else nw.col("delta").cum_sum().over(*keys, order_by="period")
     over: dict[str, nw.Expr] = {
-        "after": nw.col("delta").cum_sum().over(*keys, order_by="period"),
+        "after": after,
         "previous": nw.col("period").shift(1).over(*keys, order_by="period"),
     }
     if free == "active":
         over["plans_then"] = nw.col("plans").shift(1).over(*keys, order_by="period")
     moved = moved.with_columns(*(expression.alias(name) for name, expression in over.items()))
-    return moved.with_columns(_movement(free=free, window=window).alias("movement"))
+    moved = moved.with_columns(_movement(free=free, window=window).alias("movement"))
+    if not revalued:
+        return moved
+    names = (*keys, "period", "delta", "after", "movement")
+    fx = changes.filter(nw.col("fx") != 0).select(
+        *keys, "period", nw.col("fx").alias("delta"), nw.col("closing").alias("after"), nw.lit(5).alias("movement")
+    )
+    both_kinds: nw.LazyFrame[Any] = nw.concat([moved.select(*names), fx], how="vertical")
+    return both_kinds
 
 
 def _changes(ledger: Ledger, *, steps: bool) -> nw.LazyFrame[Any]:
     """What each row adds in its first period, and takes away in the one after its last."""
+    if ledger.rates is not None:
+        return _revalued_changes(ledger, ledger.rates, steps=steps)
     ends = ledger.rows.filter(nw.col("hi") < ledger.last_index)
     units = nw.col("units")
 
@@ -508,6 +592,53 @@ def _changes(ledger: Ledger, *, steps: bool) -> nw.LazyFrame[Any]:
 
     both = [side(ledger.rows, nw.col("lo"), units, 1), side(ends, nw.col("hi") + 1, -units, -1)]
     changes: nw.LazyFrame[Any] = nw.concat(both, how="vertical")
+    return changes
+
+
+def _revalued_changes(ledger: Ledger, rates: RateTable, *, steps: bool) -> nw.LazyFrame[Any]:
+    """The same at the rates of the period before, and ``fx``: what the new rates do to what runs at a period's end.
+
+    Both are rounded as they are, so that what a row adds, is revalued by and takes away again is exactly nothing.
+    """
+    then, now = ((nw.col("units") * nw.col(name)).round(0) for name in ("before", "now"))
+    fx = now - then
+    counted = ("step",) if steps else ()
+
+    def side(frame: nw.LazyFrame[Any], period: nw.Expr, step: int) -> nw.LazyFrame[Any]:
+        return frame.select(
+            *ledger.keys, "code", "units", period.alias("at"), nw.lit(step).cast(nw.Int64).alias("step")
+        )
+
+    # A currency and a period in one number: the short table is joined on one key.
+    span = 10**6
+    keyed = {"key": rates.code * span + rates.period, "before": rates.before, "now": rates.now}
+    edges = nw.concat(
+        [
+            side(ledger.rows, nw.col("lo"), 1),
+            side(ledger.rows.filter(nw.col("hi") < ledger.last_index), nw.col("hi") + 1, -1),
+        ],
+        how="vertical",
+    )
+    edges = edges.with_columns((nw.col("code") * span + nw.col("at")).alias("key"))
+    opens = nw.col("step") > 0
+    priced = join_table(edges, "key", keyed).select(
+        *ledger.keys,
+        nw.col("at").alias("period"),
+        (then * nw.col("step")).alias("units"),
+        nw.when(opens).then(fx).otherwise(nw.lit(0.0)).alias("fx"),
+        *counted,
+    )
+    changed = {name: column[rates.before != rates.now] for name, column in vars(rates).items()}
+    held = join_table(ledger.rows, "code", changed)
+    held = held.filter((nw.col("lo") < nw.col("period")) & (nw.col("period") <= nw.col("hi")))
+    kept = held.select(
+        *ledger.keys,
+        nw.col("period"),
+        (nw.col("units") * 0).alias("units"),
+        fx.alias("fx"),
+        *(nw.lit(0).cast(nw.Int64).alias(name) for name in counted),
+    )
+    changes: nw.LazyFrame[Any] = nw.concat([priced, kept], how="vertical")
     return changes
 
 
@@ -544,14 +675,14 @@ def movement_table(ledger: Ledger, *, free: str, window: int | None) -> NativeFr
     """Every movement as a row of the caller's kind, in order where the frame has one."""
     moved = movement_rows(ledger, free=free, window=window)
     name = ledger.source.roles["customer"]
-    named: nw.Expr = nw.lit(MOVEMENTS[-1])
-    for place, movement in enumerate(MOVEMENTS[:-1]):
+    named: nw.Expr = nw.lit(ledger.movements[-1])
+    for place, movement in enumerate(ledger.movements[:-1]):
         named = nw.when(nw.col("movement") == place).then(nw.lit(movement)).otherwise(named)
     first = ledger.period.first_day(np.arange(ledger.first_index, ledger.last_index + 1))
     dated = join_listed(
         moved, "period", np.arange(ledger.first_index, ledger.last_index + 1), "_period", first.astype("datetime64[D]")
     )
-    table = dated.sort("customer", "period").select(
+    table = dated.sort("customer", "period", "movement").select(
         nw.col("customer").alias(name),
         nw.col("_period").alias("period"),
         named.alias("movement"),
@@ -565,12 +696,43 @@ def movement_table(ledger: Ledger, *, free: str, window: int | None) -> NativeFr
     return eager.to_arrow() if ledger.source.frame.implementation is nw.Implementation.PYARROW else eager.to_native()
 
 
-def cohort_sums(ledger: Ledger) -> dict[str, list[Any]]:
-    """Changes of revenue by the period of a customer's first payment and by period, and who began to pay then."""
+def cohort_sums(ledger: Ledger, *, squares: bool) -> dict[str, list[Any]]:
+    """Changes by the period of a customer's first payment and by period: of revenue, and who began to pay.
+
+    With ``squares`` also ``xx`` of the customers' first revenue, ``yy`` of what they pay and ``xy`` of both, in money.
+    """
     moved = movement_rows(ledger, free="churn", window=None)
-    firsts = aggregate(moved, ledger.keys, {"cohort": (nw.col("period"), "min")})
+    period, delta, after = nw.col("period"), nw.col("delta") / UNITS, nw.col("after") / UNITS
+    opening = nw.when(nw.col("previous").is_null()).then(delta).otherwise(nw.lit(0.0))
+    firsts = aggregate(moved, ledger.keys, {"cohort": (period, "min"), "first": (opening, "sum")})
     both = moved.join(firsts, on=list(ledger.keys), how="left")
-    fresh = (nw.col("period") == nw.col("cohort")).cast(nw.Int64)
-    return collect(
-        aggregate(both, ("cohort", "period"), {"delta": (nw.col("delta"), "sum"), "customers": (fresh, "sum")})
-    )
+    fresh = period == nw.col("cohort")
+    first = nw.when(fresh).then(nw.col("first")).otherwise(nw.lit(0.0))
+    parts: dict[str, tuple[nw.Expr, Fold]] = {
+        "delta": (nw.col("delta"), "sum"),
+        "customers": (fresh.cast(nw.Int64), "sum"),
+    }
+    if squares:
+        parts["xx"] = (first * first, "sum")
+        parts["xy"] = (nw.col("first") * delta, "sum")
+        parts["yy"] = (after * after - (after - delta) * (after - delta), "sum")
+    return collect(aggregate(both, ("cohort", "period"), parts))
+
+
+def gains_and_losses(
+    ledger: Ledger, *, free: str, window: int | None, reactivation: bool
+) -> tuple[nw.LazyFrame[Any], int]:
+    """What each customer gained (``y``) and lost (``x``) in the complete periods, and how many of these there are."""
+    after = ledger.period.first_day(np.arange(ledger.first_index, ledger.last_index + 1) + 1)
+    complete = int((after <= ledger.as_of.observed_until).sum())
+    moved = movement_rows(ledger, free=free, window=window).filter(nw.col("period") < ledger.first_index + complete)
+    gains = [MOVEMENTS.index(name) for name in ("new", "expansion", *(("reactivation",) if reactivation else ()))]
+    losses = [MOVEMENTS.index(name) for name in ("contraction", "churn")]
+    parts: dict[str, tuple[nw.Expr, Fold]] = {
+        name: (
+            nw.when(nw.col("movement").is_in(kinds)).then(sign * nw.col("delta") / UNITS).otherwise(nw.lit(0.0)),
+            "sum",
+        )
+        for name, kinds, sign in (("x", losses, -1), ("y", gains, 1))
+    }
+    return aggregate(moved, ledger.keys, parts), complete

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from retention_metrics._engine.adopt import NativeFrame, Source
 from retention_metrics._engine.audit import OK, Events, Fold, Parts, aggregate, audit_events, read_clock
 from retention_metrics._engine.clock import Clock
-from retention_metrics.errors import ColumnError, InputError
+from retention_metrics._engine.tables import refuse_clash
+from retention_metrics.errors import InputError
 from retention_metrics.periods import Moment, Period
 
 Returns = Literal["net", "exclude", "raise"]
@@ -70,13 +71,7 @@ def _columns(source: Source, plan: Plan) -> tuple[str, ...]:
         names += ["frequency_holdout"]
         names += ["monetary_value_holdout"] if source.has("value") else []
         names += ["duration_holdout"]
-    if source.roles["customer"] in names:
-        raise ColumnError(
-            f"customer={source.roles['customer']!r} is also the name of a column of the answer.",
-            argument="customer",
-            column=source.roles["customer"],
-            fix="Rename it first.",
-        )
+    refuse_clash(source.roles["customer"], names)
     return tuple(names)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from retention_metrics._engine.activity import KEYS
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
-from retention_metrics._engine.audit import Fold, aggregate, with_plain_dates
+from retention_metrics._engine.audit import Fold, aggregate, first_rows, refuse_twins, with_plain_dates
 from retention_metrics._engine.clock import Clock, clock, with_local_times
 from retention_metrics._engine.join import cross_with
 from retention_metrics.errors import ColumnError, InputError
@@ -157,33 +157,45 @@ def _audit(source: Source, opens: Clock, closes: Clock, until: Moment | None) ->
     parts["last_end"] = nw.when(ended).then(closes.day).max()
     cells = collect(source.frame.select(*(part.alias(name) for name, part in parts.items())))
     found = {name: int(values[0] or 0) for name, values in cells.items()}
-    _refuse(source, found)
+    _refuse(source, found, sums)
     return found
 
 
-def _refuse(source: Source, found: Mapping[str, int]) -> None:
+def _refuse(source: Source, found: Mapping[str, int], marks: Mapping[str, nw.Expr]) -> None:
     for role in ("start", "end"):
         if found.get(f"unreadable_{role}"):
+            where, first = first_rows(source, marks[f"unreadable_{role}"].fill_null(False), role)
             raise InputError(
-                f"{role}={source.roles[role]!r} holds {found[f'unreadable_{role}']} unreadable dates.",
+                f"{role}={source.roles[role]!r} holds {found[f'unreadable_{role}']} unreadable dates"
+                f"{f' ({where})' if where else ''}.",
                 argument=role,
                 column=source.roles[role],
                 count=found[f"unreadable_{role}"],
+                first=first or None,
                 fix="Text dates are ISO-8601, such as '2024-01-31'.",
             )
     if found["rows"] == 0:
         raise InputError("data has no rows.", argument="data", count=0)
     if found["reversed"]:
+        where, first = first_rows(source, marks["reversed"], "end")
         raise InputError(
             f"end={source.roles['end']!r} is at or after start={source.roles['start']!r}; "
-            f"{found['reversed']} of {found['rows']} rows end before they start.",
+            f"{found['reversed']} of {found['rows']} rows end before they start{f' ({where})' if where else ''}.",
             argument="end",
             column=source.roles["end"],
             count=found["reversed"],
+            first=first or None,
         )
     if found["kept"] == 0:
         reasons = ", ".join(f"{reason} {found[reason]}" for reason in REASONS if found[reason])
         raise InputError(f"data has no row left to count: {found['rows']} rows, {reasons}.", argument="data")
+
+
+def refuse_twins_of(source: Source) -> None:
+    """Refuse rows that are the same in all that was named, where their money would be added twice."""
+    known = source.frame.filter(~source.column("customer").is_null() & ~source.column("start").is_null())
+    named = known.select(*(source.column(role).alias(role) for role in source.roles))
+    refuse_twins(named, fix="Drop them, or add up what belongs together first.")
 
 
 def state_counts(log: Subscriptions) -> dict[tuple[Any, int], tuple[int, int, int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ import narwhals as nw
 import numpy as np
 
 from retention_metrics._engine.adopt import NativeFrame, adopt, collect
+from retention_metrics.errors import ColumnError
 from retention_metrics.explanation import Explanation
 from retention_metrics.results import Columns, FrozenDict, TableResult, result
 
@@ -29,6 +30,17 @@ class Totals(TableResult):
             values={str(row["column"]): _number(row["total"]) for row in self.rows()},
             steps=(),
             source="Definition of a sum.",
+        )
+
+
+def refuse_clash(customer: str, answers: Sequence[str]) -> None:
+    """Refuse a customer column that has the name of one of the answer's."""
+    if customer in answers:
+        raise ColumnError(
+            f"customer={customer!r} is also the name of a column of the answer.",
+            argument="customer",
+            column=customer,
+            fix="Rename it first.",
         )
 
 

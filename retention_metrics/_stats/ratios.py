@@ -23,6 +23,8 @@ from retention_metrics._stats import proportions
 
 Floats = NDArray[np.float64]
 _BLOCK = 2_000_000
+# Below this share of the squares a sum of squared residuals is what rounding leaves of nothing.
+_NOISE = 1e-13
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class PairSums:
         if self.n < 2:
             return None
         residual = self.yy - 2 * self.ratio * self.xy + self.ratio**2 * self.xx
-        return math.sqrt(max(0.0, residual) * self.n / (self.n - 1)) / self.x
+        if residual < _NOISE * (self.yy + self.ratio**2 * self.xx):
+            return 0.0
+        return math.sqrt(residual * self.n / (self.n - 1)) / self.x
 
     @property
     def effective(self) -> float:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from retention_metrics import _checks
-from retention_metrics._engine import spells
+from retention_metrics._engine import activity, spells
 from retention_metrics._engine.adopt import NativeFrame, once
+from retention_metrics._engine.subscriptions import refuse_twins_of
 from retention_metrics._stats import proportions as stats
 from retention_metrics.churn.windows import Day, period_grid, status_of, table_notes
 from retention_metrics.explanation import Explanation, Step
@@ -24,7 +26,7 @@ _TYPES: dict[str, ColumnType] = {
     "customers": "integer",
     "lost": "integer",
     "start_customers": "integer",
-    **dict.fromkeys(("share", "low", "high", "rate", "revenue_lost"), "number"),
+    **dict.fromkeys(("share", "low", "high", "rate", "rate_low", "rate_high", "revenue_lost"), "number"),
     "status": "string",
 }
 
@@ -36,9 +38,10 @@ class ChurnReasons(TableResult):
     Attributes
     ----------
     columns : Columns
-        ``period, reason, customers, lost, start_customers, share, low, high, rate, status``, and ``revenue_lost`` where
-        there is a column of it. ``share`` is ``customers / lost`` with its interval, ``rate`` is
-        ``customers / start_customers``; ``reason`` is null where none was given.
+        ``period, reason, customers, lost, start_customers, share, low, high, rate, rate_low, rate_high, status``, after
+        ``group`` with ``by=``, and ``revenue_lost`` where there is a column of it. ``share`` is ``customers / lost``
+        with its interval, ``rate`` is ``customers / start_customers`` with Wilson's; ``reason`` is null where none was
+        given.
     period : str
         Unit of the periods.
     as_of : date
@@ -46,7 +49,7 @@ class ChurnReasons(TableResult):
     level : float or None
         Probability content of the intervals.
     method : str
-        ``"goodman"``: simultaneous for the reasons of a period; ``"wilson"``: each for itself.
+        Of the shares. ``"goodman"``: simultaneous for the reasons of a period; ``"wilson"``: each for itself.
     """
 
     kind: ClassVar[str] = "churn.reasons"
@@ -59,7 +62,7 @@ class ChurnReasons(TableResult):
     def explain(self) -> Explanation:
         """Share and rate of the most frequent reason of the last period with losses."""
         known = [row for row in self.rows() if row["share"] is not None]
-        last = [row for row in known if row["period"] == known[-1]["period"]]
+        last = [row for row in known if all(row[key] == known[-1][key] for key in ("group", "period") if key in row)]
         most: dict[str, Any] = max(last, key=lambda row: row["customers"]) if last else {}
         return Explanation(
             formula="share = customers lost for a reason / customers lost; here the most frequent of the last period",
@@ -82,6 +85,7 @@ def reasons(
     revenue: str | None = None,
     period: PeriodUnit | Period = "month",
     as_of: Day | None = None,
+    by: str | None = None,
     level: float | None = 0.95,
     method: SharesMethod = "goodman",
 ) -> ChurnReasons:
@@ -102,6 +106,8 @@ def reasons(
         Calendar periods.
     as_of : date, optional
         End of observation, as for ``by_period``.
+    by : str, optional
+        Column of a group; each is counted on its own rows.
     level : float or None, default 0.95
         Probability content of the intervals; None computes none.
     method : {"goodman", "wilson"}, default "goodman"
@@ -111,15 +117,16 @@ def reasons(
     Returns
     -------
     ChurnReasons
-        A row per period and reason. The customers of a period add up to the ``lost`` of ``by_period``, whose
-        ``standard`` definition this is, and their rates to its rate.
+        A row per period and reason, or per group, period and reason. The customers of a period add up to the ``lost``
+        of ``by_period``, whose ``standard`` definition this is, and their rates to its rate.
 
     Raises
     ------
     ColumnError
         If a column is missing, plays two roles, or is of the wrong type.
     InputError
-        If an interval ends before it starts, an amount is negative, or nothing is left to count.
+        If an interval ends before it starts, an amount is negative, rows with revenue repeat another in full, or
+        nothing is left to count.
 
     Notes
     -----
@@ -154,14 +161,16 @@ def reasons(
     calendar = period_of(period)
     level, method = _checks.level(level), _checks.choice(method, METHODS, name="method")
 
-    roles = {"customer": customer, "start": start, "end": end, "kind": reason, "amount": revenue}
+    roles = {"customer": customer, "start": start, "end": end, "by": by, "kind": reason, "amount": revenue}
     log = spells.read(once(subscriptions, roles), roles, period=calendar, as_of=as_of)
     if revenue is not None:
         spells.refuse_amounts(log)
+        refuse_twins_of(log.source)
     grid = period_grid(log, calendar)
-    rows = _rows(spells.window_counts(log, grid)[None], grid, log)
+    rows = _rows(spells.window_counts(log, grid), grid, log)
     _add_shares(rows, level, method)
-    names = [name for name in _TYPES if revenue is not None or name != "revenue_lost"]
+    _add_rates(rows, level)
+    names = [*(("group",) if log.grouped else ()), *(n for n in _TYPES if revenue is not None or n != "revenue_lost")]
     missing = sum(int(str(row["customers"])) for row in rows if row["reason"] is None)
 
     return ChurnReasons(
@@ -178,30 +187,55 @@ def reasons(
     )
 
 
-def _rows(found: spells.WindowCounts, grid: spells.Windows, log: spells.Spells) -> list[dict[str, Cell]]:
-    given = sorted(reason for reason in found.ended if reason is not None and found.ended[reason]["gone"].any())
-    unknown = not given or (None in found.ended and found.ended[None]["gone"].any())
-    listed = [*given, *([None] if unknown else [])]
-    lost, none = found.total("gone"), np.zeros(len(grid.first))
+def _rows(groups: Mapping[Any, spells.WindowCounts], grid: spells.Windows, log: spells.Spells) -> list[dict[str, Cell]]:
+    ended = {reason for found in groups.values() for reason, counts in found.ended.items() if counts["gone"].any()}
+    given = sorted(reason for reason in ended if reason is not None)
+    listed = [*given, *([None] if not given or None in ended else [])]
+    return [
+        row
+        for group in activity.in_order(groups)
+        for place in range(len(grid.first))
+        for row in _period_rows(group, groups[group], place, grid, log, listed)
+    ]
+
+
+def _period_rows(
+    group: Any,
+    found: spells.WindowCounts,
+    place: int,
+    grid: spells.Windows,
+    log: spells.Spells,
+    listed: Sequence[str | None],
+) -> list[dict[str, Cell]]:
+    lost, there, none = int(found.total("gone")[place]), int(found.start[place]), np.zeros(len(grid.first))
+    status = status_of(int(grid.after[place]), log.as_of, there)
     rows: list[dict[str, Cell]] = []
-    for place, (first, after) in enumerate(zip(grid.first, grid.after, strict=True)):
-        there = int(found.start[place])
-        status = status_of(int(after), log.as_of, there)
-        for reason in listed:
-            customers = int(found.ended[reason]["gone"][place]) if reason in found.ended else 0
-            rows.append(
-                {
-                    "period": date_of(first),
-                    "reason": reason,
-                    "customers": customers,
-                    "lost": int(lost[place]),
-                    "start_customers": there,
-                    "rate": customers / there if status == "ok" else None,
-                    "revenue_lost": float(found.amounts.get(reason, none)[place]),
-                    "status": "no_losses" if status == "ok" and not lost[place] else status,
-                }
-            )
+    for reason in listed:
+        customers = int(found.ended[reason]["gone"][place]) if reason in found.ended else 0
+        rows.append(
+            {
+                "group": group,
+                "period": date_of(grid.first[place]),
+                "reason": reason,
+                "customers": customers,
+                "lost": lost,
+                "start_customers": there,
+                "rate": customers / there if status == "ok" else None,
+                "revenue_lost": float(found.amounts.get(reason, none)[place]),
+                "status": "no_losses" if status == "ok" and not lost else status,
+            }
+        )
     return rows
+
+
+def _add_rates(rows: list[dict[str, Cell]], level: float | None) -> None:
+    """Put the ends of the rates' intervals on the rows."""
+    known = np.array([row["rate"] is not None for row in rows], dtype=bool)
+    x, n = (np.array([row[name] for row in rows], dtype=np.float64) for name in ("customers", "start_customers"))
+    ends = stats.share_interval(np.where(known, x, 0.0), np.where(known, n, 1.0), level=level or 0.95)
+    for place, row in enumerate(rows):
+        for name, end in zip(("rate_low", "rate_high"), ends, strict=True):
+            row[name] = float(end[place]) if known[place] and level else None
 
 
 def _add_shares(rows: list[dict[str, Cell]], level: float | None, method: SharesMethod) -> None:

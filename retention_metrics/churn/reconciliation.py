@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retention_metrics import _checks
-from retention_metrics._engine import spells
+from retention_metrics._engine import activity, spells
 from retention_metrics._engine.adopt import NativeFrame, once
-from retention_metrics._engine.tables import CustomerTable
+from retention_metrics._engine.tables import CustomerTable, refuse_clash
 from retention_metrics._stats import proportions as stats
 from retention_metrics.churn.definitions import DEFINITIONS
 from retention_metrics.churn.windows import (
     Day,
-    counts_in_window,
     denominator_of,
     interval,
     status_of,
@@ -41,9 +42,11 @@ class ChurnReconciliation(TableResult):
     Attributes
     ----------
     columns : Columns
-        ``definition, publisher, formula, numerator, denominator, rate, low, high, method, status``.
+        ``definition, publisher, formula, numerator, denominator, rate, low, high, method, status``, after ``group``
+        with ``by=``.
     start_customers, end_customers, joined, endings : int
-        Customers at both ends, those whose first subscription began in the window, and all endings in it.
+        Customers at both ends, those whose first subscription began in the window, and all endings in it; with
+        ``by=`` the sums over the groups.
     window_start, window_end : date
         The window [window_start, window_end).
     level : float or None
@@ -65,7 +68,9 @@ class ChurnReconciliation(TableResult):
         values: dict[str, Any] = {
             name: getattr(self, name) for name in ("start_customers", "end_customers", "joined", "endings")
         }
-        values |= {f"numerator_{row['definition']}": row["numerator"] for row in self.rows()}
+        for name in DEFINITIONS:
+            counts = [row["numerator"] for row in self.rows() if row["definition"] == name]
+            values[f"numerator_{name}"] = sum(int(str(count)) for count in counts)
         titles = (f"{each.publisher}: {each.title}" for each in DEFINITIONS.values())
         return Explanation(
             formula="rate = numerator / denominator, under each definition",
@@ -83,6 +88,7 @@ def reconcile(
     end: str,
     window: tuple[Day, Day],
     as_of: Day | None = None,
+    by: str | None = None,
     tz: str | None = None,
     level: float | None = 0.95,
     method: stats.ProportionMethod = "wilson",
@@ -99,6 +105,8 @@ def reconcile(
         Two dates; the window is half-open.
     as_of : date, optional
         End of observation, through the end of that day; by default the end of the window.
+    by : str, optional
+        Column of a group; each is counted on its own rows.
     tz : str, optional
         IANA time zone in which times are cut to days.
     level : float or None, default 0.95
@@ -109,7 +117,8 @@ def reconcile(
     Returns
     -------
     ChurnReconciliation
-        A row per definition. ``reconciled_customers`` lists the customers on whom they differ.
+        A row per definition, or per group and definition. ``reconciled_customers`` lists the customers on whom they
+        differ.
 
     Raises
     ------
@@ -147,22 +156,30 @@ def reconcile(
     first, after = window_days(window, tz=tz)
     level, method = _checks.level(level), _checks.choice(method, stats.PROPORTION_METHODS, name="method")
 
-    roles = {"customer": customer, "start": start, "end": end}
+    roles = {"customer": customer, "start": start, "end": end, "by": by}
     log = spells.read(once(subscriptions, roles), roles, period=Period("day", tz=tz), as_of=as_of, horizon=after - 1)
-    found = counts_in_window(log, first, after)
-    rows = [_row(name, found, after, log, level, method) for name in DEFINITIONS]
+    groups = spells.window_counts(log, spells.Windows(np.array([first]), np.array([after])))
+    rows = [
+        {"group": group, **_row(name, groups[group], after, log, level, method)}
+        for group in activity.in_order(groups)
+        for name in DEFINITIONS
+    ]
     statuses = {str(row["status"]) for row in rows}
+    names = [*(("group",) if log.grouped else ()), *_TYPES]
+
+    def total(counts: Callable[[spells.WindowCounts], NDArray[np.int64]]) -> int:
+        return sum(int(counts(found)[0]) for found in groups.values())
 
     return ChurnReconciliation(
-        columns=Columns({name: [row[name] for row in rows] for name in _TYPES}, _TYPES),
+        columns=Columns({name: [row[name] for row in rows] for name in names}, _TYPES),
         unit="share, or endings per customer",
         definition="churn.reconcile",
         excluded=log.excluded,
         notes=window_notes(log, after, as_of, statuses.pop() if len(statuses) == 1 else "ok"),
-        start_customers=int(found.start[0]),
-        end_customers=int(found.end[0]),
-        joined=int(found.joined[0]),
-        endings=int(found.total("endings")[0]),
+        start_customers=total(lambda found: found.start),
+        end_customers=total(lambda found: found.end),
+        joined=total(lambda found: found.joined),
+        endings=total(lambda found: found.total("endings")),
         window_start=date_of(first),
         window_end=date_of(after),
         level=level,
@@ -196,6 +213,9 @@ def _row(
         "method": method if chosen.proportion else "exact_poisson",
         "status": status,
     }
+
+
+_MARKS = ("in_start", "in_end", "joined", "came_back", "endings")
 
 
 def reconciled_customers(
@@ -233,7 +253,7 @@ def reconciled_customers(
     Raises
     ------
     ColumnError
-        If a column is missing, plays two roles, or is of the wrong type.
+        If a column is missing, plays two roles or is of the wrong type, or the customer's has the name of an answer.
     InputError
         If an interval ends before it starts, the window is empty, or nothing is left to count.
 
@@ -265,6 +285,7 @@ def reconciled_customers(
         horizon=after - 1,
     )
     counted = {name: each.numerator for name, each in DEFINITIONS.items()}
+    refuse_clash(customer, (*_MARKS, *(f"counted_by_{name}" for name in counted)))
 
     return CustomerTable(
         frame=spells.customer_table(log, first, after, counted),

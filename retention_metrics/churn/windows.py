@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -396,6 +396,7 @@ def interval(
     return rates.exact_poisson(x, n, level=level)
 
 
+@overload
 def in_window(
     subscriptions: NativeFrame,
     *,
@@ -405,10 +406,44 @@ def in_window(
     window: tuple[Day, Day],
     definition: DefinitionName = "standard",
     as_of: Day | None = None,
+    by: None = None,
     tz: str | None = None,
     level: float | None = 0.95,
     method: stats.ProportionMethod = "wilson",
-) -> WindowChurn:
+) -> WindowChurn: ...
+
+
+@overload
+def in_window(
+    subscriptions: NativeFrame,
+    *,
+    customer: str,
+    start: str,
+    end: str,
+    window: tuple[Day, Day],
+    definition: DefinitionName = "standard",
+    as_of: Day | None = None,
+    by: str,
+    tz: str | None = None,
+    level: float | None = 0.95,
+    method: stats.ProportionMethod = "wilson",
+) -> PeriodChurn: ...
+
+
+def in_window(
+    subscriptions: NativeFrame,
+    *,
+    customer: str,
+    start: str,
+    end: str,
+    window: tuple[Day, Day],
+    definition: DefinitionName = "standard",
+    as_of: Day | None = None,
+    by: str | None = None,
+    tz: str | None = None,
+    level: float | None = 0.95,
+    method: stats.ProportionMethod = "wilson",
+) -> WindowChurn | PeriodChurn:
     """Churn rate in one window, from subscription intervals.
 
     Parameters
@@ -423,6 +458,8 @@ def in_window(
         One of the definitions of ``by_period``.
     as_of : date, optional
         End of observation, through the end of that day; by default the end of the window.
+    by : str, optional
+        Column of a group; then the answer has a row per group, each counted on its own rows.
     tz : str, optional
         IANA time zone in which times are cut to days.
     level : float or None, default 0.95
@@ -432,8 +469,9 @@ def in_window(
 
     Returns
     -------
-    WindowChurn
-        The rate with its counts; None where the denominator is 0, or ``as_of`` lies before the window's end.
+    WindowChurn or PeriodChurn
+        The rate with its counts; None where the denominator is 0, or ``as_of`` lies before the window's end. With
+        ``by`` a table of these; a group of which nobody had begun by the end of the window has no row.
 
     Raises
     ------
@@ -469,6 +507,20 @@ def in_window(
     first, after = window_days(window, tz=tz)
     chosen = definition_of(definition)
     level, method = _checks.level(level), _checks.choice(method, stats.PROPORTION_METHODS, name="method")
+    if by is not None:
+        return by_period(
+            subscriptions,
+            customer=customer,
+            start=start,
+            end=end,
+            period=Period("day", tz=tz),
+            definition=definition,
+            as_of=as_of,
+            by=by,
+            windows=[window],
+            level=level,
+            method=method,
+        )
 
     roles = {"customer": customer, "start": start, "end": end}
     log = spells.read(once(subscriptions, roles), roles, period=Period("day", tz=tz), as_of=as_of, horizon=after - 1)

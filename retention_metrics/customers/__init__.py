@@ -5,6 +5,7 @@ from __future__ import annotations
 from retention_metrics.customers.ages import SpendByAge, spend_by_age
 from retention_metrics.customers.contacts import contact_due
 from retention_metrics.customers.demand import Demand, demand
+from retention_metrics.customers.messages import MessageResponse, message_response
 from retention_metrics.customers.programmes import (
     Onboarding,
     RetentionCost,
@@ -29,6 +30,7 @@ from retention_metrics.customers.segments import (
     segment_names,
     segment_sizes,
     segments,
+    stage_names,
 )
 from retention_metrics.customers.summary import summary
 
@@ -36,6 +38,7 @@ __all__ = [
     "CustomerMean",
     "CustomerRates",
     "Demand",
+    "MessageResponse",
     "Onboarding",
     "RepeatRate",
     "RetentionCost",
@@ -48,6 +51,7 @@ __all__ = [
     "contact_due",
     "demand",
     "keep_or_let_go",
+    "message_response",
     "migrations",
     "onboarding",
     "purchase_frequency",
@@ -57,5 +61,6 @@ __all__ = [
     "segment_sizes",
     "segments",
     "spend_by_age",
+    "stage_names",
     "summary",
 ]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from retention_metrics import _checks
-from retention_metrics._engine import customers as engine
+from retention_metrics._engine import activity
+from retention_metrics._engine import ages as engine
 from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._stats import ratios
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation
-from retention_metrics.periods import Period, PeriodUnit, period_of
+from retention_metrics.periods import Period, PeriodUnit, date_of, period_of
 from retention_metrics.results import Columns, ColumnType, TableResult, result
 
 __all__ = ["SpendByAge", "spend_by_age"]
@@ -45,6 +47,10 @@ def spend_by_age(
     value: str,
     period: PeriodUnit | Period = "quarter",
     as_of: str | dt.date | None = None,
+    by: str | None = None,
+    cohorts: bool = False,
+    category: str | None = None,
+    discount: str | None = None,
     level: float | None = 0.95,
 ) -> SpendByAge:
     """Spend per customer by age, with the growth of those who stay told apart.
@@ -59,6 +65,15 @@ def spend_by_age(
         Age is counted in calendar periods since that of the first purchase.
     as_of : date, optional
         End of observation; by default the last day of the log. Periods not observed to their end are left out.
+    by : str, optional
+        Column of a group of purchases, such as their category: a row per group and age, the age that of the customer.
+        The ``spend_per_customer`` of the groups add up to that of all.
+    cohorts : bool, default False
+        A row per period of the first purchase and age, under ``cohort``; in place of ``by``.
+    category : str, optional
+        Column of what was bought; adds the mean number of distinct ones per active customer.
+    discount : str, optional
+        Column of true and false, or of the discount's amount; adds the share of spend bought at a discount.
     level : float or None, default 0.95
         Probability content of the intervals; None computes none.
 
@@ -66,14 +81,16 @@ def spend_by_age(
     -------
     SpendByAge
         A row per age: ``age, customers`` (observed to its end), ``active, spend_per_customer, spend_per_active``, and
-        against the age before ``stayers`` (active at both), ``stayer_growth, low, high`` and ``leaving_effect``.
+        against the age before ``stayers`` (active at both), ``stayer_growth, low, high`` and ``leaving_effect``; with
+        ``category`` also ``categories, categories_low, categories_high``, and with ``discount``
+        ``discount_share, discount_low, discount_high``.
 
     Raises
     ------
     ColumnError
         If a column is missing or of the wrong type.
     InputError
-        If no period has been observed to its end.
+        If no period has been observed to its end, or ``by`` and ``cohorts`` are both given.
 
     Notes
     -----
@@ -81,7 +98,8 @@ def spend_by_age(
     ``stayer_growth`` is a ratio of sums over the customers active at both ages, with the ratio estimator's interval;
     ``leaving_effect`` is what they spent at the age before over what all who were active then spent, per head: above
     1 where small customers leave. In the first period a customer has had only the days after the first purchase, so
-    its spend is not that of a whole period.
+    its spend is not that of a whole period. Categories and the share at a discount are ratios of sums over the active
+    customers, with the same interval; returns count in neither.
 
     Examples
     --------
@@ -90,57 +108,94 @@ def spend_by_age(
     >>> row = rm.customers.spend_by_age(rm.datasets.cdnow(), **roles).rows()[2]
     >>> row["age"], row["stayers"], round(row["stayer_growth"], 2), round(row["leaving_effect"], 2)
     (2, 214, 0.97, 1.24)
+    >>> log = rm.datasets.cdnow().assign(cheap=lambda rows: rows["amount"] / rows["quantity"] < 12)
+    >>> first, second = rm.customers.spend_by_age(log, **roles, discount="cheap").rows()[:2]
+    >>> round(first["discount_share"], 2), round(second["discount_share"], 2), round(second["discount_high"], 2)
+    (0.14, 0.12, 0.15)
     """
     content, steps = _checks.level(level), period_of(period)
+    if by is not None and cohorts:
+        raise InputError("by= and cohorts= exclude each other.", argument="by")
 
-    people = engine.with_period(transactions, customer=customer, time=time, value=value, as_of=as_of, period=steps)
-    found = engine.age_sums(people, steps)
-    rows = _rows(found, content)
+    roles = {"customer": customer, "time": time, "value": value, "by": by, "category": category, "discount": discount}
+    log = engine.read(transactions, roles, as_of=as_of, period=steps, cohorts=cohorts)
+    rows = _rows(engine.age_sums(log), log, content)
     if not rows:
         raise InputError("no period has been observed to its end.", argument="as_of", count=0)
 
     integers = ("age", "customers", "active", "stayers")
     types: dict[str, ColumnType] = {name: "integer" if name in integers else "number" for name in rows[0]}
+    types |= {"cohort": "date"} if cohorts else {}
+    names = list(types)
+    if by is not None:
+        del types["group"]
     return SpendByAge(
-        columns=Columns({name: [row[name] for row in rows] for name in types}, types),
+        columns=Columns({name: [row[name] for row in rows] for name in names}, types),
         unit="money",
         definition=f"customers.spend_by_age/{steps.unit}",
-        excluded=people.excluded or {},
+        excluded=log.excluded,
         notes=("The first period counts from the first purchase, so it is not a whole one.",),
-        backend=people.source.backend,
+        backend=log.source.backend,
     )
 
 
-def _rows(found: dict[str, list[Any]], level: float | None) -> list[dict[str, Any]]:
-    until = found["until"][0]
-    starts = dict(zip(found["start_start"], found["start_customers"], strict=True))
-    pairs = {age: place for place, age in enumerate(found["pair_age"])}
-    rows = []
-    for age, active, spent in sorted(zip(found["age"], found["active"], found["spent"], strict=True)):
-        customers = int(sum(count for start, count in starts.items() if start + age < until))
-        row: dict[str, Any] = {
-            "age": int(age),
-            "customers": customers,
-            "active": int(active),
-            "spend_per_customer": spent / customers,
-            "spend_per_active": spent / active,
-            **dict.fromkeys(("stayers", "stayer_growth", "low", "high", "leaving_effect")),
-        }
-        if age in pairs:
-            row |= _against_before({name: found[f"pair_{name}"][pairs[age]] for name in _SUMS}, level)
-        rows.append(row)
-    return rows
+def _rows(found: engine.AgeSums, log: engine.Purchases, level: float | None) -> list[dict[str, Any]]:
+    groups = activity.in_order([group for group, _ in found.here])
+    ages = sorted({age for _, age in found.here})
+    return [
+        {**_name_of(group, log), **_row(age, group, found, log, level)}
+        for group in groups
+        for age in ages
+        if (group, age) in found.here
+    ]
 
 
-_SUMS = ("active_before", "spent_before", "n", "x", "y", "xx", "xy", "yy")
+def _name_of(group: Any, log: engine.Purchases) -> dict[str, Any]:
+    if log.by == "start":
+        return {"cohort": date_of(int(log.period.first_day(np.array([group]))[0]))}
+    return {"group": group} if log.by else {}
 
 
-def _against_before(sums: dict[str, float], level: float | None) -> dict[str, Any]:
+def _row(age: int, group: Any, found: engine.AgeSums, log: engine.Purchases, level: float | None) -> dict[str, Any]:
+    here = found.here[group, age]
+    mine = [group] if log.by == "start" else list(found.starts)
+    customers = sum(found.starts[start] for start in mine if start + age < found.until)
+    row: dict[str, Any] = {
+        "age": age,
+        "customers": customers,
+        "active": int(here["active"]),
+        "spend_per_customer": here["spent"] / customers,
+        "spend_per_active": here["spent"] / here["active"],
+        **dict.fromkeys(("stayers", "stayer_growth", "low", "high", "leaving_effect")),
+    }
+    if (group, age) in found.pairs:
+        row |= _against_before(found.pairs[group, age], level)
+    if log.source.has("category"):
+        row |= _ratio("categories", "categories", [here[f"category_{name}"] for name in engine.SUMS], math.inf, level)
+    if log.source.has("discount"):
+        row |= _ratio("discount_share", "discount", [here[f"discount_{name}"] for name in engine.SUMS], 1.0, level)
+    return row
+
+
+def _ratio(name: str, ends_of: str, sums: list[float], most: float, level: float | None) -> dict[str, Any]:
+    """A ratio of sums under its name, with both ends of its interval."""
+    answer: dict[str, Any] = {name: None, f"{ends_of}_low": None, f"{ends_of}_high": None}
+    pair = ratios.PairSums(int(sums[0]), *sums[1:])
+    if not pair.x > 0:
+        return answer
+    ends = ratios.ratio_interval(pair, level=level, most=most) if level else None
+    answer[name] = pair.ratio
+    if ends and np.isfinite(ends).all():
+        answer |= {f"{ends_of}_low": ends[0], f"{ends_of}_high": ends[1]}
+    return answer
+
+
+def _against_before(sums: Mapping[str, float], level: float | None) -> dict[str, Any]:
     stayers = int(sums["n"])
     answer: dict[str, Any] = {"stayers": stayers}
     if not stayers or not sums["x"] > 0:
         return answer
-    pair = ratios.PairSums(stayers, *(float(sums[name]) for name in ("x", "y", "xx", "xy", "yy")))
+    pair = ratios.PairSums(stayers, *(sums[name] for name in engine.SUMS[1:]))
     answer["stayer_growth"] = pair.ratio
     ends = ratios.ratio_interval(pair, level=level, most=math.inf) if level and pair.ratio > 0 else None
     if ends and np.isfinite(ends).all():

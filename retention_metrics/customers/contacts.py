@@ -26,6 +26,8 @@ def contact_due(
     purchases: NativeFrame | None = None,
     purchase_time: str | None = None,
     message_days: Sequence[int] = (),
+    birthdays: NativeFrame | None = None,
+    birth_date: str | None = None,
 ) -> CustomerTable:
     """When each customer was last in touch, and who is due a contact.
 
@@ -49,20 +51,25 @@ def contact_due(
         Its column of the time; by default ``time``.
     message_days : sequence of int, optional
         Days after the last purchase on which a message goes out, such as ``(7, 30)``.
+    birthdays : dataframe, optional
+        A row per customer, in the same library, with the same column ``customer``; all of them are in the table.
+    birth_date : str, optional
+        Its column of the date of birth, or of any year's birthday.
 
     Returns
     -------
     CustomerTable
         ``last_contact, contacts``, the kept columns, ``days_since_contact`` and a true or false ``due``; with
         purchases ``days_since_purchase``, and with message days ``message_day``, the latest message whose day has
-        come with no contact since that day, or null.
+        come with no contact since that day, or null. With birthdays a true or false ``birthday``: it is today; who was
+        born on the 29th of February has it on the 28th in other years.
 
     Raises
     ------
     ColumnError
         If a column is missing or of the wrong type.
     InputError
-        If an option is out of range, or the tables are of different libraries.
+        If an option is out of range, a log has no rows left, or the tables are of different libraries.
 
     Examples
     --------
@@ -83,6 +90,9 @@ def contact_due(
     if days and purchases is None:
         raise InputError("message_days= needs purchases=.", argument="purchases")
 
+    if (birthdays is None) != (birth_date is None):
+        raise InputError("birthdays= and birth_date=, its column, come together.", argument="birth_date")
+
     people, table = calendar.contact_table(
         contacts,
         customer=customer,
@@ -91,6 +101,7 @@ def contact_due(
         every_days=allowed,
         keep=tuple(keep),
         purchases=None if purchases is None else (purchases, purchase_time or time),
+        birthdays=None if birthdays is None or birth_date is None else (birthdays, birth_date),
         days=days,
     )
 

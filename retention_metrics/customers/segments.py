@@ -22,7 +22,16 @@ from retention_metrics.explanation import Explanation
 from retention_metrics.periods import moment, months_before
 from retention_metrics.results import Columns, TableResult, result
 
-__all__ = ["SegmentMoves", "SegmentSizes", "audiences", "migrations", "segment_names", "segment_sizes", "segments"]
+__all__ = [
+    "SegmentMoves",
+    "SegmentSizes",
+    "audiences",
+    "migrations",
+    "segment_names",
+    "segment_sizes",
+    "segments",
+    "stage_names",
+]
 
 Integers = NDArray[np.int64]
 NEWCOMER = "not_yet_a_customer"
@@ -100,6 +109,7 @@ def segments(
     time: str,
     value: str | None = None,
     as_of: str | dt.date | None = None,
+    months: int = 3,
     tz: str | None = None,
     audit: bool = True,
 ) -> CustomerTable:
@@ -113,6 +123,8 @@ def segments(
         Columns of the customer, the time and the money; without money there is no ``monetary_score``.
     as_of : date, optional
         End of observation; by default the last day of the log.
+    months : int, default 3
+        Calendar months without a purchase after which a customer is lapsing, and lapsed after twice as many.
     tz : str, optional
         IANA time zone in which times are cut to days.
     audit : bool, default True
@@ -121,8 +133,8 @@ def segments(
     Returns
     -------
     CustomerTable
-        ``days_since_last, purchases, revenue, recency_score, frequency_score, monetary_score, segment``. The
-        segment is an identifier; ``segment_names`` has its names.
+        ``days_since_last, purchases, revenue, recency_score, frequency_score, monetary_score, segment`` and
+        ``lifecycle_stage``. Segment and stage are identifiers; ``segment_names`` and ``stage_names`` have their names.
 
     Raises
     ------
@@ -137,6 +149,9 @@ def segments(
     customers bought once their score is 1 and 5 marks those who bought more often. The segment follows from recency
     and frequency by a fixed table, since money says what a customer is worth and not what to do.
 
+    Scores compare customers with each other, stages with the calendar: ``"new"`` (one day of purchase) or ``"active"``
+    (several) for who bought within ``months``, then ``"lapsing"`` up to twice as long, then ``"lapsed"``.
+
     References
     ----------
     .. [1] Hughes, A. M. (1994). *Strategic Database Marketing*. Probus.
@@ -148,15 +163,49 @@ def segments(
     >>> rm.customers.segments(rm.datasets.cdnow(), **roles).to_frame()["segment"].value_counts().head(2).to_dict()
     {'hibernating': 869, 'champions': 413}
     """
+    span = _checks.count(months, name="months", low=1)
     people = engine.buyers(transactions, customer=customer, time=time, value=value, as_of=as_of, tz=tz, audit=audit)
     return CustomerTable(
-        frame=engine.finish(people, engine.segmented(people, grid())),
+        frame=engine.finish(people, engine.segmented(people, grid(), [stage(people, span)])),
         definition="customers.segments/quintiles",
         unit="day",
         as_of=people.as_of.date,
         excluded=people.excluded,
         notes=people.notes,
     )
+
+
+def stage(people: engine.Buyers, months: int) -> engine.Column:
+    """The stage of each customer's life, as a column of the plan."""
+    day = people.as_of.day
+    return engine.stage(recent=months_before(day, months), lapsed=months_before(day, 2 * months))
+
+
+def stage_names(locale: str = "en") -> Mapping[str, str]:
+    """Names of the stages of a customer's life in a reader's language.
+
+    Parameters
+    ----------
+    locale : {"en", "ar", "fa", "zh-Hant"}, default "en"
+        The language.
+
+    Returns
+    -------
+    mapping of str to str
+        The name of each stage, by identifier.
+
+    Raises
+    ------
+    InputError
+        If the language is unknown.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> rm.customers.stage_names("zh-Hant")["lapsed"]
+    '已流失'
+    """
+    return dict(locales.words("stages", locale=locale))
 
 
 def segment_names(locale: str = "en") -> Mapping[str, str]:

@@ -62,9 +62,10 @@ def summary(
     minimum_purchases : int, default 2
         Days of purchase from which on a customer has a rhythm of their own, and can be at risk.
     scores : bool, default False
-        Add the scores and the segment of ``segments``, for one query more.
+        Add the scores, the segment and the stage of ``segments``, for one query more.
     contacts : dataframe, optional
-        A row per contact, in the same library, with the same column ``customer``; adds ``last_contact``.
+        A row per contact, in the same library, with the same column ``customer``; adds ``last_contact``
+        and ``contacts``, their number.
     contact_time : str, optional
         Its column of the time; by default ``time``.
     responses : dataframe, optional
@@ -115,16 +116,16 @@ def summary(
         cutoff=months_before(people.as_of.day, span),
         least=least,
         grid=rfm.grid() if scores else None,
+        extra=(rfm.stage(people, span),) if scores else (),
     )
     until = people.as_of.instant or people.as_of.date
     if contacts is not None:
-        found = engine.last_contact(contacts, customer=customer, time=contact_time or time, as_of=until)
-        frame = engine.left_join(people, frame, found, argument="contacts")
+        frame = engine.with_contacts(frame, contacts, customer=customer, time=contact_time or time, as_of=until)
     if responses is not None and rating is not None:
         answers = engine.last_rating(
             responses, customer=customer, time=response_time or time, rating=rating, as_of=until
         )
-        frame = engine.left_join(people, frame, answers, argument="responses")
+        frame = engine.left_join(frame, answers, argument="responses")
 
     history = PurchaseHistory(
         frame=engine.finish(people, frame),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from retention_metrics.errors import InputError
 from retention_metrics.plotting import canvas
 from retention_metrics.plotting.retention import _date_axis, _float, _line, _name
-from retention_metrics.results import Result, TableResult
+from retention_metrics.results import Cell, Result, TableResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +81,7 @@ def churn_definitions(table: TableResult, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        A row per definition, in the order of the table.
+        A row per definition, or per group and definition, in the order of the table.
 
     Raises
     ------
@@ -108,7 +109,9 @@ def churn_definitions(table: TableResult, ax: Axes | None = None) -> Axes:
         if row["low"] is not None:
             ax.hlines(place, _float(row["low"]), _float(row["high"]), color=canvas.PRIMARY, linewidth=1.4)
     ax.plot([_float(row["rate"]) for row in rows], places, "o", color=canvas.PRIMARY)
-    ax.set_yticks(places, labels=[str(row["definition"]) for row in rows], fontsize="small")
+    ax.set_yticks(places, labels=[_case(row) for row in rows], fontsize="small")
+    for tick in ax.get_yticklabels():
+        tick.set_parse_math(False)
     ax.invert_yaxis()
     ax.set_xlim(left=0.0)
     canvas.percent_axis(ax.xaxis)
@@ -129,7 +132,7 @@ def churn_reasons(table: TableResult, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        A bar per complete period, its parts in the order of the table.
+        A bar per complete period, its parts in the order of the table; groups are added.
 
     Raises
     ------
@@ -153,7 +156,10 @@ def churn_reasons(table: TableResult, ax: Axes | None = None) -> Axes:
     if not rows:
         raise InputError("the table has nobody to draw: no customer was lost in a complete period.", argument="table")
     periods = list(dict.fromkeys(row["period"] for row in table.rows() if row["status"] in ("ok", "no_losses")))
-    counts = {(row["period"], row["reason"]): _float(row["customers"]) for row in rows}
+    counts: dict[tuple[Cell, Cell], float] = {}
+    for row in rows:
+        cell = (row["period"], row["reason"])
+        counts[cell] = counts.get(cell, 0.0) + _float(row["customers"])
 
     ax = canvas.axes(ax)
     bottom = np.zeros(len(periods))
@@ -167,6 +173,10 @@ def churn_reasons(table: TableResult, ax: Axes | None = None) -> Axes:
     ax.set_xticks(range(0, len(periods), step), labels=[str(p)[:10] for p in periods[::step]], fontsize="small")
     ax.grid(axis="y", color=canvas.GRID, linewidth=0.6)
     return canvas.finish(ax, x=str(getattr(table, "period", "period")), y="customers lost")
+
+
+def _case(row: Mapping[str, Cell]) -> str:
+    return f"{_name(row['group'])}: {row['definition']}" if "group" in row else str(row["definition"])
 
 
 def _edge(table: Result, name: str) -> str:

@@ -13,7 +13,7 @@ from retention_metrics.results import TableResult
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOVES = ("new", "reactivation", "expansion", "contraction", "churn")
+_MOVES = ("new", "reactivation", "expansion", "contraction", "churn", "fx")
 
 
 def revenue_bridge(bridge: TableResult, ax: Axes | None = None) -> Axes:
@@ -49,15 +49,16 @@ def revenue_bridge(bridge: TableResult, ax: Axes | None = None) -> Axes:
     groups = dict.fromkeys(row.get("group") for row in rows)
     firsts = [next(row for row in rows if row.get("group") == group) for group in groups]
     start = sum(_float(row["start_mrr"]) for row in firsts)
-    steps = [sum(_float(row[name]) for row in rows) for name in _MOVES]
+    moves = [name for name in _MOVES if name in bridge.columns]
+    steps = [sum(_float(row[name]) for row in rows) for name in moves]
     levels = np.cumsum([start, *steps])
     bottoms = [0.0, *np.minimum(levels[:-1], levels[1:]), 0.0]
     heights = [start, *np.abs(steps), levels[-1]]
     gains = [canvas.TERTIARY if step >= 0 else canvas.SECONDARY for step in steps]
 
     ax = canvas.axes(ax)
-    labels = ("start", *_MOVES, "end")
-    ax.bar(range(7), heights, bottom=bottoms, color=[canvas.PRIMARY, *gains, canvas.PRIMARY], width=0.7)
+    labels = ("start", *moves, "end")
+    ax.bar(range(len(labels)), heights, bottom=bottoms, color=[canvas.PRIMARY, *gains, canvas.PRIMARY], width=0.7)
     for place, (bottom, height, value) in enumerate(zip(bottoms, heights, [start, *steps, levels[-1]], strict=True)):
         ax.annotate(
             f"{value:,.0f}",
@@ -68,7 +69,7 @@ def revenue_bridge(bridge: TableResult, ax: Axes | None = None) -> Axes:
             fontsize="small",
             color=canvas.INK,
         )
-    ax.set_xticks(range(7), labels=labels, fontsize="small")
+    ax.set_xticks(range(len(labels)), labels=labels, fontsize="small")
     ax.margins(y=0.12)
     _thousands(ax, "y")
     return canvas.finish(ax, y="revenue per month")

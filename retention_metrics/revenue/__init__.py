@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from retention_metrics.revenue.cohorts import RevenueCohorts, by_cohort
 from retention_metrics.revenue.economics import BudgetSplit, Payback, UnitEconomics, budget_split, unit_economics
+from retention_metrics.revenue.expansion import ExpansionTable, expansion
+from retention_metrics.revenue.loyalty import LoyalCore, SpendRatio, loyal_core
 from retention_metrics.revenue.movements import (
     MovementTable,
     customer_movements,
@@ -32,13 +34,16 @@ from retention_metrics.revenue.spread import Concentration, Spread, concentratio
 __all__ = [
     "BudgetSplit",
     "Concentration",
+    "ExpansionTable",
     "LogoRetention",
+    "LoyalCore",
     "MovementTable",
     "Payback",
     "QuickRatio",
     "RevenueCohorts",
     "RevenueRetention",
     "RevenueShare",
+    "SpendRatio",
     "Spread",
     "UnitEconomics",
     "arpa",
@@ -47,8 +52,10 @@ __all__ = [
     "concentration",
     "customer_movements",
     "existing_share",
+    "expansion",
     "gross_retention",
     "logo_retention",
+    "loyal_core",
     "movements",
     "movements_from_amounts",
     "movements_from_invoices",

@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from retention_metrics import _checks
 from retention_metrics._engine import money
 from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._stats import ratios
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.periods import Period, PeriodUnit, date_of
 from retention_metrics.results import Columns, ColumnType, TableResult, result
@@ -22,7 +24,7 @@ _TYPES: dict[str, ColumnType] = {
     "customers": "integer",
     "opening": "number",
     "mrr": "number",
-    "net_retention": "number",
+    **dict.fromkeys(("net_retention", "low", "high"), "number"),
     "status": "string",
 }
 
@@ -34,8 +36,10 @@ class RevenueCohorts(TableResult):
     Attributes
     ----------
     columns : Columns
-        ``cohort, period, age, customers, opening, mrr, net_retention, status``: customers and their revenue at age 0,
-        the revenue now, and its share of the opening.
+        ``cohort, period, age, customers, opening, mrr, net_retention, low, high, status``: customers and their revenue
+        at age 0, the revenue now, and its share of the opening with Student's interval of the ratio estimator.
+    level : float or None
+        Probability content of the intervals.
     period : str
         Unit of the periods.
     as_of : date
@@ -46,6 +50,7 @@ class RevenueCohorts(TableResult):
 
     period: str
     as_of: dt.date
+    level: float | None
 
     def explain(self) -> Explanation:
         """The net retention of the last complete cell."""
@@ -55,7 +60,7 @@ class RevenueCohorts(TableResult):
             formula="net retention = revenue of the cohort now / at age 0; here the last complete cell",
             values=values,
             steps=(Step(name="net_retention", expression="mrr / opening"),),
-            source="Net revenue retention of a cohort of customers.",
+            source="Cochran, W. G. (1977). Sampling Techniques, section 6.4: the ratio estimator.",
         )
 
 
@@ -72,6 +77,7 @@ def by_cohort(
     as_of: str | dt.date | None = None,
     currency: str | None = None,
     rates: Mapping[str, float] | None = None,
+    level: float | None = 0.95,
 ) -> RevenueCohorts:
     """Recurring revenue and net retention by cohort of first payment.
 
@@ -93,12 +99,15 @@ def by_cohort(
         Column of the currency. More than one needs ``rates``.
     rates : mapping of str to float, optional
         What one unit of each currency is worth in the currency of the answer.
+    level : float or None, default 0.95
+        Probability content of the intervals; None computes none.
 
     Returns
     -------
     RevenueCohorts
         A row per cohort and period from its first; a customer who comes back is in the first cohort still, so the
-        cohorts of one period add up to the bridge's ``end_mrr``.
+        cohorts of one period add up to the bridge's ``end_mrr``. An interval is missing at age 0, where the share is
+        1 for certain, and where the customers do not vary, all have left, or there is one alone.
 
     Raises
     ------
@@ -106,6 +115,15 @@ def by_cohort(
         If a column is missing, plays two roles, or is of the wrong type.
     InputError
         As ``movements`` does.
+
+    Notes
+    -----
+    The interval is that of ``net_retention``, on the log scale, with the customer as what varies [1]_. It holds for
+    each cell alone: cells of one cohort are about the same customers, and rise and fall together.
+
+    References
+    ----------
+    .. [1] Cochran, W. G. (1977). *Sampling Techniques*, 3rd ed., section 6.4. Wiley.
 
     Examples
     --------
@@ -117,7 +135,10 @@ def by_cohort(
     >>> first = [row for row in table.rows() if row["age"] == 5]
     >>> first[0]["customers"], round(first[0]["net_retention"], 3)
     (200, 0.931)
+    >>> round(first[0]["low"], 3), round(first[0]["high"], 3)
+    (0.824, 1.051)
     """
+    content = _checks.level(level)
     roles = {
         "customer": customer,
         "start": start,
@@ -127,7 +148,7 @@ def by_cohort(
         "currency": currency,
     }
     ledger = read_ledger(subscriptions, roles, pricing=pricing_of(every, rates), period=period, as_of=as_of)
-    columns = _columns(money.cohort_sums(ledger), ledger)
+    columns = _columns(money.cohort_sums(ledger, squares=content is not None), ledger, content)
     return RevenueCohorts(
         columns=Columns(columns, _TYPES),
         unit="money per month",
@@ -136,34 +157,41 @@ def by_cohort(
         notes=(CUT.format(date=ledger.as_of.date),) if ledger.cut else (),
         period=ledger.period.unit,
         as_of=ledger.as_of.date,
+        level=content,
         backend=ledger.backend,
     )
 
 
-def _columns(sums: Mapping[str, Sequence[Any]], ledger: money.Ledger) -> dict[str, list[Any]]:
+_SQUARES = ("xx", "xy", "yy")
+
+
+def _columns(sums: Mapping[str, Sequence[Any]], ledger: money.Ledger, level: float | None) -> dict[str, list[Any]]:
+    names = ("delta", "customers", *(_SQUARES if level else ()))
     cells = {
-        (cohort, index): (int(delta), int(customers))
-        for cohort, index, delta, customers in zip(
-            *(sums[name] for name in ("cohort", "period", "delta", "customers")), strict=True
-        )
+        (cohort, index): np.array(cell, dtype=np.float64)
+        for cohort, index, *cell in zip(*(sums[name] for name in ("cohort", "period", *names)), strict=True)
     }
     rows = []
     for cohort in sorted({cohort for cohort, _ in cells}):
-        opening, customers = cells[cohort, cohort]
-        units = 0
+        opening, customers = cells[cohort, cohort][:2]
+        now = np.zeros(len(names))
         for index in range(cohort, ledger.last_index + 1):
-            units += cells.get((cohort, index), (0, 0))[0]
+            now = now + cells.get((cohort, index), np.zeros(len(names)))
             day, first, after = ledger.period.first_day(np.array([cohort, index, index + 1])).tolist()
             status = "incomplete" if after > ledger.as_of.observed_until else "ok"
+            squares = now[2:].tolist() if level else (0.0, 0.0, 0.0)
+            pair = ratios.PairSums(int(customers), opening / money.UNITS, now[0] / money.UNITS, *squares)
+            ends = ratios.ratio_interval(pair, level=level, most=np.inf) if level and index > cohort else None
             rows.append(
                 (
                     date_of(day),
                     date_of(first),
                     index - cohort,
-                    customers,
-                    opening / money.UNITS,
-                    units / money.UNITS,
-                    units / opening,
+                    int(customers),
+                    pair.x,
+                    pair.y,
+                    pair.ratio,
+                    *(ends or (None, None)),
                     status,
                 )
             )

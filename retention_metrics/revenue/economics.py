@@ -76,6 +76,11 @@ class UnitEconomics(Result):
         Cost per customer won over cost per customer kept.
     payback_interval : Interval or None
         Of ``payback_months``, where the monthly revenue is a result with an interval.
+    acquisition_to_retention_interval : Interval or None
+        Its interval, where the cost per customer kept is a result with one.
+    return_on_retention : float or None
+        Lifetime value over the cost per customer kept, for at a constant churn who is kept has a whole lifetime ahead;
+        beside ``estimate``, the return on acquisition.
     """
 
     kind: ClassVar[str] = "revenue.unit_economics"
@@ -114,6 +119,9 @@ class UnitEconomics(Result):
             margin=self.margin,
         )
 
+    acquisition_to_retention_interval: Interval | None = None
+    return_on_retention: float | None = None
+
     def explain(self) -> Explanation:
         """From costs and churn to the ratio."""
         names = ("acquisition_cost", "new_customers", "monthly_revenue", "margin", "monthly_churn")
@@ -136,7 +144,7 @@ def unit_economics(
     monthly_revenue: float | Result,
     monthly_churn: float | Result,
     margin: float = 1.0,
-    retention_cost: float | None = None,
+    retention_cost: float | Result | None = None,
     retained_customers: float | None = None,
 ) -> UnitEconomics:
     """Acquisition cost, lifetime value, their ratio, and payback.
@@ -153,10 +161,11 @@ def unit_economics(
         Share of customers lost a month, for instance from ``churn.rate``; in [0, 1].
     margin : float, default 1.0
         Gross margin as a share of revenue, in [0, 1].
-    retention_cost : float, optional
-        Money spent to keep customers in the same period.
+    retention_cost : float or Result, optional
+        Money spent to keep customers in the same period; or the cost per customer kept as a result, for instance from
+        ``customers.retention_cost``, whose interval then goes through.
     retained_customers : float, optional
-        Customers kept by it.
+        Customers kept by the money; not beside a result.
 
     Returns
     -------
@@ -167,7 +176,7 @@ def unit_economics(
     Raises
     ------
     InputError
-        If a number is outside its range, or one of ``retention_cost`` and ``retained_customers`` is missing.
+        If a number is outside its range, or ``retention_cost`` and ``retained_customers`` do not belong together.
 
     Notes
     -----
@@ -196,22 +205,26 @@ def unit_economics(
     (300.0, 1000.0, 3.333, 7.5)
     >>> round(economics.interval.low, 2), round(economics.interval.high, 2), economics.acquisition_to_retention
     (2.47, 4.52, 30.0)
+    >>> programme = rm.customers.retention_cost(cost=5000, treated=1000, kept=900, control=1000, control_kept=850)
+    >>> economics = rm.revenue.unit_economics(
+    ...     acquisition_cost=30_000,
+    ...     new_customers=100,
+    ...     monthly_revenue=50.0,
+    ...     monthly_churn=0.05,
+    ...     retention_cost=programme,
+    ... )
+    >>> ratio = economics.acquisition_to_retention_interval
+    >>> round(economics.acquisition_to_retention, 1), round(ratio.low, 1), round(ratio.high, 1)
+    (3.0, 1.3, 4.7)
     """
     cost = _checks.positive(acquisition_cost, name="acquisition_cost")
     won = _checks.positive(new_customers, name="new_customers")
     revenue = _checks.non_negative(_number(monthly_revenue), name="monthly_revenue")
     churn = _checks.share(_number(monthly_churn), name="monthly_churn")
     share = _checks.share(margin, name="margin")
-    if (retention_cost is None) != (retained_customers is None):
-        raise InputError("retention_cost= and retained_customers= come together.", argument="retention_cost")
-
     cac, monthly_margin = cost / won, revenue * share
     ltv = monthly_margin / churn if churn else None
-    kept = None
-    if retention_cost is not None:
-        kept = _checks.non_negative(retention_cost, name="retention_cost") / _checks.positive(
-            retained_customers, name="retained_customers"
-        )
+    kept = _cost_per_retained(retention_cost, retained_customers)
     estimate = None if ltv is None else ltv / cac
     return UnitEconomics(
         estimate=estimate,
@@ -231,6 +244,8 @@ def unit_economics(
         cost_per_retained=kept,
         acquisition_to_retention=cac / kept if kept else None,
         payback_interval=_payback_interval(cac, share, monthly_revenue),
+        acquisition_to_retention_interval=_over(cac, retention_cost),
+        return_on_retention=ltv / kept if ltv is not None and kept else None,
     )
 
 
@@ -241,6 +256,32 @@ def _payback_interval(cac: float, margin: float, revenue: float | Result) -> Int
         return None
     low, high = (cac / (end * margin) if end > 0 else math.inf for end in (interval.high, interval.low))
     return Interval(low=low, high=high, level=interval.level, method=interval.method)
+
+
+def _cost_per_retained(cost: float | Result | None, customers: float | None) -> float | None:
+    """The cost per customer kept, from a total and their number or from a result."""
+    if isinstance(cost, Result):
+        if customers is not None:
+            raise InputError(
+                "retention_cost= is a cost per customer kept already; retained_customers= is for a total.",
+                argument="retained_customers",
+            )
+        return None if cost.estimate is None else _checks.non_negative(cost.estimate, name="retention_cost")
+    if (cost is None) != (customers is None):
+        raise InputError("retention_cost= and retained_customers= come together.", argument="retention_cost")
+    if cost is None:
+        return None
+    total = _checks.non_negative(cost, name="retention_cost")
+    return total / _checks.positive(customers, name="retained_customers")
+
+
+def _over(cac: float, cost: float | Result | None) -> Interval | None:
+    """The interval of a cost over one with an interval, whose ends change places."""
+    ends = cost.interval if isinstance(cost, Result) and cost.estimate else None
+    if ends is None:
+        return None
+    high = cac / ends.low if ends.low > 0 else math.inf
+    return Interval(low=cac / ends.high, high=high, level=ends.level, method=ends.method)
 
 
 def _number(value: float | Result) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from retention_metrics import _checks
 from retention_metrics._engine import activity, money
 from retention_metrics._engine.adopt import NativeFrame, once
-from retention_metrics._engine.tables import CustomerTable
+from retention_metrics._engine.tables import CustomerTable, refuse_clash
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.periods import Period, PeriodUnit, date_of, moment, period_of
@@ -28,12 +28,14 @@ LOG_START = (
     "The first period has none before it, so what is new in it is unknown and its movements are null. "
     "Give since= if all revenue began in the log."
 )
+_EVER = -(10**7)
 _SOURCE = "Bridge of monthly recurring revenue: every change of a customer's revenue is exactly one movement."
 _COUNTS = ("new", "reactivated", "expanded", "contracted", "churned")
+Rates = Mapping[str, float | Mapping[str, float] | Mapping[dt.date, float]]
 _TYPES: dict[str, ColumnType] = {
     "period": "date",
     "start_mrr": "number",
-    **dict.fromkeys(money.MOVEMENTS, "number"),
+    **dict.fromkeys((*money.MOVEMENTS, money.FX), "number"),
     "end_mrr": "number",
     **{f"{name}_customers": "integer" for name in _COUNTS},
     "status": "string",
@@ -49,7 +51,8 @@ class MovementTable(TableResult):
     columns : Columns
         ``period, start_mrr, new, reactivation, expansion, contraction, churn, end_mrr, new_customers,
         reactivated_customers, expanded_customers, contracted_customers, churned_customers, status``, after
-        ``group`` with ``by=``. Losses are negative; money is per month.
+        ``group`` with ``by=``; with rates that change, ``fx`` before ``end_mrr``. Losses are negative; money is per
+        month.
     period : str
         Unit of the periods.
     as_of : date
@@ -61,14 +64,19 @@ class MovementTable(TableResult):
     period: str
     as_of: dt.date
 
+    @property
+    def _movements(self) -> tuple[str, ...]:
+        """Names of the columns of movements: ``fx`` too where the exchange rate changes."""
+        return tuple(name for name in (*money.MOVEMENTS, money.FX) if name in self.columns)
+
     def explain(self) -> Explanation:
         """The bridge of the last period that is complete."""
-        names = ("start_mrr", *money.MOVEMENTS)
+        moves = self._movements
+        names = ("start_mrr", *moves)
         complete = [row for row in self.rows() if row["status"] == "ok"]
         values: dict[str, Any] = {name: complete[-1][name] if complete else None for name in names}
         return Explanation(
-            formula="end = start + new + reactivation + expansion + contraction + churn, losses negative; "
-            "here the last complete period",
+            formula=f"end = start + {' + '.join(moves)}, losses negative; here the last complete period",
             values=values,
             steps=(Step(name="end_mrr", expression=" + ".join(names)),),
             source=_SOURCE,
@@ -89,7 +97,7 @@ def movements(
     by: str | None = None,
     subscription: str | None = None,
     currency: str | None = None,
-    rates: Mapping[str, float] | None = None,
+    rates: Rates | None = None,
     tax: str | None = None,
     discount: str | None = None,
     recurring: str | None = None,
@@ -125,9 +133,10 @@ def movements(
         Column of the subscription. Two rows of one subscription then may not overlap.
     currency : str, optional
         Column of the currency. More than one needs ``rates``.
-    rates : mapping of str to float, optional
-        What one unit of each currency is worth in the currency of the answer; the same for all periods, so that
-        no movement comes from the exchange rate (constant currency).
+    rates : mapping of str to float, or to a mapping of dates to floats, optional
+        What one unit of each currency is worth in the currency of the answer. One number holds for all periods
+        (constant currency). Dated ones, such as ``{"EUR": {"2024-01-01": 1.10, "2024-02-01": 1.08}, "USD": 1.0}``,
+        each hold from their date on; a period is read at its last day. The table then has a column ``fx``.
     tax, discount : str, optional
         Columns of what the price contains of tax, and of what is taken off it; both are subtracted.
     recurring : str, optional
@@ -147,7 +156,7 @@ def movements(
     -------
     MovementTable
         A row per period from the first start to ``as_of``. Always start + new + reactivation + expansion +
-        contraction + churn = end, and one period's end is the next one's start.
+        contraction + churn (+ fx) = end, and one period's end is the next one's start.
 
     Raises
     ------
@@ -164,6 +173,10 @@ def movements(
     where there never was revenue, reactivation where there once was, churn where there is none left, expansion or
     contraction otherwise, so up- and downgrades of one customer in one period are netted. Who joins and leaves
     within one period is in no row. A period not observed to its end has the status ``"incomplete"``.
+
+    With dated rates movements are in constant currency: at the rates of the period before, those of ``start_mrr``.
+    ``fx`` is what the new rates do to the revenue at the period's end, so it closes the bridge, and no customer
+    expands or contracts by the exchange rate. In the first period there is nothing to revalue.
 
     Money is added in whole units of 1/360,000, so the bridge closes exactly.
 
@@ -189,6 +202,12 @@ def movements(
     ... )
     >>> bridge.to_frame()[["start_mrr", "new", "expansion", "churn", "end_mrr"]].values.tolist()
     [[0.0, 180.0, 0.0, 0.0, 180.0], [180.0, 40.0, 50.0, 0.0, 270.0], [270.0, 0.0, 0.0, -80.0, 190.0]]
+    >>> euros = rm.revenue.movements(
+    ...     plans.assign(cur="EUR"), customer="who", start="from", end="until", amount="price", as_of="2024-03-31",
+    ...     currency="cur", rates={"EUR": {"2024-01-01": 1.0, "2024-03-01": 1.5}},
+    ... )
+    >>> euros.to_frame()[["start_mrr", "churn", "fx", "end_mrr"]].values.tolist()[-1]
+    [270.0, -80.0, 95.0, 285.0]
     """
     roles = {
         "customer": customer,
@@ -207,19 +226,44 @@ def movements(
     ledger = read_ledger(
         subscriptions,
         roles,
-        pricing=pricing_of(every, rates, grace_days),
+        pricing=pricing_of(every, rates, grace_days, changing=True),
         period=period,
         as_of=as_of,
     )
     return _table(ledger, free=free, reactivation_window=reactivation_window, definition="revenue.movements/period-end")
 
 
-def pricing_of(every: str | float, rates: Mapping[str, float] | None, grace_days: int = 0) -> money.Pricing:
+def pricing_of(
+    every: str | float, rates: Rates | None, grace_days: int = 0, *, changing: bool = False
+) -> money.Pricing:
+    """How money is read, checked; rates may change where ``changing``."""
     months = every if isinstance(every, str) else _checks.positive(every, name="every")
     if isinstance(months, str):
         months = _checks.choice(months, tuple(money.MONTHS), name="every")
-    worth = None if rates is None else {name: _checks.positive(rate, name="rates") for name, rate in rates.items()}
-    return money.Pricing(every=months, rates=worth, grace_days=_checks.count(grace_days, name="grace_days"))
+    grace = _checks.count(grace_days, name="grace_days")
+    dated = [name for name, rate in (rates or {}).items() if isinstance(rate, Mapping)]
+    if dated and not changing:
+        raise InputError(
+            f"rates={dated[0]!r} change with time; two dates are compared in constant currency.",
+            argument="rates",
+            fix="Give one number per currency.",
+        )
+    if rates is None or not dated:
+        worth = None if rates is None else {name: _checks.positive(rate, name="rates") for name, rate in rates.items()}
+        return money.Pricing(every=months, rates=worth, grace_days=grace)
+    return money.Pricing(
+        every=months, changing={name: _dated(name, rate) for name, rate in rates.items()}, grace_days=grace
+    )
+
+
+def _dated(name: str, rate: float | Mapping[str, float] | Mapping[dt.date, float]) -> tuple[tuple[int, float], ...]:
+    """The days from which a currency's rates hold, in order; one number holds since ever."""
+    if not isinstance(rate, Mapping):
+        return ((_EVER, _checks.positive(rate, name="rates")),)
+    pairs = [(moment(day, name="rates").day, _checks.positive(worth, name="rates")) for day, worth in rate.items()]
+    if len({day for day, _ in pairs}) < max(len(pairs), 1):
+        raise InputError(f"rates={name!r} hold one rate per day, and at least one.", argument="rates")
+    return tuple(sorted(pairs))
 
 
 def read_ledger(
@@ -232,7 +276,7 @@ def read_ledger(
     lazily: bool = False,
 ) -> money.Ledger:
     """The priced intervals, ``lazily`` where they go into a customer table, that asks for them when it is collected."""
-    if roles.get("currency") is None and pricing.rates is not None:
+    if roles.get("currency") is None and pricing.currencies is not None:
         raise InputError("rates= belongs to a column of currencies; currency= names none.", argument="currency")
     rows = data if lazily else once(data, roles)
     return money.read_subscriptions(rows, roles, pricing=pricing, period=period_of(period), as_of=as_of)
@@ -251,7 +295,7 @@ def _table(
     sums = money.movement_sums(ledger, free=free, window=window)
     rows = _rows(sums, ledger, known_start=known_start)
     notes = _notes(ledger) if known_start else (*_notes(ledger), LOG_START)
-    names = list(_TYPES)
+    names = [name for name in _TYPES if name != money.FX or name in ledger.movements]
     columns: dict[str, Sequence[Any]] = {"group": [row["group"] for row in rows]} if ledger.grouped else {}
     columns |= {name: [row[name] for row in rows] for name in names}
     return MovementTable(
@@ -277,20 +321,21 @@ def _notes(ledger: money.Ledger) -> tuple[str, ...]:
 def _rows(sums: Mapping[str, Sequence[Any]], ledger: money.Ledger, *, known_start: bool) -> list[dict[str, Cell]]:
     groups = sums["by"] if ledger.grouped else [None] * len(sums["period"])
     cells: dict[tuple[Any, int], tuple[list[int], list[int]]] = {}
+    size = len(ledger.movements)
     for group, index, movement, delta, customers in zip(
         groups, *(sums[name] for name in ("period", "movement", "delta", "customers")), strict=True
     ):
-        units, people = cells.setdefault((group, index), ([0] * 5, [0] * 5))
+        units, people = cells.setdefault((group, index), ([0] * size, [0] * size))
         units[movement], people[movement] = int(delta), int(customers)
     listed = activity.in_order(groups) if ledger.grouped else [None]
     rows = []
     for group in listed:
         before = 0
         for index in range(ledger.first_index, ledger.last_index + 1):
-            moves, people = cells.get((group, index), ([0] * 5, [0] * 5))
+            moves, people = cells.get((group, index), ([0] * size, [0] * size))
             row: dict[str, Cell] = {"group": group, **_row(index, ledger, before, moves, people)}
             if index == ledger.first_index and not known_start:
-                unknown = ("start_mrr", *money.MOVEMENTS, *(f"{name}_customers" for name in _COUNTS))
+                unknown = ("start_mrr", *ledger.movements, *(f"{name}_customers" for name in _COUNTS))
                 row |= {**dict.fromkeys(unknown), "status": "log_start"}
             rows.append(row)
             before += sum(moves)
@@ -302,9 +347,9 @@ def _row(index: int, ledger: money.Ledger, before: int, moves: Sequence[int], pe
     return {
         "period": date_of(first),
         "start_mrr": before / money.UNITS,
-        **{name: units / money.UNITS for name, units in zip(money.MOVEMENTS, moves, strict=True)},
+        **{name: units / money.UNITS for name, units in zip(ledger.movements, moves, strict=True)},
         "end_mrr": (before + sum(moves)) / money.UNITS,
-        **{f"{name}_customers": count for name, count in zip(_COUNTS, people, strict=True)},
+        **{f"{name}_customers": count for name, count in zip(_COUNTS, people, strict=False)},
         "status": "incomplete" if after > ledger.as_of.observed_until else "ok",
     }
 
@@ -320,7 +365,7 @@ def movements_from_amounts(
     since: str | dt.date | None = None,
     by: str | None = None,
     currency: str | None = None,
-    rates: Mapping[str, float] | None = None,
+    rates: Rates | None = None,
     reactivation_window: int | None = None,
 ) -> MovementTable:
     """Monthly recurring revenue by period and what moved it, from monthly amounts.
@@ -328,7 +373,8 @@ def movements_from_amounts(
     Parameters
     ----------
     amounts : dataframe
-        A row per customer and period with its monthly recurring revenue; several rows of one are added.
+        A row per customer and period with its monthly recurring revenue; several rows of one are added, but rows that
+        repeat another in full are refused.
     customer, time, amount : str
         Columns of the customer, of any day of the period, and of the amount, at least 0.
     period : {"day", "week", "month", "quarter", "year"} or Period, default "month"
@@ -341,8 +387,8 @@ def movements_from_amounts(
         Column of a segment. A customer in two segments is counted in each, on the rows of each, with a note.
     currency : str, optional
         Column of the currency. More than one needs ``rates``.
-    rates : mapping of str to float, optional
-        What one unit of each currency is worth in the currency of the answer.
+    rates : mapping of str to float, or to a mapping of dates to floats, optional
+        What one unit of each currency is worth in the currency of the answer, as for ``movements``.
     reactivation_window : int, optional
         Periods after which a customer who comes back is new again; by default never.
 
@@ -356,7 +402,8 @@ def movements_from_amounts(
     ColumnError
         If a column is missing, plays two roles, or is of the wrong type.
     InputError
-        If an amount is negative, currencies are mixed without rates, or nothing is left to count.
+        If an amount is negative, two rows are the same, currencies are mixed without rates, or nothing is left to
+        count.
 
     Notes
     -----
@@ -383,7 +430,9 @@ def movements_from_amounts(
     calendar = period_of(period)
     began = None if since is None else moment(since, name="since", tz=calendar.tz)
     roles = {"customer": customer, "start": time, "amount": amount, "by": by, "currency": currency}
-    ledger = money.read_amounts(amounts, roles, pricing=pricing_of("month", rates), period=calendar, as_of=as_of)
+    ledger = money.read_amounts(
+        amounts, roles, pricing=pricing_of("month", rates, changing=True), period=calendar, as_of=as_of
+    )
     return _table(
         ledger,
         free="churn",
@@ -405,7 +454,7 @@ def movements_from_invoices(
     by: str | None = None,
     subscription: str | None = None,
     currency: str | None = None,
-    rates: Mapping[str, float] | None = None,
+    rates: Rates | None = None,
     tax: str | None = None,
     discount: str | None = None,
     recurring: str | None = None,
@@ -432,8 +481,8 @@ def movements_from_invoices(
         Column of the subscription; two lines of one may not overlap.
     currency : str, optional
         Column of the currency. More than one needs ``rates``.
-    rates : mapping of str to float, optional
-        What one unit of each currency is worth in the currency of the answer.
+    rates : mapping of str to float, or to a mapping of dates to floats, optional
+        What one unit of each currency is worth in the currency of the answer, as for ``movements``.
     tax, discount : str, optional
         Columns of what the amount contains of tax, and of what is taken off it; both are subtracted.
     recurring : str, optional
@@ -491,7 +540,11 @@ def movements_from_invoices(
         "recurring": recurring,
     }
     ledger = money.read_invoices(
-        invoices, roles, pricing=pricing_of("month", rates), period=period_of(period), as_of=as_of
+        invoices,
+        roles,
+        pricing=pricing_of("month", rates, changing=True),
+        period=period_of(period),
+        as_of=as_of,
     )
     return _table(ledger, free=free, reactivation_window=reactivation_window, definition="revenue.movements/invoices")
 
@@ -507,8 +560,14 @@ def customer_movements(
     billing: str | None = None,
     period: PeriodUnit | Period = "month",
     as_of: str | dt.date | None = None,
+    subscription: str | None = None,
     currency: str | None = None,
-    rates: Mapping[str, float] | None = None,
+    rates: Rates | None = None,
+    tax: str | None = None,
+    discount: str | None = None,
+    recurring: str | None = None,
+    past_due: str | None = None,
+    grace_days: int = 30,
     free: Free = "churn",
     reactivation_window: int | None = None,
 ) -> CustomerTable:
@@ -528,10 +587,16 @@ def customer_movements(
         Calendar periods.
     as_of : date, optional
         End of observation, as for ``movements``.
+    subscription : str, optional
+        Column of the subscription. Two rows of one subscription then may not overlap.
     currency : str, optional
         Column of the currency. More than one needs ``rates``.
-    rates : mapping of str to float, optional
-        What one unit of each currency is worth in the currency of the answer.
+    rates : mapping of str to float, or to a mapping of dates to floats, optional
+        What one unit of each currency is worth in the currency of the answer, as for ``movements``.
+    tax, discount, recurring, past_due : str, optional
+        Columns as for ``movements``.
+    grace_days : int, default 30
+        Days that an unpaid subscription goes on.
     free : {"churn", "active"}, default "churn"
         What a price of 0 is to a customer who paid.
     reactivation_window : int, optional
@@ -542,12 +607,13 @@ def customer_movements(
     CustomerTable
         A row per customer and period in which its revenue moved, in the caller's kind of frame: the caller's customer
         column, ``period`` (its first day), ``movement``, ``start_mrr``, ``change`` and ``end_mrr``. Its
-        changes add up to the bridge of ``movements``.
+        changes add up to the bridge of ``movements``; with dated rates a change of them is a row whose ``movement``
+        is ``"fx"``.
 
     Raises
     ------
     ColumnError
-        If a column is missing, plays two roles, or is of the wrong type.
+        If a column is missing, plays two roles or is of the wrong type, or the customer's has the name of an answer.
     InputError
         As ``movements`` does.
 
@@ -575,11 +641,17 @@ def customer_movements(
         "end": end,
         "amount": amount,
         "billing": billing,
+        "subscription": subscription,
         "currency": currency,
+        "tax": tax,
+        "discount": discount,
+        "recurring": recurring,
+        "past_due": past_due,
     }
     window = None if reactivation_window is None else _checks.count(reactivation_window, name="reactivation_window")
     free = _checks.choice(free, FREE, name="free")
-    pricing = pricing_of(every, rates)
+    refuse_clash(customer, ("period", "movement", "start_mrr", "change", "end_mrr"))
+    pricing = pricing_of(every, rates, grace_days, changing=True)
     ledger = read_ledger(subscriptions, roles, pricing=pricing, period=period, as_of=as_of, lazily=True)
     return CustomerTable(
         frame=money.movement_table(ledger, free=free, window=window),

