@@ -439,7 +439,7 @@ def _wrap(
         unit=fit.unit,
         definition=f"{fit.model.kind}/posterior",
         excluded=fit.excluded,
-        notes=_doubts(effective, len(theta)),
+        notes=(*_doubts(effective, len(theta)), *fit.notes),
         backend=fit.backend,
         columns=Columns(
             {

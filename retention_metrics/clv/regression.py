@@ -444,7 +444,7 @@ def fit(
             "one out, or give a positive penalty=.",
         )
     base: M = dataclasses.replace(plain.model, **_named(cls, peak.theta[:size]))  # type: ignore[type-var]
-    return fitting.outcome(
+    found = fitting.outcome(
         Regression(base=base, coefficients=coefficients, encoding=encoding),
         peak,
         customers=design.customers,
@@ -455,6 +455,8 @@ def fit(
         unit=table.unit,
         backend=table.backend,
     )
+    # What the plain fit says of the data, such as the correlation of spend and frequency, holds here too.
+    return dataclasses.replace(found, notes=(*found.notes, *plain.notes))
 
 
 def _named(cls: type[Model], odds: Floats) -> dict[str, Any]:
