@@ -269,6 +269,31 @@ def test_a_spend_posterior_predicts_at_covariates(fits, table):
     assert np.all(np.abs(found["expected_value_low"] - ends[0]) < 0.1 * np.ptp(ends, axis=0))
 
 
+@by_base
+def test_the_frequencies_of_a_fit_are_the_sum_over_its_customers(name, table):
+    fit = type(BASES[name]).fit(table.head(80), penalty=0.5, purchase_covariates=["age", "plan"])
+    found = rm.clv.frequency_fit(fit, most=3)
+    alone = [
+        own.probability_of_purchases_new(n=np.arange(3), horizon=age)
+        for own, age in zip(one_by_one(fit.model, table.head(80)), table["T"], strict=False)
+    ]
+    assert found.to_frame()["expected"].to_numpy()[:3] == pytest.approx(np.sum(alone, axis=0), rel=1e-9)
+    assert found.model == f"Regression[{name}]"
+
+
+def test_a_value_says_how_far_spend_goes_with_frequency(fits, table):
+    few = table.head(30)
+    for found in (
+        rm.clv.lifetime_value(*fits, few, horizon=10),
+        rm.clv.lifetime_value(*(fit.posterior(draws=200, rng=1) for fit in fits), few, horizon=10),
+        rm.clv.total_value(*fits, few, horizon=10),
+        rm.clv.new_customer_value(*fits, horizon=10, covariates={"age": 0.0, "plan": "pro"}),
+        rm.clv.new_customer_value(BASES["BGNBD"], rm.clv.GammaGamma.fit(table), horizon=10),
+    ):
+        assert any("Correlation of spend and frequency" in note for note in found.notes)
+    assert not any("Correlation" in note for note in rm.clv.lifetime_value(BASES["BGNBD"], SPEND, few, horizon=1).notes)
+
+
 # ---------------------------------------------------------------- what covariates are worth
 
 
@@ -330,6 +355,12 @@ def test_what_is_missing_is_named(fits, log, table):
         "of the log's library, pandas": [
             lambda: rm.clv.tracking(fits[0], log, **given, covariates=pl.from_pandas(table[["who", "age", "plan"]]))
         ],
+        r"regression\.at": [
+            lambda: rm.plotting.probability_alive_matrix(fits[0].model, T=39),
+            lambda: rm.plotting.expected_purchases_matrix(fits[0].model, T=39, horizon=10),
+            lambda: rm.plotting.heterogeneity(fits[0].model),
+        ],
+        r"Give fit\.model\.$": [lambda: rm.plotting.probability_alive_matrix(fits[0], T=39)],
         r"fit\.model\.at": [lambda: rm.clv.alive_path(fits[0], log, **given, who=3)],
     }
     for words, refused in calls.items():

@@ -15,7 +15,7 @@ from retention_metrics.clv.gamma_gamma import GammaGamma
 from retention_metrics.clv.posterior import Posterior
 from retention_metrics.clv.purchase_model import PurchaseModel
 from retention_metrics.clv.regression import at_rows, base_of, columns_of, matrix_of
-from retention_metrics.clv.value import Purchases, Spend, Timing, models_of
+from retention_metrics.clv.value import Purchases, Spend, Timing, models_of, notes_of
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Interval, Result, result
@@ -201,7 +201,7 @@ def total_value(
         unit="money",
         definition=f"clv.total_value/{when}",
         excluded=table.excluded,
-        notes=(*base_of(buying).notes, *notes),
+        notes=(*base_of(buying).notes, *notes_of(spend), *notes),
         backend=table.backend,
         customers=int(rows.counts.sum()),
         expected_purchases=float(rows.counts @ bought(buying)),
@@ -285,7 +285,7 @@ def new_customer_value(
         interval=interval,
         unit="money",
         definition=f"clv.new_customer_value/{when}",
-        notes=notes,
+        notes=(*notes_of(spend), *notes),
         expected_purchases=float(bought(models[0])[0]),
         expected_value=float(spent(models[1])[0]),
         margin=kept,

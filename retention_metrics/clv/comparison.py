@@ -145,7 +145,7 @@ def named(fits: Any, *, kinds: tuple[type, ...], words: str) -> dict[str, Any]:
             raise InputError(f"fits holds {words} for each model; got {type(entry).__name__}.", argument="fits")
     if not listed:
         raise InputError("fits holds at least one model; got none.", argument="fits", count=0)
-    names = list(map(str, fits)) if isinstance(fits, Mapping) else [_name(_model(entry)) for entry in listed]
+    names = list(map(str, fits)) if isinstance(fits, Mapping) else [name_of(_model(entry)) for entry in listed]
     twins = [name for name in names if names.count(name) > 1]
     if twins:
         raise InputError(
@@ -182,7 +182,8 @@ def _other_data(first: str, name: str, found: str) -> InputError:
     return InputError(f"fits are of the same data to be compared; {first} and {name} are of {found}.", argument="fits")
 
 
-def _name(model: Model) -> str:
+def name_of(model: Model) -> str:
+    """What a model goes by."""
     kind = type(base_of(model)).__name__
     return f"Regression[{kind}]" if isinstance(model, Regression) else kind
 
@@ -306,7 +307,7 @@ def likelihood_ratio(smaller: Fit[Any], larger: Fit[Any], *, edge: int | None = 
             raise InputError(f"{name} is a Fit; got {type(fit).__name__}.", argument=name)
         if fit.penalty > 0:
             raise InputError(f"{name} is a fit without penalty; its penalty is {fit.penalty:g}.", argument=name)
-    names = _name(smaller.model), _name(larger.model)
+    names = name_of(smaller.model), name_of(larger.model)
     notes = _comparable("smaller", "larger", {"smaller": smaller, "larger": larger})
     freedom = len(larger.model.parameters) - len(smaller.model.parameters)
     if freedom < 1:
@@ -351,7 +352,7 @@ def _edge(smaller: Model, larger: Model, given: int | None, freedom: int) -> int
         if isinstance(large, (PurchaseModel, ContractModel)) and type(small) in large._limits():
             return 1
     raise InputError(
-        f"{_name(smaller)} is not known as a special case of {_name(larger)}.",
+        f"{name_of(smaller)} is not known as a special case of {name_of(larger)}.",
         argument="smaller",
         fix="If it is one, say how many of the fixed parameters lie on the edge of their range: edge=0, …",
     )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 M = TypeVar("M", bound=Model)
+M_co = TypeVar("M_co", bound=Model, covariant=True)
 Method = Literal["wald", "sandwich", "profile"]
 _WEAK = 1.0  # standard error of a log-parameter from which its 95 % interval spans a factor of 50
 _WIDEST = 600.0  # half the width of a log-interval: wider ones overflow and say no less
@@ -35,7 +36,7 @@ _FAR = 14.0  # a profile interval that reaches a factor of a million is taken fo
 
 
 @result
-class Fit(Result, Generic[M]):
+class Fit(Result, Generic[M_co]):
     """A fitted model.
 
     Attributes
@@ -75,7 +76,7 @@ class Fit(Result, Generic[M]):
 
     kind: ClassVar[str] = "clv.fit"
 
-    model: M
+    model: M_co
     log_likelihood: float
     covariance: NDArray[np.float64]
     customers: int
@@ -202,7 +203,7 @@ class Fit(Result, Generic[M]):
             }
         )
 
-    def attach(self, history: PurchaseHistory | object, **columns: str | None) -> Fit[M]:
+    def attach(self, history: PurchaseHistory | object, **columns: str | None) -> Fit[M_co]:
         """The same fit with its data, for profile intervals after a round trip through JSON.
 
         Parameters
@@ -247,7 +248,7 @@ class Fit(Result, Generic[M]):
         *,
         rng: np.random.Generator | int | None = None,
         priors: Mapping[str, Density] | None = None,
-    ) -> Posterior[M]:
+    ) -> Posterior[M_co]:
         """Draws from the posterior distribution of the parameters.
 
         Parameters

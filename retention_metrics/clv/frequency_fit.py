@@ -8,8 +8,10 @@ import numpy as np
 
 from retention_metrics import _checks
 from retention_metrics.clv import histories
+from retention_metrics.clv.comparison import name_of
 from retention_metrics.clv.fitting import Fit
 from retention_metrics.clv.purchase_model import PurchaseModel
+from retention_metrics.clv.regression import Regression, at_rows, base_of
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Columns, TableResult, result
@@ -49,7 +51,7 @@ def frequency_fit(fit: Fit[Any], *, most: int = 7) -> FrequencyFit:
     Parameters
     ----------
     fit : Fit
-        Of a model of purchases, with its data.
+        Of a model of purchases, with covariates or without, with its data.
     most : int, default 7
         Customers with this many repeat purchases or more make one class.
 
@@ -83,16 +85,19 @@ def frequency_fit(fit: Fit[Any], *, most: int = 7) -> FrequencyFit:
     (['0', '1', '2+'], 2000.0)
     """
     fitted: object = getattr(fit, "model", None)
-    if not isinstance(fitted, PurchaseModel):
+    if not isinstance(base_of(fitted), PurchaseModel):
         what = type(fit if fitted is None else fitted).__name__
         raise InputError(f"fit is the Fit of a model of purchases; got {what}.", argument="fit")
     top = _checks.count(most, name="most", low=1)
     data = fit._needs_data("frequency_fit()")
+    seen = data.histories if isinstance(fitted, Regression) else data
+    matrix = data.matrix if isinstance(fitted, Regression) else np.zeros((seen.T.size, 0))
 
-    weights = np.ones(data.T.size) if data.counts is None else data.counts
-    (age,), customers = histories.distinct([data.T], weights)
-    actual = np.bincount(np.minimum(data.frequency, top).astype(np.intp), weights=weights, minlength=top + 1)
-    each = fit.model.probability_of_purchases(0, 0.0, np.zeros(1), n=np.arange(top), horizon=age[:, None])
+    weights = np.ones(seen.T.size) if seen.counts is None else seen.counts
+    (age, *covariates), customers = histories.distinct([seen.T, *matrix.T], weights)
+    actual = np.bincount(np.minimum(seen.frequency, top).astype(np.intp), weights=weights, minlength=top + 1)
+    own = at_rows(fitted, np.stack([*covariates, age], axis=1)[:, :-1])._of((slice(None), None))
+    each = own.probability_of_purchases(0, 0.0, np.zeros(1), n=np.arange(top), horizon=age[:, None])
     expected = customers @ np.asarray(each)
 
     return FrequencyFit(
@@ -104,7 +109,7 @@ def frequency_fit(fit: Fit[Any], *, most: int = 7) -> FrequencyFit:
             }
         ),
         customers=fit.customers,
-        model=type(fit.model).__name__,
+        model=name_of(fit.model),
         definition="clv.frequency_fit/in-sample",
         unit=fit.unit,
         backend=fit.backend,

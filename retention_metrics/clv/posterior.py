@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 M = TypeVar("M", bound=Model)
+M_co = TypeVar("M_co", bound=Model, covariant=True)
 Rng = np.random.Generator | int | None
 
 FEWEST = 100
@@ -45,7 +46,7 @@ _QUANTILES = {"q05": 0.05, "median": 0.5, "q95": 0.95}
 
 
 @result
-class Posterior(TableResult, Generic[M]):
+class Posterior(TableResult, Generic[M_co]):
     """Draws from the posterior distribution of a model's parameters.
 
     Attributes
@@ -91,7 +92,7 @@ class Posterior(TableResult, Generic[M]):
     effective_draws: float
     method: str
     priors: Mapping[str, str]
-    model: M
+    model: M_co
     customers: int
 
     def intervals(self, level: float = 0.95) -> Mapping[str, Interval]:
@@ -439,7 +440,7 @@ def _wrap(
         unit=fit.unit,
         definition=f"{fit.model.kind}/posterior",
         excluded=fit.excluded,
-        notes=_doubts(effective, len(theta)),
+        notes=(*_doubts(effective, len(theta)), *fit.notes),
         backend=fit.backend,
         columns=Columns(
             {

@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 M = TypeVar("M", bound=Model)
+M_co = TypeVar("M_co", bound=Model, covariant=True)
 BOTH = "both"
 Moves = tuple[tuple[int, int, int, int], ...]
 """Which coefficient moves which parameter, with which sign, through which column of a matrix of covariates."""
 
 
 @model
-class Regression(Model, Generic[M]):
+class Regression(Model, Generic[M_co]):
     """A model whose customers differ by what is known about them [1]_.
 
     A covariate multiplies a parameter of the customer by ``exp(coefficient * value)``: the mean purchase rate, the
@@ -65,7 +66,7 @@ class Regression(Model, Generic[M]):
 
     kind: ClassVar[str] = "clv.regression"
 
-    base: M
+    base: M_co
     coefficients: Mapping[str, float]
     encoding: Encoding
 
@@ -143,7 +144,7 @@ class Regression(Model, Generic[M]):
         size = len(self.base.parameters)
         return np.concatenate([self.base.log_slopes(theta[:size]), np.ones(theta.size - size)])
 
-    def at(self, covariates: NativeFrame | Mapping[str, Any]) -> M:
+    def at(self, covariates: NativeFrame | Mapping[str, Any]) -> M_co:
         """The model of customers with these covariates.
 
         Parameters
@@ -173,7 +174,7 @@ class Regression(Model, Generic[M]):
         given = covariates if isinstance(covariates, Mapping) else frames.covariates(covariates, self.encoding.columns)
         return self._with_matrix(self.encoding.matrix(given))
 
-    def _with_matrix(self, matrix: Floats) -> M:
+    def _with_matrix(self, matrix: Floats) -> M_co:
         shifts = {part: np.zeros(matrix.shape[0]) for part in self.base.effects}
         for name, value in self.coefficients.items():
             part, _, column = name.partition(".")
@@ -444,7 +445,7 @@ def fit(
             "one out, or give a positive penalty=.",
         )
     base: M = dataclasses.replace(plain.model, **_named(cls, peak.theta[:size]))  # type: ignore[type-var]
-    return fitting.outcome(
+    found = fitting.outcome(
         Regression(base=base, coefficients=coefficients, encoding=encoding),
         peak,
         customers=design.customers,
@@ -455,6 +456,8 @@ def fit(
         unit=table.unit,
         backend=table.backend,
     )
+    # What the plain fit says of the data, such as the correlation of spend and frequency, holds here too.
+    return dataclasses.replace(found, notes=(*found.notes, *plain.notes))
 
 
 def _named(cls: type[Model], odds: Floats) -> dict[str, Any]:

@@ -97,10 +97,10 @@ def lifetime_value(
     Notes
     -----
     ``margin * E[spend per purchase] * integral of (1 + discount_rate)**-t dE[purchases by T + t]``, with purchases
-    and spend independent. Intervals carry the uncertainty of both models' parameters by the delta method on the
-    log scale; they are for the expectation, not for what a single customer will do. Two Posteriors are taken for
-    independent: the value is the product of the means over their draws, of which 500 are used, and intervals are
-    between quantiles.
+    and spend independent; a fit of spend says in the table's ``notes`` how far they were found to be. Intervals carry
+    the uncertainty of both models' parameters by the delta method on the log scale; they are for the expectation, not
+    for what a single customer will do. Two Posteriors are taken for independent: the value is the product of the means
+    over their draws, of which 500 are used, and intervals are between quantiles.
 
     References
     ----------
@@ -148,7 +148,7 @@ def lifetime_value(
         scaled = {name: cells * by["margin"] for name, cells in values.items()} if by_column else values
         return found.spend(by) | scaled
 
-    notes = base_of(models.purchases).notes
+    notes = (*base_of(models.purchases).notes, *notes_of(spend))
     return table.with_answers_by(found.parts, definition=definition, notes=notes, formula=formula)
 
 
@@ -244,6 +244,11 @@ def models_of(purchases: object, spend: object) -> tuple[Any, Any]:
             raise InputError(f"{name} is a {kind.__name__} or its Fit; got {type(model).__name__}.", argument=name)
         found.append(model)
     return found[0], found[1]
+
+
+def notes_of(spend: object) -> tuple[str, ...]:
+    """What a fit of spend says of its data: how far spend goes with frequency, which the value takes it not to."""
+    return spend.notes if isinstance(spend, (Fit, Posterior)) else ()
 
 
 def _posteriors(purchases: object, spend: object) -> tuple[Posterior[Any], Posterior[Any]] | None:

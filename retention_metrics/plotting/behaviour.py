@@ -100,6 +100,7 @@ def heterogeneity(model: PurchaseModel, ax: Axes | None = None, *, of: str = "pu
     >>> rm.plotting.heterogeneity(model, of="dropout").get_xlabel()
     'dropout probability'
     """
+    canvas.one_model(model, "probability_alive")
     chosen = _checks.choice(of, ("purchase", "dropout", "lifetime"), name="of")
     if chosen == "lifetime":
         return _lifetimes(model, ax)

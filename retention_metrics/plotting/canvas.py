@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from retention_metrics import _checks
+from retention_metrics.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,6 +41,18 @@ def axes(ax: Axes | None, *, width: float = 7.2, height: float = 3.8) -> Axes:
     if ax is not None:
         return ax
     return Figure(figsize=(width, height), layout="constrained").subplots()
+
+
+def one_model(model: object, answer: str) -> None:
+    """Refuse what does not predict by itself: a fit, or a regression, which is at nobody's covariates."""
+    if hasattr(model, answer):
+        return
+    fix = "Give regression.at({…}), the model at one customer's covariates." if hasattr(model, "at") else None
+    raise InputError(
+        f"model is one that has {answer}; got {type(model).__name__}.",
+        argument="model",
+        fix="Give fit.model." if hasattr(model, "model") else fix,
+    )
 
 
 def finish(ax: Axes, *, title: str | None = None, x: str | None = None, y: str | None = None) -> Axes:

@@ -175,6 +175,7 @@ def probability_alive_matrix(
     >>> axes.get_ylabel()
     'repeat purchases'
     """
+    canvas.one_model(model, "probability_alive")
     frequency, recency, edges = _grid(T, frequency_max, steps)
     alive = np.asarray(model.probability_alive(frequency[:, None], recency[None, :], T), dtype=np.float64)
 
@@ -230,6 +231,7 @@ def expected_purchases_matrix(
     >>> axes.get_ylabel()
     'repeat purchases'
     """
+    canvas.one_model(model, "expected_purchases")
     ahead = _checks.positive(horizon, name="horizon")
     frequency, recency, edges = _grid(T, frequency_max, steps)
     expected = np.asarray(
