@@ -89,9 +89,9 @@ spread.plot().figure
 # %% [markdown]
 # ## The answer
 #
-# For each unit of revenue lost, 1.88 (1.78 to 1.98) were gained: it grows, on new customers. Of a year's revenue 80.3 % (75.8 to 85.0)
-# is there a year later with growth and returns counted, 63.8 % without growth, and the top 20 % of the customers pay
-# 55.0 % of it. A churn of 4 % a month is hidden by growth in the bridge and plain in the cohorts.
+# For each unit of revenue lost, 1.88 (1.78 to 1.98) were gained: it grows, on new customers. Of a year's revenue 80.3 %
+# (75.8 to 85.0) is there a year later with growth and returns counted, 63.8 % without growth, and the top 20 % of the
+# customers pay 55.0 % of it. A churn of 4 % a month is hidden by growth in the bridge and plain in the cohorts.
 #
 # ## Exercises
 #
