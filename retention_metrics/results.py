@@ -191,6 +191,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "revenue.payback": "retention_metrics.revenue:Payback",
         "revenue.quick_ratio": "retention_metrics.revenue:QuickRatio",
         "revenue.retention": "retention_metrics.revenue:RevenueRetention",
+        "revenue.retention_curve": "retention_metrics.revenue:RevenueRetentionCurve",
         "revenue.share": "retention_metrics.revenue:RevenueShare",
         "revenue.spend_ratio": "retention_metrics.revenue:SpendRatio",
         "revenue.spread": "retention_metrics.revenue:Spread",

@@ -734,6 +734,10 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: rm.revenue.loyal_core(loyal_accounts(), amount="before", loyal="loyal"),
         lambda: rm.revenue.loyal_core(loyal_accounts(), amount="before", loyal="loyal", level=None),
     ),
+    "revenue.retention_curve": (
+        lambda: rm.revenue.by_cohort(priced(), **PRICED).average(),
+        lambda: rm.revenue.by_cohort(priced(), **PRICED, level=None).average(),
+    ),
     "revenue.spend_ratio": (
         lambda: rm.revenue.loyal_core(loyal_accounts(), amount="before", loyal="loyal").spend_ratio,
         lambda: rm.revenue.loyal_core(loyal_accounts()[:1], amount="before", loyal="loyal").spend_ratio,

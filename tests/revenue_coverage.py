@@ -114,6 +114,15 @@ def cohort(customers: int, age: int) -> Case:
     return Case(STAYS**age, interval)
 
 
+def average(customers: int, age: int) -> Case:
+    def interval(generator: np.random.Generator) -> Interval | None:
+        plans = subscriptions(generator, generator.integers(0, 6, customers))
+        row = rm.revenue.by_cohort(plans, **PLANS, as_of="2023-12-31").average().rows()[age]
+        return None if row["low"] is None else Interval(low=row["low"], high=row["high"], level=LEVEL, method="ratio")
+
+    return Case(STAYS**age, interval)
+
+
 # ---------------------------------------------------------------- purchases
 
 
@@ -176,6 +185,7 @@ CASES: Mapping[str, Case] = {
     "quick_ratio 400": quick_ratio(400),
     "by_cohort 50 age 6": cohort(50, 6),
     "by_cohort 200 age 6": cohort(200, 6),
+    "cohorts' average 200 age 6": average(200, 6),
     "returning_share 60": returning(60),
     "loyal_core 100": loyal(100, "share"),
     "spend_ratio 100": loyal(100, "ratio"),

@@ -528,6 +528,26 @@ def test_the_interval_of_a_cohort_s_cell_is_that_of_net_retention(frame, simulat
     assert not any(row["low"] for row in revenue.by_cohort(few, **ROLES, as_of=LAST, level=None).rows())
 
 
+def test_cohorts_are_pooled_by_their_revenue(simulated):
+    few = simulated[simulated["customer_id"] % 10 == 0]
+    table = revenue.by_cohort(few, **ROLES, as_of=LAST)
+    pooled = table.average().rows()
+    cells = table.to_frame()
+    for row in (pooled[1], pooled[12], pooled[23]):
+        mine = cells[(cells["age"] == row["age"]) & (cells["status"] == "ok")]
+        assert (row["cohorts"], row["customers"]) == (len(mine), mine["customers"].sum())
+        assert row["net_retention"] == pytest.approx(mine["mrr"].sum() / mine["opening"].sum())
+        error = math.sqrt(((mine["opening"] * mine["standard_error"]) ** 2).sum()) / mine["opening"].sum()
+        width = stats.t.ppf(0.975, row["customers"] - row["cohorts"]) * error / row["net_retention"]
+        assert row["high"] == pytest.approx(row["net_retention"] * math.exp(width))
+        assert row["low"] < row["net_retention"] < row["high"]
+    # of one cohort the pooled cell is the cell
+    alone = cells[(cells["age"] == 23)].iloc[0]
+    assert (pooled[23]["low"], pooled[23]["high"]) == pytest.approx((alone["low"], alone["high"]))
+    assert pooled[0]["low"] is None
+    assert revenue.by_cohort(few, **ROLES, as_of=LAST, level=None).average().rows()[5]["low"] is None
+
+
 def test_a_simulation_is_its_seed_s():
     first, again = (rm.datasets.simulate_subscriptions(customers=50, rng=3) for _ in range(2))
     pd.testing.assert_frame_equal(first, again)

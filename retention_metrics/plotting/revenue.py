@@ -13,6 +13,8 @@ from retention_metrics.results import TableResult
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from retention_metrics.revenue import RevenueCohorts
+
 _MOVES = ("new", "reactivation", "expansion", "contraction", "churn", "fx")
 
 
@@ -123,7 +125,7 @@ def revenue_layers(cohorts: TableResult, ax: Axes | None = None) -> Axes:
     return canvas.finish(ax, title="a layer per cohort, oldest below", x="period", y="revenue per month")
 
 
-def net_retention_by_cohort(cohorts: TableResult, ax: Axes | None = None) -> Axes:
+def net_retention_by_cohort(cohorts: RevenueCohorts, ax: Axes | None = None) -> Axes:
     """Net revenue retention by age, a line per cohort and the pooled line.
 
     Parameters
@@ -136,7 +138,7 @@ def net_retention_by_cohort(cohorts: TableResult, ax: Axes | None = None) -> Axe
     Returns
     -------
     matplotlib.axes.Axes
-        Each cohort's revenue as a share of its first, and that of all cohorts old enough, added.
+        Each cohort's revenue as a share of its first, and that of all cohorts old enough, added, with its band.
 
     Raises
     ------
@@ -153,18 +155,18 @@ def net_retention_by_cohort(cohorts: TableResult, ax: Axes | None = None) -> Axe
     'net revenue retention'
     """
     rows = [row for row in cohorts.rows() if row["status"] == "ok"]
-    ages = sorted({int(_float(row["age"])) for row in rows})
 
     ax = canvas.axes(ax)
     for name in sorted({str(row["cohort"]) for row in rows}):
         mine = [row for row in rows if str(row["cohort"]) == name]
         line = [_float(row["net_retention"]) for row in mine]
         ax.plot([_float(row["age"]) for row in mine], line, color=canvas.NEUTRAL, linewidth=0.8, alpha=0.7)
-    pooled = []
-    for age in ages:
-        there = [row for row in rows if row["age"] == age]
-        pooled.append(sum(_float(row["mrr"]) for row in there) / sum(_float(row["opening"]) for row in there))
-    ax.plot(ages, pooled, color=canvas.PRIMARY, linewidth=2.0, label="all cohorts old enough")
+    pooled = cohorts.average().rows()
+    ages, line = ([_float(row[name]) for row in pooled] for name in ("age", "net_retention"))
+    ax.plot(ages, line, color=canvas.PRIMARY, linewidth=2.0, label="all cohorts old enough")
+    known = [row for row in pooled if row["low"] is not None]
+    low, high = ([_float(row[name]) for row in known] for name in ("low", "high"))
+    ax.fill_between([_float(row["age"]) for row in known], low, high, color=canvas.PRIMARY, alpha=0.15, linewidth=0)
     ax.axhline(1.0, color=canvas.MUTED, linewidth=0.8, linestyle=":")
     canvas.percent_axis(ax.yaxis)
     for text in ax.legend(frameon=False, fontsize="small").get_texts():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retention_metrics.revenue.cohorts import RevenueCohorts, by_cohort
+from retention_metrics.revenue.cohorts import RevenueCohorts, RevenueRetentionCurve, by_cohort
 from retention_metrics.revenue.economics import BudgetSplit, Payback, UnitEconomics, budget_split, unit_economics
 from retention_metrics.revenue.expansion import ExpansionTable, expansion
 from retention_metrics.revenue.loyalty import LoyalCore, SpendRatio, loyal_core
@@ -42,6 +42,7 @@ __all__ = [
     "QuickRatio",
     "RevenueCohorts",
     "RevenueRetention",
+    "RevenueRetentionCurve",
     "RevenueShare",
     "SpendRatio",
     "Spread",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy import stats
 
 from retention_metrics import _checks
 from retention_metrics._engine import money
@@ -24,9 +26,43 @@ _TYPES: dict[str, ColumnType] = {
     "customers": "integer",
     "opening": "number",
     "mrr": "number",
-    **dict.fromkeys(("net_retention", "low", "high"), "number"),
+    **dict.fromkeys(("net_retention", "standard_error", "low", "high"), "number"),
     "status": "string",
 }
+_AVERAGED: dict[str, ColumnType] = {
+    **dict.fromkeys(("age", "cohorts", "customers"), "integer"),
+    **dict.fromkeys(("opening", "mrr", "net_retention", "low", "high"), "number"),
+}
+
+
+@result
+class RevenueRetentionCurve(TableResult):
+    """Net revenue retention by age, of all cohorts that are old enough.
+
+    Attributes
+    ----------
+    columns : Columns
+        ``age, cohorts, customers, opening, mrr, net_retention, low, high``.
+    period : str
+        Unit of the ages.
+    level : float or None
+        Probability content of the intervals.
+    """
+
+    kind: ClassVar[str] = "revenue.retention_curve"
+
+    period: str
+    level: float | None
+
+    def explain(self) -> Explanation:
+        """The net retention at the last age."""
+        last: dict[str, Any] = self.rows()[-1] if self.rows() else {}
+        return Explanation(
+            formula="net retention = revenue of the cohorts now / at age 0; here at the last age",
+            values={name: last.get(name) for name in ("mrr", "opening")},
+            steps=(Step(name="net_retention", expression="mrr / opening"),),
+            source="Cochran, W. G. (1977). Sampling Techniques, sections 6.4 and 6.11: a stratum per cohort.",
+        )
 
 
 @result
@@ -36,8 +72,9 @@ class RevenueCohorts(TableResult):
     Attributes
     ----------
     columns : Columns
-        ``cohort, period, age, customers, opening, mrr, net_retention, low, high, status``: customers and their revenue
-        at age 0, the revenue now, and its share of the opening with Student's interval of the ratio estimator.
+        ``cohort, period, age, customers, opening, mrr, net_retention, standard_error, low, high, status``: customers
+        and their revenue at age 0, the revenue now, and its share of the opening with the error and Student's interval
+        of the ratio estimator.
     level : float or None
         Probability content of the intervals.
     period : str
@@ -51,6 +88,31 @@ class RevenueCohorts(TableResult):
     period: str
     as_of: dt.date
     level: float | None
+
+    def average(self) -> RevenueRetentionCurve:
+        """Net revenue retention by age, pooled over complete cells: every unit of revenue counts once.
+
+        Returns
+        -------
+        RevenueRetentionCurve
+            A row per age that at least one cohort has completed. The intervals take the cohorts' revenue at age 0 as
+            given, and add up the errors of the cells; they are missing at age 0 and where a cohort has one customer.
+        """
+        cells = [row for row in self.rows() if row["status"] == "ok"]
+        rows = [
+            _pooled(age, [row for row in cells if row["age"] == age], self.level)
+            for age in sorted({int(str(row["age"])) for row in cells})
+        ]
+        return RevenueRetentionCurve(
+            columns=Columns({name: [row[name] for row in rows] for name in _AVERAGED}, _AVERAGED),
+            unit="share",
+            definition="revenue.by_cohort/average",
+            excluded=self.excluded,
+            notes=self.notes,
+            period=self.period,
+            level=self.level,
+            backend=self.backend,
+        )
 
     def explain(self) -> Explanation:
         """The net retention of the last complete cell."""
@@ -137,6 +199,9 @@ def by_cohort(
     (200, 0.931)
     >>> round(first[0]["low"], 3), round(first[0]["high"], 3)
     (0.824, 1.051)
+    >>> pooled = table.average().rows()[2]
+    >>> round(pooled["net_retention"], 3), round(pooled["low"], 3), round(pooled["high"], 3)
+    (0.959, 0.907, 1.015)
     """
     content = _checks.level(level)
     roles = {
@@ -181,7 +246,8 @@ def _columns(sums: Mapping[str, Sequence[Any]], ledger: money.Ledger, level: flo
             status = "incomplete" if after > ledger.as_of.observed_until else "ok"
             squares = now[2:].tolist() if level else (0.0, 0.0, 0.0)
             pair = ratios.PairSums(int(customers), opening / money.UNITS, now[0] / money.UNITS, *squares)
-            ends = ratios.ratio_interval(pair, level=level, most=np.inf) if level and index > cohort else None
+            later = level is not None and index > cohort
+            ends = ratios.ratio_interval(pair, level=level, most=np.inf) if level and later else None
             rows.append(
                 (
                     date_of(day),
@@ -191,8 +257,31 @@ def _columns(sums: Mapping[str, Sequence[Any]], ledger: money.Ledger, level: flo
                     pair.x,
                     pair.y,
                     pair.ratio,
+                    pair.standard_error if later else None,
                     *(ends or (None, None)),
                     status,
                 )
             )
     return {name: [row[place] for row in rows] for place, name in enumerate(_TYPES)}
+
+
+def _pooled(age: int, cells: Sequence[Mapping[str, Any]], level: float | None) -> dict[str, Any]:
+    opening, mrr = (sum(row[name] for row in cells) for name in ("opening", "mrr"))
+    customers = sum(row["customers"] for row in cells)
+    errors = [row["standard_error"] for row in cells]
+    ratio, freedom = mrr / opening, customers - len(cells)
+    low = high = None
+    if level is not None and ratio > 0 and freedom > 0 and None not in errors and any(errors):
+        error = math.hypot(*(row["opening"] * found for row, found in zip(cells, errors, strict=True))) / opening
+        reach = float(stats.t.ppf((1 + level) / 2, freedom)) * error / ratio
+        low, high = ratio * math.exp(-reach), ratio * math.exp(reach)
+    return {
+        "age": age,
+        "cohorts": len(cells),
+        "customers": customers,
+        "opening": opening,
+        "mrr": mrr,
+        "net_retention": ratio,
+        "low": low,
+        "high": high,
+    }
