@@ -12,9 +12,17 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 import retention_metrics as rm
-from retention_metrics.clv import bg_cnbd, contract_limits, early_limits, lifetime_limits, limits, opportunity_limits
+from retention_metrics.clv import (
+    bg_cnbd,
+    contract_limits,
+    early_limits,
+    lifetime_limits,
+    limits,
+    onset_limits,
+    opportunity_limits,
+)
 
-LIMIT_MODULES = (limits, early_limits, lifetime_limits)
+LIMIT_MODULES = (limits, early_limits, lifetime_limits, onset_limits)
 DAYS = {"A": [1, 2, 3, 5, 7, 9], "B": [1, 4, 10], "C": [1, 2], "D": [3], "E": []}
 
 
@@ -280,7 +288,8 @@ def limit_of_fit(name: str) -> object:
     """A limiting model at ordinary parameters; its own tests fit it."""
     cls = next(getattr(module, name) for module in LIMIT_MODULES if name in module.__all__)
     values = {"share": 0.3, "p": 0.3, "rate": 0.05}
-    return cls(**{parameter: values.get(parameter, 2.0) for parameter in cls.parameters})
+    names = [declared.name for declared in dataclasses.fields(cls) if declared.name != "unit"]
+    return cls(**{name: values.get(name, 2.0) for name in names})
 
 
 EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
@@ -407,6 +416,7 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         ),
     ),
     "clv.two_type_churn": (lambda: contract_limits.TwoTypeChurn(share=0.25),),
+    "clv.nobody_leaves": (opportunity_limits.NobodyLeaves,),
     "clv.pareto_nbd": (lambda: rm.clv.ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669, unit="week"),),
     "clv.coefficients": (lambda: rm.clv.coefficients(fit_with_covariates()),),
     "clv.regression": (lambda: fit_with_covariates().model,),

@@ -17,6 +17,7 @@ from pandas.testing import assert_frame_equal
 
 import retention_metrics as rm
 from examples import EXAMPLES, field_names, named_examples
+from retention_metrics.clv.model import Model
 from retention_metrics.plotting import _BY_KIND
 from retention_metrics.results import BACKENDS, KINDS, Result, TableResult
 
@@ -70,6 +71,13 @@ def test_no_result_class_is_missing_from_the_register():
     # a slotted dataclass is rebuilt by its decorator and leaves its first form behind: compare by name
     assert {f"{cls.__module__}.{cls.__qualname__}" for cls in ours} <= {
         f"{cls.__module__}.{cls.__qualname__}" for cls in listed
+    }
+
+
+def test_no_model_class_is_missing_from_the_register():
+    ours = {cls for cls in subclasses(Model) if cls.__module__.startswith("retention_metrics.") and "kind" in vars(cls)}
+    assert {(cls.__module__, cls.__name__) for cls in ours} <= {
+        (registered(kind).__module__, registered(kind).__name__) for kind in KINDS
     }
 
 

@@ -8,6 +8,7 @@ from retention_metrics.clv.lifetime_limits import PARETO_LIMITS, GGompertzPoisso
 from retention_metrics.clv.lifetime_model import LifetimeModel
 from retention_metrics.clv.lifetime_parts import GompertzLifetimes
 from retention_metrics.clv.model import model
+from retention_metrics.clv.onset_limits import ONSET_LIMITS
 from retention_metrics.clv.pareto_nbd import ParetoNBD
 from retention_metrics.clv.parts import GammaRates
 from retention_metrics.clv.purchase_model import PurchaseModel
@@ -78,4 +79,4 @@ class GGompertzNBD(GammaRates, GompertzLifetimes, LifetimeModel):
 
     @classmethod
     def _limits(cls) -> tuple[type[PurchaseModel], ...]:
-        return (*PARETO_LIMITS, GompertzPoisson, ParetoNBD, GompertzNBD, GGompertzPoisson)
+        return (*PARETO_LIMITS, GompertzPoisson, *ONSET_LIMITS, ParetoNBD, GompertzNBD, GGompertzPoisson)

@@ -29,6 +29,7 @@ from retention_metrics.explanation import Explanation
 Floats = NDArray[np.float64]
 Nodes = Iterator[tuple[NDArray[np.intp], Floats, Floats]]
 
+_SUDDEN = 1e20  # a Gompertz hazard that grows by more before it matters, or has, begins as if at once
 _DEPTH = 40.0  # e**-40 is below the last bit of a double
 _BLOCK = 8_192  # nodes at a time, so that the arrays stay in the cache
 _FEW = 256  # rows at a time where each has its own integral
@@ -84,19 +85,21 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
     @classmethod
     def _start(cls, rate: float) -> Floats:
         known = {"r": 0.5, "alpha": 0.5 / rate, "rate": rate, "s": 0.5, "mu": rate, "b": rate, "eta": 1.0}
-        known["beta"] = 1.0 if "beta" not in cls.time_scales else 0.5 / rate
+        known |= {"beta": 1.0 if "beta" not in cls.time_scales else 0.5 / rate, "share": 0.5}
         return np.array([known[name] for name in cls.parameters])
 
     @classmethod
     def _runs_away(cls, odds: Floats) -> bool:
         at = dict(zip(cls.parameters, odds, strict=True))
         pace = at["rate"] if "rate" in at else at["r"] / at["alpha"]  # purchases per unit of time
-        leaving = at["mu"] if "mu" in at else at.get("s", at.get("eta", 1.0)) * at.get("b", 1.0) / at.get("beta", 1.0)
-        shapes = [at[name] for name in ("r", "s", "eta") if name in at]
-        lost = any(not 1e-6 < shape < 1e6 for shape in shapes) or not 1e-7 < leaving / pace < 1e7
+        lost = any(not 1e-6 < at[name] < 1e6 for name in ("r", "s") if name in at)
         if "b" in at:
-            lost = lost or not 1e-7 < at["b"] / pace < 1e7 or not 1e-6 < at.get("beta", 1.0) < 1e6
-        return bool(lost)
+            # Of a hazard that grows fast the level at age 0 says nothing by itself.
+            level = at.get("eta", 1 / at.get("beta", 1.0))
+            lost = lost or not 1e-7 < at["b"] / pace < 1e7 or not 1 / _SUDDEN < level < _SUDDEN
+        else:
+            lost = lost or not 1e-7 < at.get("mu", at.get("s", 1.0) / at.get("beta", 1.0)) / pace < 1e7
+        return bool(lost or not 1e-7 < at.get("share", 1.0) < 1e7)
 
     def _terms(self, x: Floats, t_x: Floats, age: Floats) -> Terms:
         """Log-likelihood of each history, with derivatives in the parameters: 1-D arrays.
@@ -104,12 +107,12 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
         Relative to a customer who was seen last at t_x and is alive then, the likelihood is a sum of positive weights:
         of being alive at T, and of having left at each node of the integral.
         """
-        split = self._rate_parameters()
-        size, span = len(self.parameters), age - t_x
+        t_x = self._stayed_until(t_x, age)
+        split, span = self._rate_parameters(), age - t_x
         rates = [getattr(self, name) for name in self.parameters[:split]]
         bought, stayed = self.arrival_terms(rates, x, t_x), self._fall_terms(np.zeros(x.shape), t_x)
         value, slopes = bought.value + stayed.value, np.concatenate([bought.slopes, stayed.slopes])
-        curvatures = np.zeros((size, size, x.size))
+        curvatures = np.zeros((slopes.shape[0], *slopes.shape))
         curvatures[:split, :split], curvatures[split:, split:] = bought.curvatures, stayed.curvatures
         for rows, time, weight in self._nodes(self._power(x), self._scale(t_x), self._clear(), t_x, span):
             part = self._of(rows)
@@ -159,13 +162,19 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
 
     # ---------------------------------------------------------- a customer with a history
 
+    def _stayed_until(self, t_x: Floats, age: Floats) -> Floats:
+        """The age until which a customer is known to have stayed: that of the last purchase."""
+        return t_x
+
     def _log_likelihood(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        t_x = self._stayed_until(t_x, age)
         stayed = self._log_silent(x, t_x, age)
         before = self._log_arrivals(x, t_x) - self._fall(np.zeros(x.shape), t_x)
         answer: Floats = before + np.logaddexp(stayed, self._log_left(x, t_x, age))
         return answer
 
     def _log_odds_gone(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        t_x = self._stayed_until(t_x, age)
         answer: Floats = self._log_left(x, t_x, age) - self._log_silent(x, t_x, age)
         return answer
 
@@ -179,7 +188,7 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
         x, t_x, age = x.reshape(-1), t_x.reshape(-1), age.reshape(-1)
         answer = np.full(x.size, -np.inf)
         silent = age > t_x
-        once = silent & (x == 0) if not self.varies else np.zeros(x.shape, dtype=bool)
+        once = silent & (x == 0) & (t_x == 0) if not self.varies else np.zeros(x.shape, dtype=bool)
         if once.any():
             answer[once] = flat._log_left_once(age[once])
         rows = np.flatnonzero(silent & ~once)
@@ -261,7 +270,7 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
 
     def _mass_rows(self, x: Floats, age: Floats, n: Floats, horizon: Floats) -> Floats:
         answer: Floats = np.exp(self._log_mass(x, age, n, horizon) - self._fall(age, horizon))
-        open_rows = np.flatnonzero(horizon > 0)
+        open_rows = np.flatnonzero(horizon > self._rest(age))
         for start in range(0, open_rows.size, _FEW):
             rows = open_rows[start : start + _FEW]
             answer[rows] += np.exp(self._of(rows)._log_mass_left(x[rows], age[rows], n[rows], horizon[rows]))
@@ -274,7 +283,7 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
         (n + 1) y + log-probability of silence - fall, is concave in y: its top is found, and where it has fallen by
         more than the hazard can make up for.
         """
-        power, scale = self._power(x), self._scale(age)
+        power, scale, rest = self._power(x), self._scale(age), self._rest(age)
 
         def slope(y: Floats) -> Floats:
             time = np.exp(y)
@@ -289,12 +298,16 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
             return answer
 
         end = np.log(horizon)
-        rise = np.log(np.maximum(1.0, self._hazard(age + horizon) / self._hazard(age)))
+        rise = np.log(np.maximum(1.0, self._hazard(age + horizon) / self._hazard(age + rest)))
         depth = _DEPTH + rise
         floor = end - 2 * depth - np.log1p(horizon / scale) - np.log1p(horizon * self._hazard(age + horizon)) - 10
+        floor = np.maximum(floor, np.log(rest, out=np.full(rest.shape, -np.inf), where=rest > 0))
         peak = _bisect(lambda y: slope(y) > 0, floor, end, 50)
         top = height(peak)
         low = _bisect(lambda y: height(y) < top - depth, floor, peak, 30)
+        low = np.where(
+            height(floor) < top - depth, low, floor
+        )  # nobody leaves before: the integral begins in full height
         high = _bisect(lambda y: height(y) > top - depth, peak, end, 30)
         fractions, weights = _panels(max(12, int(np.ceil(float(np.max(high - low))))))
         total = np.zeros(x.size)
@@ -399,7 +412,7 @@ class HistorySums:
 
     def evaluate(self, theta: Floats) -> tuple[float, Floats, Floats]:
         """Value, gradient and Hessian in the parameters."""
-        model = self._cls(**dict(zip(self._cls.parameters, map(float, theta), strict=True)))
+        model = self._cls(**dict(zip(self._cls.parameters, map(float, self._cls.from_odds(theta)), strict=True)))
         parts = newton.over_chunks(self._data.T.size, lambda rows: self._chunk(rows, model), threads=self._threads)
         value, gradient, hessian = 0.0, np.zeros(theta.size), np.zeros((theta.size, theta.size))
         for part_value, part_gradient, part_hessian in parts:

@@ -42,6 +42,10 @@ class Lifetimes(ABC):
     def _clearance(self) -> Floats:
         """Distance from age 0 to the singularity of the hazard on the negative axis; any length where none is near."""
 
+    def _rest(self, age: Floats) -> Floats:
+        """The time after an age in which nobody leaves yet."""
+        return np.zeros(age.shape)
+
     def _crowding(self) -> Floats:
         """pi over the angle, seen from ``_clearance`` before age 0, between the axis and the hazard's singularities."""
         return np.ones(())

@@ -41,7 +41,7 @@ class Origin:
 
 def fit_histories(cls: type[P], histories: Histories, origin: Origin, *, penalty: float, threads: int | None) -> Fit[P]:
     """Fit to histories that were read already."""
-    _identified(cls.__name__, histories)
+    identified(cls.__name__, histories)
     if not cls._possible(histories):
         raise FitError(f"{cls.__name__}.fit fails: who drops out at the first repeat purchase makes no second.")
     centre = _centre(cls, histories)
@@ -51,7 +51,7 @@ def fit_histories(cls: type[P], histories: Histories, origin: Origin, *, penalty
     return _wrap(cls, origin, histories, peak, centre=centre, penalty=penalty)
 
 
-def _identified(name: str, histories: Histories) -> None:
+def identified(name: str, histories: Histories) -> None:
     if histories.customers < 2:
         raise fitting.unidentified(name, f"{histories.customers} customer cannot show how customers differ")
     if not histories.T.any():
@@ -68,9 +68,18 @@ def _centre(cls: type[P], histories: Histories) -> Floats:
 
 
 def _climb(
-    cls: type[P], histories: Histories, *, centre: Floats, penalty: float, threads: int | None
+    cls: type[P],
+    histories: Histories,
+    *,
+    centre: Floats,
+    penalty: float,
+    threads: int | None,
+    beside: Mapping[str, float] | None = None,
 ) -> newton.Maximum:
-    """Climb from a point that the data suggest; from others where that one leads out of the region."""
+    """Climb from a point that the data suggest; from others, ``beside`` first, where that one leads out of the region.
+
+    ``beside`` are parameters of another model, in the scale of ``to_odds``.
+    """
     objective = cls._objective(histories, threads=threads)
     escaped = cls._runs_away if penalty == 0 else newton.no_escape
 
@@ -79,6 +88,9 @@ def _climb(
 
     start = cls._start(_rate(histories))
     peak = climb(_near(cls, histories, start, centre=centre, penalty=penalty))
+    if beside and not peak.converged and set(cls.parameters) <= set(beside):
+        other = climb(np.array([beside[name] for name in cls.parameters]))
+        peak = other if other.converged else peak
     for shapes in (0.1, 10.0) if cls._limits() else ():
         if not peak.converged:
             timeless = np.array([name not in cls.time_scales + cls.time_rates for name in cls.parameters])
@@ -134,16 +146,26 @@ def _wrap(
     )
 
 
+def _ended(cls: type[P], peak: newton.Maximum) -> dict[str, float]:
+    """Where a climb ended, in the words of the simpler models too: one rate is the mean of gamma rates."""
+    at = dict(zip(cls.parameters, map(float, peak.theta), strict=True))
+    if "r" in at:
+        at["rate"] = at["r"] / at["alpha"]
+    return at
+
+
 def _no_maximum(
     cls: type[P], origin: Origin, histories: Histories, peak: newton.Maximum, *, threads: int | None
 ) -> FitError:
     """The likelihood rises towards a simpler model: fit the best of those that can be its limit."""
     found: list[Fit[PurchaseModel]] = []
-    for simpler in cls._limits():
-        if not simpler._possible(histories):
+    ended = _ended(cls, peak)
+    for known in cls._limits():
+        if not known._possible(histories):
             continue
+        simpler = known._settled(histories, threads=threads)
         centre = _centre(simpler, histories)
-        limit = _climb(simpler, histories, centre=centre, penalty=0.0, threads=threads)
+        limit = _climb(simpler, histories, centre=centre, penalty=0.0, threads=threads, beside=ended)
         if limit.converged:
             found.append(_wrap(simpler, origin, histories, limit, centre=centre, penalty=0.0))
     height = max((fit.log_likelihood for fit in found), default=-np.inf)

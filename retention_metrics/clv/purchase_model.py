@@ -89,6 +89,11 @@ class PurchaseModel(TimedModel):
         return ()
 
     @classmethod
+    def _settled(cls, data: histories.Histories, *, threads: int | None) -> type[Self]:
+        """The class with everything that the likelihood chooses and does not estimate at its likeliest."""
+        return cls
+
+    @classmethod
     def _possible(cls, data: histories.Histories) -> bool:
         """Whether the model gives the data a probability above zero."""
         return True
