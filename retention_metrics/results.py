@@ -182,6 +182,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "revenue.budget_split": "retention_metrics.revenue:BudgetSplit",
         "revenue.by_cohort": "retention_metrics.revenue:RevenueCohorts",
         "revenue.concentration": "retention_metrics.revenue:Concentration",
+        "revenue.cost_ratio": "retention_metrics.revenue:CostRatio",
         "revenue.logo_retention": "retention_metrics.revenue:LogoRetention",
         "revenue.movements": "retention_metrics.revenue:MovementTable",
         "revenue.payback": "retention_metrics.revenue:Payback",

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from retention_metrics.revenue.cohorts import RevenueCohorts, by_cohort
-from retention_metrics.revenue.economics import BudgetSplit, Payback, UnitEconomics, budget_split, unit_economics
+from retention_metrics.revenue.economics import (
+    BudgetSplit,
+    CostRatio,
+    Payback,
+    UnitEconomics,
+    budget_split,
+    unit_economics,
+)
 from retention_metrics.revenue.movements import (
     MovementTable,
     customer_movements,
@@ -32,6 +39,7 @@ from retention_metrics.revenue.spread import Concentration, Spread, concentratio
 __all__ = [
     "BudgetSplit",
     "Concentration",
+    "CostRatio",
     "LogoRetention",
     "MovementTable",
     "Payback",
