@@ -189,6 +189,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "revenue.budget_split": "retention_metrics.revenue:BudgetSplit",
         "revenue.by_cohort": "retention_metrics.revenue:RevenueCohorts",
         "revenue.concentration": "retention_metrics.revenue:Concentration",
+        "revenue.cost_ratio": "retention_metrics.revenue:CostRatio",
         "revenue.expansion": "retention_metrics.revenue:ExpansionTable",
         "revenue.logo_retention": "retention_metrics.revenue:LogoRetention",
         "revenue.loyal_core": "retention_metrics.revenue:LoyalCore",

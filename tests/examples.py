@@ -733,6 +733,23 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
         lambda: rm.revenue.concentration([100, 200, 50, 1000, 300], resamples=100, rng=2005),
         lambda: rm.revenue.concentration([5.0, 5.0], level=None),
     ),
+    "revenue.cost_ratio": (
+        lambda: (
+            rm.revenue.unit_economics(
+                acquisition_cost=3000,
+                new_customers=10,
+                monthly_revenue=50,
+                monthly_churn=0.04,
+                retention_cost=500,
+                retained_customers=90,
+            ).cost_ratio
+        ),
+        lambda: (
+            rm.revenue.unit_economics(
+                acquisition_cost=3000, new_customers=10, monthly_revenue=50, monthly_churn=0.04
+            ).cost_ratio
+        ),
+    ),
     "revenue.logo_retention": (lambda: rm.revenue.logo_retention(accounts(), opening="before", closing="after"),),
     "revenue.expansion": (
         lambda: rm.revenue.expansion(priced().assign(what="mail"), **PRICED, product="what"),

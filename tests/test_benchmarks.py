@@ -448,6 +448,58 @@ def test_claims_hold_the_numbers_of_their_sources(name, low, high):
     assert (said.low, said.high) == (low, high)
 
 
+STAYED = pd.DataFrame({"handling": ["put right"] * 50 + ["ignored"] * 10, "left": [0] * 48 + [1] * 7 + [0] * 5})
+HANDLED = pd.DataFrame({"months": [12.0] * 20, "left": [1, 0, 0, 0] * 5, "righted": [0.1] * 20})
+CLIENTS = pd.DataFrame(
+    {"term": ["m"] * 20 + ["y"] * 20, "months": [6] * 40, "left": [1] * 8 + [0] * 12 + [1] * 2 + [0] * 18}
+)
+ORDERS = pd.DataFrame(
+    {
+        "who": [1, 2, 1, 2, 3] * 4,
+        "day": pd.to_datetime(["2024-01-05", "2024-01-09", "2024-02-03", "2024-02-07", "2024-02-09"] * 4),
+        "paid": [10.0, 20.0, 30.0, 20.0, 10.0] * 4,
+    }
+)
+BOUGHT = {"customer": "who", "time": "day", "value": "paid", "window": ("2024-02-01", "2024-03-01")}
+TWO_RATES = rm.churn.rate(start=50, lost=20), rm.churn.rate(start=50, lost=10)
+COSTS = {"acquisition_cost": 900, "new_customers": 9, "monthly_revenue": 9.0, "monthly_churn": 0.1}
+ONES_OWN = {
+    "acquisition-cost": rm.revenue.unit_economics(**COSTS, retention_cost=60, retained_customers=3).cost_ratio,
+    "acquisition-cost-range": rm.revenue.unit_economics(**COSTS, retention_cost=60, retained_customers=3).cost_ratio,
+    "existing-revenue": rm.revenue.existing_share(ORDERS, **BOUGHT),
+    "loyal-customers": rm.revenue.concentration([900, 50, 30, 20], resamples=100, rng=1).share_needed(0.6),
+    "loyal-sales": rm.revenue.concentration([900, 50, 30, 20], resamples=100, rng=1).top_share(0.12),
+    "predictable-revenue": rm.revenue.predictable_share(ORDERS, **BOUGHT),
+    "recovery": rm.nps.recovery(STAYED, handling="handling", churned="left", reference="ignored").group("put right"),
+    "recovery in time": rm.nps.recovery_curves(
+        HANDLED, duration="months", churned="left", response="righted", within=0.5
+    )
+    .group("in_time")
+    .at(11),
+    "referral-deals": rm.ratio(*TWO_RATES),
+    "returning-revenue": rm.revenue.returning_share(ORDERS, **BOUGHT),
+    "spend-quartiles": rm.ratio(*TWO_RATES),
+    "term-churn": rm.contracts.estimate(
+        CLIENTS, term="term", duration="months", churned="left", months={"m": 1, "y": 12}
+    ).ratio("m", "y"),
+}
+
+
+@pytest.mark.parametrize("name", ONES_OWN)
+def test_every_claim_with_a_number_stands_beside_a_result_of_the_library(name):
+    said, own = rm.benchmarks.claim(name.split(" ")[0]), ONES_OWN[name]
+    seen = said.compare(own)
+    assert seen.estimate == own.estimate
+    assert seen.side == ("below" if own.estimate < said.low else "above" if own.estimate > said.high else "within")
+
+
+def test_no_claim_with_a_number_is_without_a_result():
+    assert {said.name for said in rm.benchmarks.claims() if said.low is not None} <= set(ONES_OWN)
+    gini = rm.revenue.concentration([900, 50, 30, 20], resamples=100, rng=1).gini
+    with pytest.raises(InputError, match=r"revenue\.concentration/top_share"):
+        rm.benchmarks.claim("loyal-sales").compare(gini)
+
+
 @pytest.mark.parametrize(
     ("kept", "side", "standing"),
     [

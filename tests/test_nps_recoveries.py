@@ -119,6 +119,18 @@ def test_the_loop_needs_an_outcome_and_its_columns():
         rm.nps.closed_loop(detractors(), rating="score", followed_up="called", next_rating="score")
 
 
+def test_a_group_of_who_stayed_is_a_share_of_its_own():
+    table = rm.nps.recovery(detractors().dropna(), handling="called", churned="left", reference=False)
+    for row in table.rows():
+        own = table.group(row["group"])
+        assert (own.estimate, own.interval.low, own.interval.high) == approx((row["rate"], row["low"], row["high"]))
+        assert own.denominator - own.numerator == row["churned"]
+    with pytest.raises(InputError, match="name is one of the groups False, True; got 'ignored'"):
+        table.group("ignored")
+    nobody = rm.nps.retention(pd.DataFrame({"score": [10, 3], "left": [0, 1]}), rating="score", churned="left")
+    assert (nobody.group("passives").estimate, nobody.group("passives").status) == (None, "no_customers")
+
+
 # ---------------------------------------------------------------- recovery in time
 
 

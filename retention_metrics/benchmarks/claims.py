@@ -36,7 +36,7 @@ class Claim(Stored):
     unit : str
         Unit of the number; empty for a claim in words.
     definitions : tuple of str
-        Definitions of results that it can be put beside: the part before the slash.
+        Definitions of results that it can be put beside, or the parts of them before the slash.
     population : str, optional
         Of whom it is said, where that is said.
     low, high : float or None
@@ -121,12 +121,13 @@ class Claim(Stored):
         )
 
     def _require_same(self, given: Result) -> None:
-        if given.definition.split("/")[0] not in self.definitions:
+        if not {given.definition, given.definition.split("/")[0]} & set(self.definitions):
             known = " or ".join(self.definitions)
             raise InputError(
                 f"claim {self.name!r} is about {known}; got {given.definition or given.kind}.", argument="value"
             )
-        if given.unit != self.unit:
+        # A ratio of monthly churns is a ratio.
+        if given.unit.split(" of ")[0] != self.unit:
             raise InputError(
                 f"claim {self.name!r} is in the unit {self.unit!r}; got a result in {given.unit!r}.", argument="value"
             )

@@ -17,7 +17,7 @@ from retention_metrics._stats import multiplicity, proportions, roc
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.nps.answers import SCALES, Scale, classes
-from retention_metrics.results import Cell, Columns, ColumnType, Interval, Result, TableResult, result
+from retention_metrics.results import Cell, Columns, ColumnType, Interval, Proportion, Result, TableResult, result
 
 Floats = NDArray[np.float64]
 
@@ -61,6 +61,45 @@ class StayingTable(TableResult):
 
     reference: str
     level: float | None
+
+    def group(self, name: Cell) -> Proportion:
+        """One group's share who stayed, ready for ``difference``, ``ratio`` and the claims of ``benchmarks``.
+
+        Parameters
+        ----------
+        name : str, number or bool
+            Name of the group, as in the rows.
+
+        Returns
+        -------
+        Proportion
+            ``estimate`` is None where nobody is in the group.
+
+        Raises
+        ------
+        InputError
+            If there is no such group.
+        """
+        found = next((row for row in self.rows() if row["group"] == name), None)
+        if found is None:
+            groups = ", ".join(map(repr, self.columns["group"]))
+            raise InputError(f"name is one of the groups {groups}; got {name!r}.", argument="name")
+        customers, churned = int(str(found["customers"])), int(str(found["churned"]))
+        interval = None
+        if self.level is not None and customers:
+            low, high = proportions.share_interval(customers - churned, customers, level=self.level)
+            interval = Interval(low=float(low), high=float(high), level=self.level, method="wilson")
+        return Proportion(
+            estimate=(customers - churned) / customers if customers else None,
+            interval=interval,
+            unit="share",
+            definition=self.definition,
+            notes=self.notes,
+            status=str(found["status"]),
+            backend=self.backend,
+            numerator=customers - churned,
+            denominator=customers,
+        )
 
     def explain(self) -> Explanation:
         """The share of each group that stayed, less that of the reference."""

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from retention_metrics.revenue.cohorts import RevenueCohorts, RevenueRetentionCurve, by_cohort
-from retention_metrics.revenue.economics import BudgetSplit, Payback, UnitEconomics, budget_split, unit_economics
+from retention_metrics.revenue.economics import (
+    BudgetSplit,
+    CostRatio,
+    Payback,
+    UnitEconomics,
+    budget_split,
+    unit_economics,
+)
 from retention_metrics.revenue.expansion import ExpansionTable, expansion
 from retention_metrics.revenue.loyalty import LoyalCore, SpendRatio, loyal_core
 from retention_metrics.revenue.movements import (
@@ -34,6 +41,7 @@ from retention_metrics.revenue.spread import Concentration, Spread, concentratio
 __all__ = [
     "BudgetSplit",
     "Concentration",
+    "CostRatio",
     "ExpansionTable",
     "LogoRetention",
     "LoyalCore",

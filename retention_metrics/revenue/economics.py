@@ -54,6 +54,43 @@ class Payback(Result):
 
 
 @result
+class CostRatio(Result):
+    """Cost of a customer won over that of a customer kept.
+
+    Attributes
+    ----------
+    cac : float
+        Acquisition cost per customer won.
+    cost_per_retained : float or None
+        Retention cost per customer kept; None where none was given.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> economics = rm.revenue.unit_economics(
+    ...     acquisition_cost=30_000, new_customers=100, monthly_revenue=50.0, monthly_churn=0.04,
+    ...     retention_cost=9_600, retained_customers=960,
+    ... )
+    >>> economics.cost_ratio.estimate, rm.benchmarks.claim("acquisition-cost-range").compare(economics.cost_ratio).side
+    (30.0, 'above')
+    """
+
+    kind: ClassVar[str] = "revenue.cost_ratio"
+
+    cac: float
+    cost_per_retained: float | None
+
+    def explain(self) -> Explanation:
+        """One cost over the other."""
+        return Explanation(
+            formula="ratio = acquisition cost per customer won / retention cost per customer kept",
+            values={"cac": self.cac, "cost_per_retained": self.cost_per_retained},
+            steps=(Step(name="ratio", expression="cac / cost_per_retained"),),
+            source="Definition of a ratio of mean costs.",
+        )
+
+
+@result
 class UnitEconomics(Result):
     """Lifetime value over acquisition cost, and what it is made of.
 
@@ -96,6 +133,8 @@ class UnitEconomics(Result):
     cost_per_retained: float | None
     acquisition_to_retention: float | None
     payback_interval: Interval | None = None
+    acquisition_to_retention_interval: Interval | None = None
+    return_on_retention: float | None = None
 
     @property
     def payback(self) -> Payback:
@@ -119,8 +158,26 @@ class UnitEconomics(Result):
             margin=self.margin,
         )
 
-    acquisition_to_retention_interval: Interval | None = None
-    return_on_retention: float | None = None
+    @property
+    def cost_ratio(self) -> CostRatio:
+        """Cost of a customer won over that of a customer kept, as a result of its own.
+
+        Returns
+        -------
+        CostRatio
+            ``estimate`` is ``acquisition_to_retention``, with its interval where the cost of keeping had one.
+        """
+        known = self.acquisition_to_retention is not None
+        return CostRatio(
+            estimate=self.acquisition_to_retention,
+            interval=self.acquisition_to_retention_interval,
+            unit="ratio",
+            definition="revenue.acquisition_to_retention_cost/per-customer",
+            notes=() if known else ("The ratio is undefined: keeping customers has no cost here.",),
+            status="ok" if known else "no_retention_cost",
+            cac=self.cac,
+            cost_per_retained=self.cost_per_retained,
+        )
 
     def explain(self) -> Explanation:
         """From costs and churn to the ratio."""
