@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import narwhals as nw
@@ -15,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics._engine.activity import KEYS
-from retention_metrics._engine.adopt import NativeFrame, Source, collect
+from retention_metrics._engine.adopt import NativeFrame, Source, collect, quoted
 from retention_metrics._engine.audit import Fold, aggregate
-from retention_metrics._engine.join import cross_with, join_table
+from retention_metrics._engine.join import OURS, cross_with, join_table
 from retention_metrics._engine.subscriptions import Opened, open_log
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment, Period
@@ -25,6 +27,8 @@ from retention_metrics.periods import Moment, Period
 Days = NDArray[np.int64]
 # Days that lie before and after every other one.
 BEFORE, NEVER = -(10**7), 10**7
+# Between two customers on one line of days: more than any two days of one.
+APART = 10**8
 _ENDED = ("endings", "carried", "once", "final", "gone", "leavers", "fresh")
 
 
@@ -172,21 +176,71 @@ def refuse_amounts(log: Spells) -> None:
 
 
 def spells(log: Spells) -> nw.LazyFrame[Any]:
-    """A row per spell: ``start, end``, the end before it and the start and end after it, BEFORE and NEVER for none."""
-    keys, order = log.keys, ("first", "after")
-    rows = windowed(log.rows.select(*keys, *order))
-    reach = rows.with_columns(nw.col("after").cum_max().over(*keys, order_by=order).alias("reach"))
-    joined = reach.with_columns(
-        _filled(nw.col("reach").shift(1).over(*keys, order_by=order), BEFORE).alias("previous_end"),
-        nw.col("after").max().over(*keys).alias("last_end"),
-    )
-    heads = joined.filter(nw.col("first") > nw.col("previous_end"))
-    later = {"next_start": nw.col("first"), "own_end": nw.col("previous_end")}
-    ahead = heads.with_columns(
-        *(_filled(column.shift(-1).over(*keys, order_by=order), NEVER).alias(name) for name, column in later.items())
-    )
-    end = nw.when(nw.col("own_end") < NEVER).then(nw.col("own_end")).otherwise(nw.col("last_end"))
-    return ahead.select(*keys, nw.col("first").alias("start"), end.alias("end"), "previous_end", "next_start")
+    """A row per spell: ``start, end``, the end before it and the start and end after it, BEFORE and NEVER for none.
+
+    ``who`` tells the customers (of a group) apart, by whatever costs the engine least.
+    """
+    rows, keys = windowed(log.rows.select(*log.keys, "first", "after")), list(log.keys)
+    native: Any = rows.to_native()
+    found: nw.LazyFrame[Any]
+    if rows.implementation is nw.Implementation.DUCKDB:
+        found = nw.from_native(native.query(f"{OURS}rows", _in_duckdb(keys)))
+    elif rows.implementation is nw.Implementation.POLARS:
+        import polars as pl
+
+        ordered = native.sort(*keys, "first")
+        other = reduce(or_, ((pl.col(key) != pl.col(key).shift(1)).fill_null(True) for key in keys))
+        numbered = ordered.with_columns(origin=other.cast(pl.Int64).cum_sum() * APART)
+        found = nw.from_native(_in_order(numbered, pl, keys))
+    else:
+        origin = native.groupby(keys, sort=False, observed=True).ngroup().to_numpy() * APART
+        order = np.argsort(origin + native["first"].to_numpy())
+        numbered = nw.from_native(native.assign(origin=origin).iloc[order], eager_only=True)
+        found = _in_order(numbered, nw, keys).lazy()
+    return found
+
+
+def _in_order(rows: Any, frames: Any, keys: Sequence[str]) -> Any:
+    """Sorted once, every row sees those before it: on one line of days, on which customers lie far apart.
+
+    ``frames`` is the library of the expressions, Polars itself for its lazy frames: narwhals gives these no order.
+    """
+    col, origin = frames.col, frames.col("origin")
+    begins = origin + col("first")
+    reach = rows.with_columns(reach=(origin + col("after")).cum_max())
+    before = reach.with_columns(before=col("reach").shift(1).fill_null(-APART), last=col("reach").max())
+    heads = before.filter(begins > col("before"))
+    ended = heads.with_columns(end=col("before").shift(-1).fill_null(col("last")))
+    days = {
+        "start": begins,
+        "end": col("end"),
+        "previous_end": col("before"),
+        "next_start": begins.shift(-1).fill_null(col("last") + APART),
+        "next_end": col("end").shift(-1).fill_null(col("last") + APART),
+    }
+    own = {name: (day - origin).clip(BEFORE, NEVER).cast(frames.Int64) for name, day in days.items()}
+    return ended.select(*keys, who=origin // APART, **own)
+
+
+def _in_duckdb(keys: Sequence[str]) -> str:
+    """Two sorts in all: narwhals has no frames of rows, and would sort once more for each running value."""
+    names = ", ".join(map(quoted, keys))
+    return f"""
+        WITH reached AS (
+            SELECT *, max(after) OVER (customers ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before,
+                max(after) OVER (customers ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS last_end
+            FROM {OURS}rows WINDOW customers AS (PARTITION BY {names} ORDER BY first, after)
+        ), heads AS (
+            SELECT *, lead(first) OVER later AS next_start, lead(before) OVER later AS own_end,
+                lead(before, 2) OVER later AS next_end
+            FROM reached WHERE before IS NULL OR first > before
+            WINDOW later AS (PARTITION BY {names} ORDER BY first)
+        )
+        SELECT {names}, customer AS who, first AS start, coalesce(own_end, last_end) AS "end",
+            coalesce(before, {BEFORE}) AS previous_end, coalesce(next_start, {NEVER}) AS next_start,
+            coalesce(next_end, CASE WHEN next_start IS NULL THEN {NEVER} ELSE last_end END) AS next_end
+        FROM heads
+    """
 
 
 def windowed(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -195,10 +249,6 @@ def windowed(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         return frame
     moved: nw.LazyFrame[Any] = nw.from_native(frame.collect().to_pandas()).lazy()
     return moved
-
-
-def _filled(value: nw.Expr, missing: int) -> nw.Expr:
-    return value.fill_null(missing).cast(nw.Int64)
 
 
 # ---------------------------------------------------------------- what happened to each customer in each window
@@ -216,8 +266,12 @@ def _listed(windows: Windows, first_day: int, last_day: int) -> dict[str, Days]:
     return table
 
 
-def _happenings(log: Spells, windows: Windows) -> nw.LazyFrame[Any]:
-    """A row per customer and window in which a spell began or ended: counts of both."""
+def _happenings(log: Spells, windows: Windows, *, every: bool) -> nw.LazyFrame[Any]:
+    """A row per customer and window in which a spell began or ended: counts of both.
+
+    Only several endings in one window have to be put together. Unless ``every`` customer is asked for, all who do
+    not need it share one row per window, whose ``who`` is null, and few rows are left to fold.
+    """
     listed = _listed(windows, log.first_day, log.as_of.day)
     sides = cross_with(log.source, _with_endings(log), "side", np.array([0, 1], dtype=np.int64))
     ends = nw.col("side") == 1
@@ -242,7 +296,11 @@ def _happenings(log: Spells, windows: Windows) -> nw.LazyFrame[Any]:
     if log.source.has("amount"):
         lost = nw.when(final).then(nw.col("amount")).otherwise(nw.lit(0.0))
         folds["amount"] = (lost, "sum")
-    return aggregate(placed, (*log.keys, "window"), folds)
+    if every:
+        return aggregate(placed, (*log.keys, "window"), folds)
+    several = ends & ((nw.col("previous_end") >= a) | (nw.col("next_end") < b))
+    named = placed.with_columns(nw.when(several).then(nw.col("who")).alias("who"))
+    return aggregate(named, (*log.keys[:-1], "who", "window"), folds)
 
 
 def _with_endings(log: Spells) -> nw.LazyFrame[Any]:
@@ -251,10 +309,6 @@ def _with_endings(log: Spells) -> nw.LazyFrame[Any]:
     named = [role for role in ("kind", "amount") if log.source.has(role)]
     if not named:
         return found
-    order = ("start", "end")
-    found = found.with_columns(
-        _filled(nw.col("end").shift(-1).over(*log.keys, order_by=order), NEVER).alias("next_end")
-    )
     folds: dict[str, tuple[nw.Expr, Fold]] = {}
     if "kind" in named:
         folds["kind"] = (nw.col("kind"), "min")
@@ -271,15 +325,18 @@ def _with_endings(log: Spells) -> nw.LazyFrame[Any]:
 def window_counts(log: Spells, windows: Windows) -> dict[Any, WindowCounts]:
     """Counts by group, and by kind of ending where there is one: the only rows that leave the engine."""
     whole = windows if windows.contiguous else _with_cells(windows)
-    happened = _happenings(log, _with_edges(whole, log))
-    flags = {
-        "gone": (nw.col("carried") > 0) & (nw.col("final") > 0),
-        "leavers": nw.col("endings") > 0,
-    }
+    every = log.source.has("kind") or log.source.has("amount")
+    happened = _happenings(log, _with_edges(whole, log), every=every)
+    flags = {"gone": (nw.col("carried") > 0) & (nw.col("final") > 0), "leavers": nw.col("endings") > 0}
+    counts = {name: flag.cast(nw.Int64) for name, flag in flags.items()}
+    if not every:
+        alone = nw.col("who").is_null()
+        plain = {"gone": nw.col("once"), "leavers": nw.col("endings")}
+        counts = {name: nw.when(alone).then(plain[name]).otherwise(count) for name, count in counts.items()}
     folds: dict[str, tuple[nw.Expr, Fold]] = {
         name: (nw.col(name), "sum") for name in ("starts", "joined", "endings", "carried", "once", "final", "fresh")
     }
-    folds |= {name: (flag.cast(nw.Int64), "sum") for name, flag in flags.items()}
+    folds |= {name: (count, "sum") for name, count in counts.items()}
     if log.source.has("amount"):
         gone = nw.when(flags["gone"]).then(nw.col("amount")).otherwise(nw.lit(0.0))
         folds["amount"] = (gone, "sum")
@@ -359,7 +416,7 @@ def customer_table(log: Spells, first: int, after: int, counted: Mapping[str, st
     ``counted`` names, by column, the count of ``WindowCounts`` to which the column says what a customer adds.
     """
     one = Windows(np.array([first]), np.array([after]))
-    happened = _happenings(log, one)
+    happened = _happenings(log, one, every=True)
     start, end = nw.col("start"), nw.col("end")
     edges: dict[str, tuple[nw.Expr, Fold]] = {
         "in_start": (((start < first) & (end >= first)).cast(nw.Int64), "sum"),
