@@ -170,6 +170,9 @@ def cohort_counts(
     one: Parts = {"customers": ((nw.col("cohort") == nw.col("cohort")).cast(nw.Int64), "sum")}
     if valued:
         return _money_sizes(aged, firsts), _money_cells(aged)
+    if kind == "classic" and not joined:
+        cells = collect(aggregate(aged, ("by", "cohort", "age"), one))
+        return _at_age_zero(cells), cells
     sizes = collect(aggregate(firsts, ("by", "cohort"), one))
     if kind == "unbounded" and window is None:
         aged = aggregate(aged, ("by", "customer", "cohort"), {"age": (nw.col("age"), "max")})
@@ -179,6 +182,12 @@ def cohort_counts(
         later = aged.filter(nw.col("age") >= 1)
         aged = aggregate(later, ("by", "customer", "cohort"), {"age": (nw.col("age"), "min")})
     return sizes, collect(aggregate(aged, ("by", "cohort", "age"), one))
+
+
+def _at_age_zero(cells: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """The sizes of cohorts that begin when they are first seen: all their customers are seen at age 0."""
+    places = [place for place, age in enumerate(cells["age"]) if age == 0]
+    return {name: [cells[name][place] for place in places] for name in ("by", "cohort", "customers")}
 
 
 def _within(aged: nw.LazyFrame[Any], window: int) -> nw.LazyFrame[Any]:
