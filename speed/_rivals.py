@@ -62,7 +62,7 @@ def _in_turns(jobs: Mapping[Any, tuple[Callable[[Any], Any], Any]], repeats: int
             job(data)
             taken[name].append((time.perf_counter() - clock, time.process_time() - processors))
     return {
-        name: (median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)) for name, pairs in taken.items()
+        name: (median(clock for clock, _ in runs), median(used for _, used in runs)) for name, runs in taken.items()
     }
 
 
