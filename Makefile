@@ -52,7 +52,7 @@ check-notebooks: $(INSTALLED)test  ## run every notebook and fail on an error in
 	$(PY) -m pytest -o addopts= -W default --nbmake --nbmake-timeout=120 $(PYTEST_ARGS) notebooks
 
 speed: $(INSTALLED)test  ## print how long things take, beside lifetimes
-	@set -e; for script in speed/*.py; do echo "== $$script"; $(PY) "$$script"; done
+	@set -e; for script in speed/[!_]*.py; do echo "== $$script"; $(PY) "$$script"; done
 
 clean:  ## remove what the targets wrote; the environments (.venv*) stay
 	rm -rf build dist docs/_build docs/api docs/notebooks report.html

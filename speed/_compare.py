@@ -1,8 +1,8 @@
 """Run a job of this library and of another, by default lifetimes, in one process, and print how they compare.
 
-A script declares a ``Job`` and calls ``main(job)``. For each size the answers are checked against each other first;
-then each side runs ``REPEATS`` times and its best time counts. Memory is the most that a run holds beyond its input,
-traced in runs of their own, for tracing slows a program down.
+A script declares a ``Job``, or several, and calls ``main``. For each size the answers are checked against each other
+first; then each side runs ``REPEATS`` times and its best time counts. Memory is the most that a run holds beyond its
+input, traced in runs of their own, for tracing slows a program down.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import gc
 import time
 import tracemalloc
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,13 +54,18 @@ def simulated_customers(customers: int) -> pd.DataFrame:
     return frame.fillna({"monetary_value": 0.0})
 
 
-def main(job: Job) -> None:
-    """Compare at every size that the command line asks for."""
-    parser = argparse.ArgumentParser(description=job.title)
-    parser.add_argument("--customers", type=int, nargs="+", default=job.sizes)
+def main(*jobs: Job) -> None:
+    """Compare at every size that the command line asks for, by default at each job's own."""
+    parser = argparse.ArgumentParser(description="; ".join(job.title for job in jobs))
+    parser.add_argument("--customers", type=int, nargs="+")
     sizes = parser.parse_args().customers
     # lifetimes and autograd warn about NumPy's and pandas' future; that is not what is measured here.
     warnings.simplefilter("ignore")
+    for job in jobs:
+        _show(job, sizes or job.sizes)
+
+
+def _show(job: Job, sizes: Sequence[int]) -> None:
     print(job.title)
     theirs = [f"{job.peer} {unit}" for unit in ("s", "MB")]
     print(f"{'customers':>10} {'ours s':>9} {theirs[0]:>12} {'ratio':>7} {'ours MB':>8} {theirs[1]:>13}")
