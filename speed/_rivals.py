@@ -26,6 +26,16 @@ class Rival:
     by_hand: Callable[[Any], Any]
 
 
+def in_duckdb(frame: Any, name: str) -> Any:
+    """A Polars frame as a table of a database in memory."""
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.register("rows_in", frame.to_arrow())
+    connection.execute(f"create table {name} as select * from rows_in")
+    return connection.table(name)
+
+
 def compare(
     rivals: Sequence[Rival],
     same: Callable[[Any, Any], None],

@@ -6,19 +6,15 @@ Run: python speed/churn_by_period.py --subscriptions 1000000
 from __future__ import annotations
 
 import argparse
-import gc
-import time
-from collections.abc import Callable
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
+from _rivals import Rival, compare, in_duckdb
 
 from retention_metrics import churn
 
-REPEATS = 3
 FIRST = np.datetime64("2022-01-01")
 ROLES = {"customer": "customer", "start": "start", "end": "end"}
 COLUMNS = ["period", "start_customers", "end_customers", "joined", "lost"]
@@ -130,16 +126,6 @@ def pivot_pandas(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(counts)
 
 
-def best(job: Callable[[Any], Any], data: Any, repeats: int = REPEATS) -> float:
-    taken = []
-    for _ in range(repeats):
-        gc.collect()
-        start = time.perf_counter()
-        job(data)
-        taken.append(time.perf_counter() - start)
-    return min(taken)
-
-
 def same(mine: pd.DataFrame, other: pd.DataFrame) -> None:
     names = [name for name in COLUMNS[1:] if name in other]
     if not np.array_equal(mine[names].to_numpy(dtype=np.int64), other[names].to_numpy(dtype=np.int64)):
@@ -149,22 +135,16 @@ def same(mine: pd.DataFrame, other: pd.DataFrame) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subscriptions", type=int, default=1_000_000)
-    frame = log(parser.parse_args().subscriptions)
-    polars, connection = pl.from_pandas(frame), duckdb.connect()
-    connection.register("rows_in", polars.to_arrow())
-    connection.execute("create table subscriptions as select * from rows_in")
-    relation = connection.table("subscriptions")
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    frame = log(options.subscriptions)
+    polars = pl.from_pandas(frame)
     print(f"{len(frame):,} subscriptions, 36 months")
-    taken = {}
-    for name, data, by_hand in (("polars", polars, by_hand_polars), ("duckdb", relation, by_hand_duckdb)):
-        same(ours(data), by_hand(data))
-        taken[name], theirs = best(ours, data), best(by_hand, data)
-        print(f"{name:>8}: ours {taken[name]:.3f} s, by hand {theirs:.3f} s, ratio {taken[name] / theirs:.2f}")
-    same(ours(polars), pivot_pandas(frame))
-    pivot, mine = best(pivot_pandas, frame, 1), best(ours, frame, 1)
-    print(f"  pandas: ours {mine:.3f} s, pivot {pivot:.3f} s ({pivot / mine:.1f} times)")
-    for name, seconds in taken.items():
-        print(f"{name:>8}: {pivot / seconds:.1f} times faster than the pandas pivot")
+    rivals = [
+        Rival("polars", polars, ours, by_hand_polars),
+        Rival("duckdb", in_duckdb(polars, "subscriptions"), ours, by_hand_duckdb),
+    ]
+    compare(rivals, same, recipe=pivot_pandas, frame=frame, ours=ours, repeats=options.repeats)
 
 
 if __name__ == "__main__":

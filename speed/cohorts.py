@@ -8,11 +8,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
-from _rivals import Rival, compare
+from _rivals import Rival, compare, in_duckdb
 
 from retention_metrics import retention
 
@@ -96,13 +95,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     frame = log(options.events)
-    polars, connection = pl.from_pandas(frame), duckdb.connect()
-    connection.register("rows_in", polars.to_arrow())
-    connection.execute("create table log as select * from rows_in")
+    polars = pl.from_pandas(frame)
     print(f"{len(frame):,} events, {MONTHS} months")
     rivals = [
         Rival("polars", polars, ours, by_hand_polars),
-        Rival("duckdb", connection.table("log"), ours, by_hand_duckdb),
+        Rival("duckdb", in_duckdb(polars, "log"), ours, by_hand_duckdb),
     ]
     compare(rivals, same, recipe=pivot_pandas, frame=frame, ours=ours, repeats=options.repeats)
 

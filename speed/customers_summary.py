@@ -1,4 +1,4 @@
-"""The summary of each customer from ten million purchases, beside a hand-written query for the same table.
+"""The summary of each customer from ten million purchases, beside hand-written queries and the usual pandas recipe.
 
 Run: python speed/customers_summary.py --events 10000000
 """
@@ -6,18 +6,15 @@ Run: python speed/customers_summary.py --events 10000000
 from __future__ import annotations
 
 import argparse
-import gc
-import time
-from collections.abc import Callable
 from typing import Any
 
-import duckdb
 import numpy as np
+import pandas as pd
 import polars as pl
+from _rivals import Rival, compare, in_duckdb
 
 from retention_metrics import customers
 
-REPEATS = 3
 ROLES = {"customer": "customer", "time": "day", "value": "paid"}
 AS_OF = "2024-12-31"
 
@@ -101,39 +98,59 @@ def by_hand_polars(frame: Any) -> pl.DataFrame:
     )
 
 
-def same(mine: pl.DataFrame, other: pl.DataFrame) -> None:
+def recipe_pandas(frame: pd.DataFrame) -> pd.DataFrame:
+    """The usual recipe: purchases by day, then by customer, and the first day's money beside them."""
+    end = pd.Timestamp(AS_OF)
+    known = frame.dropna().loc[lambda rows: rows["day"] <= end]
+    days = known.groupby(["customer", "day"]).agg(orders=("paid", "size"), revenue=("paid", "sum")).reset_index()
+    table = days.groupby("customer").agg(
+        first_purchase=("day", "min"),
+        last_purchase=("day", "max"),
+        purchases=("day", "size"),
+        orders=("orders", "sum"),
+        revenue=("revenue", "sum"),
+    )
+    first_value = days.drop_duplicates("customer").set_index("customer")["revenue"]  # groupby sorted the days
+    first, last, purchases = table["first_purchase"], table["last_purchase"], table["purchases"]
+    again = (purchases - 1).where(purchases > 1)
+    return table.assign(
+        average_order_value=table["revenue"] / table["orders"],
+        monetary_value=(table["revenue"] - first_value) / again,
+        tenure=(end - first).dt.days,
+        days_since_last=(end - last).dt.days,
+        mean_gap=(last - first).dt.days / again,
+        frequency=purchases - 1,
+        recency=(last - first).dt.days.astype(float),
+        T=(end - first).dt.days.astype(float),
+        at_risk=(purchases >= 2) & (last <= "2024-09-30"),
+    ).reset_index()
+
+
+def same(mine: Any, other: Any) -> None:
     """Stop where two tables differ by more than the order in which money was added up."""
+    mine, other = (pl.from_pandas(table) if isinstance(table, pd.DataFrame) else table for table in (mine, other))
     mine, other = mine.sort("customer"), other.sort("customer").select(mine.columns)
     for name in mine.columns:
-        here, there = mine[name].cast(pl.Float64, strict=False), other[name].cast(pl.Float64, strict=False)
+        here, there = (
+            (cells.cast(pl.Date) if cells.dtype.is_temporal() else cells).cast(pl.Float64, strict=False)
+            for cells in (mine[name], other[name])
+        )
         if not (here.is_null() == there.is_null()).all() or float((here - there).abs().max() or 0.0) > 1e-6:
             raise SystemExit(f"the answers differ in {name}")
-
-
-def best(job: Callable[[Any], Any], data: Any) -> float:
-    taken = []
-    for _ in range(REPEATS):
-        gc.collect()
-        start = time.perf_counter()
-        job(data)
-        taken.append(time.perf_counter() - start)
-    return min(taken)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=10_000_000)
-    frame = log(parser.parse_args().events)
-    connection = duckdb.connect()
-    connection.register("rows_in", frame.to_arrow())
-    connection.execute("create table log as select * from rows_in")
-    relation = connection.table("log")
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    frame = log(options.events)
     print(f"{frame.height:,} purchases")
-    jobs = (("polars", frame, ours, by_hand_polars), ("duckdb", relation, ours_duckdb, by_hand_duckdb))
-    for name, data, mine, by_hand in jobs:
-        same(mine(data), by_hand(data))
-        own, theirs = best(mine, data), best(by_hand, data)
-        print(f"{name:>8}: ours {own:.3f} s, by hand {theirs:.3f} s, ratio {own / theirs:.2f}")
+    rivals = [
+        Rival("polars", frame, ours, by_hand_polars),
+        Rival("duckdb", in_duckdb(frame, "log"), ours_duckdb, by_hand_duckdb),
+    ]
+    compare(rivals, same, recipe=recipe_pandas, frame=frame.to_pandas(), ours=ours, repeats=options.repeats)
 
 
 if __name__ == "__main__":
