@@ -51,6 +51,11 @@ class Buyers:
         return self.source.has("value")
 
     @property
+    def returns(self) -> bool:
+        """Whether some rows give money back, or nobody has looked."""
+        return _returns(self.source, self.events)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader should know about returns."""
         if not self.events.negative:
@@ -77,8 +82,9 @@ def buyers(
     events, _ = audit_events(source, times, as_of=as_of, tz=tz, audit=audit, extra=extra)
     keys = ("by", "customer") if by else ("customer",)
     rows = events.kept if first_day is None else events.kept.filter(nw.col("day") >= first_day)
-    days = _days(rows, valued=value is not None, keys=keys)
-    frame = _people(days, valued=value is not None, keys=keys)
+    valued, returns = value is not None, _returns(source, events)
+    days = _days(rows, valued=valued, returns=returns, keys=keys)
+    frame = aggregate(days, keys, _folds(valued=valued, returns=returns))
     excluded = events.excluded
     if events.negative:
         excluded = {**(excluded or {}), **_without_purchase(rows, keys)}
@@ -86,26 +92,26 @@ def buyers(
     return Buyers(source, events, days, frame, excluded, customer)
 
 
-def _days(rows: nw.LazyFrame[Any], *, valued: bool, keys: tuple[str, ...]) -> nw.LazyFrame[Any]:
+def _returns(source: Source, events: Events) -> bool:
+    return source.has("value") and (events.excluded is None or events.negative > 0)
+
+
+def _days(rows: nw.LazyFrame[Any], *, valued: bool, returns: bool, keys: tuple[str, ...]) -> nw.LazyFrame[Any]:
     """A row per customer and day: its purchases and its money."""
-    bought = (nw.col("value") >= 0).cast(nw.Int64) if valued else nw.lit(1)
+    bought = (nw.col("value") >= 0).cast(nw.Int64) if returns else nw.lit(1)
     parts: dict[str, tuple[nw.Expr, Fold]] = {"orders": (bought, "sum")}
     if valued:
         parts["revenue"] = (nw.col("value"), "sum")
     return aggregate(rows, (*keys, "day"), parts)
 
 
-def _people(days: nw.LazyFrame[Any], *, valued: bool, keys: tuple[str, ...]) -> nw.LazyFrame[Any]:
-    return aggregate(days, keys, _folds(valued=valued))
-
-
-def _folds(*, valued: bool) -> dict[str, tuple[nw.Expr, Fold]]:
+def _folds(*, valued: bool, returns: bool) -> dict[str, tuple[nw.Expr, Fold]]:
     bought = nw.col("orders") > 0
-    day = nw.when(bought).then(nw.col("day"))
+    day: nw.Expr = nw.when(bought).then(nw.col("day")) if returns else nw.col("day")
     folds: dict[str, tuple[nw.Expr, Fold]] = {
         "first": (day, "min"),
         "last": (day, "max"),
-        "purchases": (bought.cast(nw.Int64), "sum"),
+        "purchases": (bought.cast(nw.Int64) if returns else nw.lit(1), "sum"),
         "orders": (nw.col("orders"), "sum"),
     }
     return {**folds, "revenue": (nw.col("revenue"), "sum")} if valued else folds
@@ -180,7 +186,9 @@ def _with_first_value(people: Buyers) -> nw.LazyFrame[Any]:
         day = nw.when(bought).then(nw.col("day"))
         days = people.days.with_columns(day.min().over("customer").alias("opening"))
         opening = nw.when(bought & (nw.col("day") == nw.col("opening"))).then(nw.col("revenue")).otherwise(nw.lit(0.0))
-        folded = aggregate(days, ("customer",), {**_folds(valued=True), "first_value": (opening, "sum")})
+        folded = aggregate(
+            days, ("customer",), {**_folds(valued=True, returns=people.returns), "first_value": (opening, "sum")}
+        )
         return folded.filter(nw.col("purchases") > 0)
     firsts = people.days.filter(bought).select(
         "customer", nw.col("day").alias("first"), nw.col("revenue").alias("first_value")
