@@ -436,6 +436,9 @@ class _Regular:
     def _limits(self) -> tuple[Any, ...]:
         return tuple(_Regular(cast("type[ErlangModel]", limit), self._k) for limit in self._cls._limits())
 
+    def _settled(self, data: Histories, *, threads: int | None) -> _Regular:
+        return self
+
     def _objective(self, data: Histories, *, threads: int | None) -> Objective:
         """The log-likelihood in the parameters of ``to_odds``."""
         k, cls = self._k, self._cls
