@@ -19,7 +19,7 @@ INSTALLED := $(VENV)/.installed-
 NOTEBOOKS = $(sort $(wildcard notebooks/[0-9]*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix lint types docs notebooks check-notebooks speed clean
+.PHONY: help demo test test-engines test-matrix lint types docs notebooks check-notebooks speed clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -29,6 +29,9 @@ demo: $(INSTALLED)plot  ## write report.html about bundled real purchases and sa
 
 test: $(INSTALLED)test  ## run the whole test suite
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+test-engines: $(INSTALLED)test $(INSTALLED)engines  ## run what takes any dataframe on Ibis and Spark (Java is needed)
+	bash .ci/engines $(PY)
 
 test-matrix:  ## run it on every interpreter from 3.11 up on this machine
 	bash .ci/matrix

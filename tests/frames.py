@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import os
 from collections.abc import Callable, Hashable, Iterable
+from functools import cache
+from itertools import count
 from typing import Any
 
 import duckdb
@@ -16,6 +19,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+
+_NUMBERS = count()
 
 
 def as_pandas(frame: pd.DataFrame) -> pd.DataFrame:
@@ -57,6 +62,43 @@ def together(**tables: pd.DataFrame) -> dict[str, object]:
     return {name: connection.table(name) for name in tables}
 
 
+@cache
+def _ibis_connection() -> Any:
+    import ibis
+
+    return ibis.duckdb.connect()
+
+
+def as_ibis(frame: pd.DataFrame) -> Any:
+    """A table of one connection, since Ibis joins no tables of two."""
+    connection, name = _ibis_connection(), f"user_table_{next(_NUMBERS)}"
+    connection.con.register("rows_in", pa.Table.from_pandas(frame, preserve_index=False))
+    connection.con.execute(f"create table {name} as select * from rows_in")
+    connection.con.unregister("rows_in")
+    return connection.table(name)
+
+
+@cache
+def _spark_session() -> Any:
+    from pyspark.sql import SparkSession
+
+    plain = {
+        "spark.sql.shuffle.partitions": "1",
+        "spark.ui.enabled": "false",
+        "spark.sql.session.timeZone": "UTC",
+        # A time without a zone stays one.
+        "spark.sql.timestampType": "TIMESTAMP_NTZ",
+    }
+    builder = SparkSession.builder.master("local[1]")
+    for name, value in plain.items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
+
+
+def as_spark(frame: pd.DataFrame) -> Any:
+    return _spark_session().createDataFrame(pa.Table.from_pandas(frame, preserve_index=False))
+
+
 CONVERT: dict[str, Callable[[pd.DataFrame], Any]] = {
     "pandas": as_pandas,
     "pandas[pyarrow]": as_pandas_pyarrow,
@@ -65,6 +107,10 @@ CONVERT: dict[str, Callable[[pd.DataFrame], Any]] = {
     "pyarrow": as_pyarrow,
     "duckdb": as_duckdb,
 }
+
+# Engines that a test run names, as `make test-engines` does: they are heavy and slow to start.
+NAMED = {"ibis": as_ibis, "spark": as_spark}
+CONVERT |= {kind: NAMED[kind] for kind in os.environ.get("RETENTION_METRICS_ENGINES", "").split()}
 
 FRAMES = [pytest.param(convert, id=kind) for kind, convert in CONVERT.items()]
 EAGER_FRAMES = [pytest.param(CONVERT[kind], id=kind) for kind in ("pandas", "pandas[pyarrow]", "polars", "pyarrow")]
@@ -86,6 +132,10 @@ def as_rows(answer: Any) -> list[dict[str, Any]]:
         rows = native.to_pylist()
     elif isinstance(native, pd.DataFrame):
         rows = native.to_dict("records")
+    elif "pyspark" in type(native).__module__:
+        rows = [row.asDict() for row in native.collect()]
+    elif "ibis" in type(native).__module__:
+        rows = native.to_pandas().to_dict("records")
     else:
         raise TypeError(f"{type(native).__name__} is not a frame, a result or a customer table.")
     return [{str(name): builtin(value) for name, value in row.items()} for row in rows]

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import retention_metrics as rm
-from frames import FRAMES, as_sorted_rows
+from frames import CONVERT, FRAMES, as_sorted_rows
 from places import ROOT
 from retention_metrics.errors import ColumnError, InputError
 
@@ -479,3 +479,11 @@ def test_pandas_polars_and_duckdb_work_where_pyarrow_is_not_installed():
     done = subprocess.run([sys.executable, "-c", WITHOUT_PYARROW], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "pip install 'retention-metrics[pyarrow]'" in done.stdout
+
+
+if "ibis" in CONVERT:
+
+    def test_ibis_is_not_asked_to_move_times():
+        table = CONVERT["ibis"](VISITS.assign(day=VISITS["day"].dt.tz_localize("UTC")))
+        with pytest.raises(ColumnError, match="needs times moved there, which Ibis does not; 'day' carries one"):
+            answer(rm.retention.by_period, table, period=rm.Period("month", tz="Europe/Berlin"))

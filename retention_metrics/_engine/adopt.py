@@ -12,7 +12,7 @@ from narwhals.dependencies import is_pandas_dataframe
 from retention_metrics import _checks
 from retention_metrics.errors import ColumnError, InputError
 
-_EAGER = {nw.Implementation.PANDAS: "pandas", nw.Implementation.POLARS: "polars", nw.Implementation.PYARROW: "pyarrow"}
+EAGER = {nw.Implementation.PANDAS: "pandas", nw.Implementation.POLARS: "polars", nw.Implementation.PYARROW: "pyarrow"}
 
 NativeFrame = Any
 """A frame of the caller's library: pandas, Polars (eager or lazy), PyArrow, a DuckDB relation, …"""
@@ -33,7 +33,7 @@ class Source:
     @property
     def backend(self) -> str:
         """The library whose eager frames ``Result.to_frame`` gives."""
-        return _EAGER.get(self.frame.implementation, "pandas")
+        return EAGER.get(self.frame.implementation, "pandas")
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -95,15 +95,30 @@ def _iana(zone: str | None) -> str | None:
 
 
 def with_local_times(source: Source, *roles: str, tz: str | None) -> Source:
-    """In DuckDB, where narwhals leaves zones to the connection: the clock on the wall of ``tz`` beside each time."""
-    if tz is None or source.frame.implementation is not nw.Implementation.DUCKDB:
-        return source
+    """The clock on the wall of ``tz`` beside each time, in engines whose zones narwhals leaves to the connection."""
+    kind = source.frame.implementation
     zoned = [role for role in roles if source.has(role) and _zone(source.dtype(role)) is not None]
-    if not zoned:
+    if tz is None or not zoned:
         return source
-    added = ", ".join(f"timezone('{tz}', {quoted(source.roles[role])}) AS {_local_name(role)}" for role in zoned)
-    relation: Any = source.frame.to_native()
-    return source.with_frame(nw.from_native(relation.project(f"*, {added}")).lazy())
+    native: Any = source.frame.to_native()
+    if kind is nw.Implementation.DUCKDB:
+        added = ", ".join(f"timezone('{tz}', {quoted(source.roles[role])}) AS {_local_name(role)}" for role in zoned)
+        return source.with_frame(nw.from_native(native.project(f"*, {added}")).lazy())
+    if kind.is_pyspark():
+        from pyspark.sql import functions
+
+        there = {_local_name(role): native[source.roles[role]].cast("timestamp_ntz") for role in zoned}
+        local = {name: functions.convert_timezone(None, functions.lit(tz), time) for name, time in there.items()}
+        return source.with_frame(nw.from_native(native.withColumns(local)))
+    if kind is nw.Implementation.IBIS:
+        column = source.roles[zoned[0]]
+        raise ColumnError(
+            f"a period on the clock of {tz!r} needs times moved there, which Ibis does not; {column!r} carries one.",
+            argument=zoned[0],
+            column=column,
+            fix="Give the column the local time without a zone, and the period no tz.",
+        )
+    return source
 
 
 def _local_name(role: str) -> str:

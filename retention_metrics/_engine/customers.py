@@ -222,6 +222,21 @@ def with_dates(frame: nw.LazyFrame[Any], *names: str) -> nw.LazyFrame[Any]:
         dated = ", ".join(f"DATE '1970-01-01' + CAST({name} AS INTEGER) AS {name}" for name in names)
         found: nw.LazyFrame[Any] = nw.from_native(relation.project(f"* REPLACE ({dated})")).lazy()
         return found
+    dates: nw.LazyFrame[Any]
+    if frame.implementation.is_pyspark():
+        from pyspark.sql import functions
+
+        spark: Any = frame.to_native()
+        days_there = {name: functions.date_from_unix_date(spark[name].cast("int")) for name in names}
+        dates = nw.from_native(spark.withColumns(days_there))
+        return dates
+    if frame.implementation is nw.Implementation.IBIS:
+        import ibis
+
+        table: Any = frame.to_native()
+        since = {name: table[name].cast("int64").as_interval("D") for name in names}
+        dates = nw.from_native(table.mutate(**{name: ibis.date(1970, 1, 1) + days for name, days in since.items()}))
+        return dates
     moments = {name: (nw.col(name) * _MICROSECONDS_A_DAY).cast(nw.Datetime("us")) for name in names}
     if frame.implementation is not nw.Implementation.PANDAS:
         moments = {name: when.cast(nw.Date) for name, when in moments.items()}

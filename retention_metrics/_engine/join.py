@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics._engine.adopt import NativeFrame, Source, quoted
+from retention_metrics._engine.adopt import EAGER, NativeFrame, Source, quoted
 from retention_metrics.errors import InputError
 
 Array = NDArray[np.float64]
@@ -24,20 +24,37 @@ def join_answers(source: Source, keys: Mapping[str, Array], answers: Mapping[str
     """
     if source.frame.implementation is nw.Implementation.DUCKDB:
         return _in_duckdb(source, keys, answers)
-    if source.frame.implementation is not nw.Implementation.POLARS:
-        raise InputError(
-            f"answers cannot be joined to a lazy frame of {source.frame.implementation.name.lower()} yet.",
-            argument="history",
-            fix="Collect it first.",
-        )
     names = {role: f"{OURS}{role}" for role in keys}
-    small = nw.from_dict(
-        {**{names[role]: values for role, values in keys.items()}, **answers}, backend=nw.Implementation.POLARS
-    ).lazy()
+    small = listed(source.frame, {**{names[role]: values for role, values in keys.items()}, **answers})
     keyed = source.frame.with_columns(
         *(_key(source, role, text=keys[role].dtype == object).alias(name) for role, name in names.items())
     )
     return keyed.join(small, on=list(names.values()), how="left").drop(*names.values()).to_native()
+
+
+def listed(frame: nw.LazyFrame[Any], columns: Mapping[str, NDArray[np.generic]]) -> nw.LazyFrame[Any]:
+    """A short table of ours where the plan of ``frame`` can join it: in its library, and in its session."""
+    native: Any = frame.to_native()
+    short: Any = None
+    if frame.implementation is nw.Implementation.IBIS:
+        import ibis
+        import pandas as pd
+
+        short = ibis.memtable(pd.DataFrame(dict(columns)))
+    elif frame.implementation.is_pyspark():
+        import pandas as pd
+
+        short = native.sparkSession.createDataFrame(pd.DataFrame(dict(columns)))
+    if short is not None:
+        found: nw.LazyFrame[Any] = nw.from_native(short)
+        return found
+    if frame.implementation not in EAGER:
+        raise InputError(
+            f"answers cannot be joined to a lazy frame of {frame.implementation.name.lower()} yet.",
+            argument="data",
+            fix="Collect it first.",
+        )
+    return nw.from_dict(dict(columns), backend=frame.implementation).lazy()
 
 
 def _key(source: Source, role: str, *, text: bool) -> nw.Expr:
@@ -81,8 +98,7 @@ def cross_with(source: Source, rows: nw.LazyFrame[Any], name: str, values: NDArr
         del _retention_metrics_listed  # DuckDB's plan holds the frame that the query named
         crossed: nw.LazyFrame[Any] = nw.from_native(found)
         return crossed
-    small = nw.from_dict({name: values}, backend=rows.implementation).lazy()
-    return rows.join(small, how="cross")
+    return rows.join(listed(rows, {name: values}), how="cross")
 
 
 def join_listed(
@@ -107,5 +123,4 @@ def join_table(rows: nw.LazyFrame[Any], key: str, table: Mapping[str, NDArray[np
         del _retention_metrics_listed  # DuckDB's plan holds the frame that the query named
         joined: nw.LazyFrame[Any] = nw.from_native(found)
         return joined
-    small = nw.from_dict(dict(table), backend=rows.implementation).lazy()
-    return rows.join(small, on=key, how="inner")
+    return rows.join(listed(rows, table), on=key, how="inner")

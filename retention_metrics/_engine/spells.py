@@ -192,6 +192,8 @@ def spells(log: Spells) -> nw.LazyFrame[Any]:
         other = reduce(or_, ((pl.col(key) != pl.col(key).shift(1)).fill_null(True) for key in keys))
         numbered = ordered.with_columns(origin=other.cast(pl.Int64).cum_sum() * APART)
         found = nw.from_native(_in_order(numbered, pl, keys))
+    elif rows.implementation is not nw.Implementation.PANDAS:
+        found = _in_windows(rows, keys)
     else:
         origin = native.groupby(keys, sort=False, observed=True).ngroup().to_numpy() * APART
         order = np.argsort(origin + native["first"].to_numpy())
@@ -220,6 +222,31 @@ def _in_order(rows: Any, frames: Any, keys: Sequence[str]) -> Any:
     }
     own = {name: (day - origin).clip(BEFORE, NEVER).cast(frames.Int64) for name, day in days.items()}
     return ended.select(*keys, who=origin // APART, **own)
+
+
+def _in_windows(rows: nw.LazyFrame[Any], keys: Sequence[str]) -> nw.LazyFrame[Any]:
+    """The same by running values within each customer, for engines that take neither of the short ways."""
+
+    def later(name: str, steps: int = 1) -> nw.Expr:
+        return nw.col(name).shift(-steps).over(*keys, order_by=["first", "after"])
+
+    reached = rows.with_columns(
+        reach=nw.col("after").cum_max().over(*keys, order_by=["first", "after"]),
+        last_end=nw.col("after").max().over(*keys),
+    )
+    before = reached.with_columns(before=nw.col("reach").shift(1).over(*keys, order_by=["first", "after"]))
+    heads = before.filter(nw.col("before").is_null() | (nw.col("first") > nw.col("before")))
+    beside = heads.with_columns(next_start=later("first"), own_end=later("before"), next_end=later("before", 2))
+    last = nw.when(nw.col("next_start").is_null()).then(nw.lit(NEVER)).otherwise(nw.col("last_end"))
+    return beside.select(
+        *keys,
+        nw.col("customer").alias("who"),
+        nw.col("first").alias("start"),
+        nw.coalesce("own_end", "last_end").alias("end"),
+        nw.coalesce("before", nw.lit(BEFORE)).alias("previous_end"),
+        nw.coalesce("next_start", nw.lit(NEVER)).alias("next_start"),
+        nw.coalesce("next_end", last).alias("next_end"),
+    )
 
 
 def _in_duckdb(keys: Sequence[str]) -> str:
