@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from scipy import special
 from retention_metrics import _checks
 from retention_metrics.clv import curves, renewal_sums
 from retention_metrics.clv.dropout_model import ONE_TIME_NOTE, DropoutModel
+from retention_metrics.clv.held_model import HeldModel
 from retention_metrics.clv.likelihood import HistoryTerms, PartsObjective
 from retention_metrics.clv.parts import GammaRates, Terms, trigamma
 from retention_metrics.clv.purchase_model import PurchaseModel, Rng
@@ -41,11 +42,12 @@ _KEYS = 2.0**40
 _NEVER = 1e15  # purchases: a sum over more of them has long ended
 
 
-class ErlangModel(GammaRates, DropoutModel):
+class ErlangModel(GammaRates, HeldModel, DropoutModel):
     """Purchases every k-th stage, stages at a gamma rate of the customer's own, and dropout after a purchase."""
 
     rate_words = "stage rate ~ Gamma(r, alpha), a purchase every k-th stage"
     notes: ClassVar[tuple[str, ...]] = (ONE_TIME_NOTE,)
+    held: ClassVar[str] = "k"
 
     k: int
 
@@ -123,13 +125,27 @@ class ErlangModel(GammaRates, DropoutModel):
         origin = purchase_fit.Origin(table.unit, table.excluded, table.backend)
 
         def at(regularity: int) -> Fit[Self]:
-            bound = cast("type[Self]", _Regular(cls, regularity))
-            return purchase_fit.fit_histories(bound, data, origin, penalty=weight, threads=threads)
+            return purchase_fit.fit_histories(cls._at(regularity), data, origin, penalty=weight, threads=threads)
 
         return _likeliest(at, tried)
 
-    def _objective(self, data: Histories, *, threads: int | None) -> Objective:  # type: ignore[override]
-        return _Regular(type(self), self.k)._objective(data, threads=threads)
+    @classmethod
+    def _start_at(cls, value: float, rate: float) -> Floats:
+        return cls._start(value * rate)
+
+    @classmethod
+    def _objective_at(cls, value: float, data: Histories, *, threads: int | None) -> Objective:
+        k = int(value)
+        if k > 1:
+            together = (data.frequency > 0) & (data.recency == 0)
+            _checks.refuse(together, data.recency, name="recency", rule=f"is above 0 for a repeat buyer with k = {k}")
+
+        def arrivals(rates: Sequence[Floats], x: Floats, t_x: Floats) -> Terms:
+            found = cls.arrival_terms(rates, k * x, t_x)
+            return dataclasses.replace(found, value=found.value + _log_spacing(k, x, t_x))
+
+        terms = ErlangTerms(arrivals, cls.decision_terms, cls.early, k)
+        return PartsObjective(data, terms, cls._rate_parameters(), threads)
 
     # ---------------------------------------------------------- a customer with a history
 
@@ -415,43 +431,6 @@ def _silence_terms(k: int, r: Floats, alpha: Floats, x: Floats, t_x: Floats, age
     mean = (share * slopes).sum(axis=1)
     bend = (share * (curvatures + slopes[:, None] * slopes[None])).sum(axis=2)
     return Terms(total, mean, bend - mean[:, None] * mean[None])
-
-
-class _Regular:
-    """A model class at one k, in the place of a class whose parameters are all estimated."""
-
-    def __init__(self, cls: type[ErlangModel], k: int) -> None:
-        self._cls, self._k = cls, k
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cls, name)
-
-    def __call__(self, **values: Any) -> ErlangModel:
-        found: ErlangModel = self._cls(**{"k": self._k, **values})
-        return found
-
-    def _start(self, rate: float) -> Floats:
-        return self._cls._start(self._k * rate)
-
-    def _limits(self) -> tuple[Any, ...]:
-        return tuple(_Regular(cast("type[ErlangModel]", limit), self._k) for limit in self._cls._limits())
-
-    def _settled(self, data: Histories, *, threads: int | None) -> _Regular:
-        return self
-
-    def _objective(self, data: Histories, *, threads: int | None) -> Objective:
-        """The log-likelihood in the parameters of ``to_odds``."""
-        k, cls = self._k, self._cls
-        if k > 1:
-            together = (data.frequency > 0) & (data.recency == 0)
-            _checks.refuse(together, data.recency, name="recency", rule=f"is above 0 for a repeat buyer with k = {k}")
-
-        def arrivals(rates: Sequence[Floats], x: Floats, t_x: Floats) -> Terms:
-            found = cls.arrival_terms(rates, k * x, t_x)
-            return dataclasses.replace(found, value=found.value + _log_spacing(k, x, t_x))
-
-        terms = ErlangTerms(arrivals, cls.decision_terms, cls.early, k)
-        return PartsObjective(data, terms, cls._rate_parameters(), threads)
 
 
 def _likeliest(at: Callable[[int], Fit[Any]], tried: Sequence[int]) -> Fit[Any]:

@@ -47,6 +47,11 @@ class Histories:
         """Number of customers."""
         return int(self.T.size if self.counts is None else round(float(self.counts.sum())))
 
+    @property
+    def rate(self) -> float:
+        """Repeat purchases per customer and unit of time."""
+        return float(np.average(self.frequency, weights=self.counts) / np.average(self.T, weights=self.counts))
+
     def every(self, step: int) -> Histories:
         """Every ``step``-th row: a sample that is the same each time."""
         rows = slice(None, None, step)

@@ -6,7 +6,7 @@ That age may be above 0, the delay; where beta goes to 0 it is below, and a shar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +14,13 @@ from scipy import optimize
 
 from retention_metrics import _checks
 from retention_metrics.clv import newton
+from retention_metrics.clv.held_model import HeldModel
 from retention_metrics.clv.histories import Histories
 from retention_metrics.clv.lifetime_model import HistorySums, LifetimeModel
 from retention_metrics.clv.lifetime_parts import OneHazard
 from retention_metrics.clv.model import model
 from retention_metrics.clv.parts import GammaRates, OneRate, Terms
 from retention_metrics.explanation import Step
-
-if TYPE_CHECKING:
-    from retention_metrics.clv.fitting import Fit
-    from retention_metrics.clv.history import PurchaseHistory
 
 Floats = NDArray[np.float64]
 
@@ -200,94 +197,28 @@ class DelayedHazard(OneHazard):
         return super()._fall_terms(start, np.maximum(time - self._rest(start), 0.0))
 
 
-class DelayedModel(DelayedHazard, LifetimeModel):
-    """A model in which nobody leaves before an age: known, or chosen by ``fit`` and not among the estimated parameters.
+class DelayedModel(DelayedHazard, HeldModel, LifetimeModel):
+    """A model in which nobody leaves before an age, which ``fit`` chooses and holds.
 
     The likelihood has a corner in the delay wherever a customer was seen last, and its maximum is often at one.
     """
+
+    held: ClassVar[str] = "delay"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "delay", _checks.number(self.delay, name="delay", low=0.0, open_low=True))
         super().__post_init__()
 
     @classmethod
-    def fit(  # type: ignore[override]
-        cls,
-        history: PurchaseHistory | object,
-        *,
-        delay: float | None = None,
-        frequency: str = "frequency",
-        recency: str = "recency",
-        T: str = "T",
-        counts: str | None = None,
-        penalty: float = 0.0,
-        threads: int | None = None,
-    ) -> Fit[Self]:
-        """Fit by maximum likelihood, for a given delay or for the likeliest.
-
-        Parameters
-        ----------
-        history : PurchaseHistory or dataframe
-            From ``rfm_summary`` or ``history``, or any frame with the columns named below.
-        delay : float, optional
-            Age at which leaving begins, above 0, in the history's unit; by default the likeliest.
-        frequency, recency, T : str
-            Columns of a plain frame.
-        counts : str, optional
-            Column with the number of customers that share a row; one each by default.
-        penalty : float, default 0
-            Weight of half the squared distance of the log-parameters from their centre, as in other models.
-        threads : int, optional
-            Threads to use; the answer has the same bits for any number.
-
-        Returns
-        -------
-        Fit
-            The model; the covariance of its parameters is that for this delay.
-
-        Raises
-        ------
-        InputError
-            If a history cannot have happened; the message names the column and the first row.
-        FitError
-            If the data identify no model, or the likelihood has no maximum.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from retention_metrics.clv.onset_limits import DelayedExponentialNBD
-        >>> model = DelayedExponentialNBD(r=0.8, alpha=4.0, mu=0.05, delay=12.0)
-        >>> fit = DelayedExponentialNBD.fit(model.simulate(np.full(3000, 39.0), rng=2012), delay=12.0)
-        >>> abs(fit.model.mu - 0.05) < 3 * fit.standard_errors["mu"]
-        True
-        """
-        from retention_metrics.clv import frames, purchase_fit
-
-        weight = _checks.non_negative(penalty, name="penalty")
-        table = frames.adopt(history, {"frequency": frequency, "recency": recency, "T": T, "counts": counts})
-        data, origin = table.histories(), purchase_fit.Origin(table.unit, table.excluded, table.backend)
-        if delay is None:
-            purchase_fit.identified(cls.__name__, data)
-        bound = cls._settled(data, threads=threads) if delay is None else _Delayed(cls, delay)
-
-        return purchase_fit.fit_histories(cast("type[Self]", bound), data, origin, penalty=weight, threads=threads)
-
-    @classmethod
-    def _settled(cls, data: Histories, *, threads: int | None) -> Any:
+    def _settled(cls, data: Histories, *, threads: int | None) -> type[Self]:
         """The class with the delay at its likeliest: the best of many, and the best between its neighbours."""
-        last: dict[str, Floats] = {}
-        rate = float(np.average(data.frequency, weights=data.counts) / np.average(data.T, weights=data.counts))
+        start = cls._start(data.rate)
 
         def shortfall(delay: float) -> float:
-            bound = _Delayed(cls, delay)
-            peak = newton.maximise(
-                bound._objective(data, threads=threads),
-                last.get("start", cls._start(rate)),
-                escaped=cls._runs_away,
-                tolerance=1e-8,
-            )
-            if peak.converged:
-                last["start"] = peak.theta
+            nonlocal start
+            objective = cls._objective_at(delay, data, threads=threads)
+            peak = newton.maximise(objective, start, escaped=cls._runs_away, tolerance=1e-8)
+            start = peak.theta if peak.converged else start
             return -peak.log_likelihood
 
         tried = float(data.T.max()) * np.append(np.geomspace(0.01, 0.1, 6), np.linspace(0.15, 0.95, 17))
@@ -295,10 +226,11 @@ class DelayedModel(DelayedHazard, LifetimeModel):
         best = int(np.argmin(heights))
         ends = tried[max(best - 1, 0)], tried[min(best + 1, tried.size - 1)]
         found = optimize.minimize_scalar(shortfall, bounds=ends, method="bounded", options={"xatol": 1e-6 * ends[1]})
-        return _Delayed(cls, float(found.x) if found.fun < heights[best] else float(tried[best]))
+        return cls._at(float(found.x) if found.fun < heights[best] else float(tried[best]))
 
-    def _objective(self, data: Histories, *, threads: int | None) -> newton.Objective:  # type: ignore[override]
-        return _Delayed(type(self), self.delay)._objective(data, threads=threads)
+    @classmethod
+    def _objective_at(cls, value: float, data: Histories, *, threads: int | None) -> newton.Objective:
+        return HistorySums(cls._at(value), data, threads)
 
     def _stayed_until(self, t_x: Floats, age: Floats) -> Floats:
         """The age until which a customer is known to have stayed: seen last then, or too young to leave."""
@@ -308,26 +240,6 @@ class DelayedModel(DelayedHazard, LifetimeModel):
         """Without a curve, which would cut the corner at the onset; what it serves has a closed form here."""
         answer: Floats = function(age)
         return answer
-
-
-class _Delayed:
-    """A model class at one delay, in the place of a class whose parameters are all estimated."""
-
-    def __init__(self, cls: type[DelayedModel], delay: float) -> None:
-        self._cls, self._delay = cls, delay
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cls, name)
-
-    def __call__(self, **values: Any) -> DelayedModel:
-        found: DelayedModel = self._cls(**{"delay": self._delay, **values})
-        return found
-
-    def _objective(self, data: Histories, *, threads: int | None) -> newton.Objective:
-        return HistorySums(cast("type[LifetimeModel]", self), data, threads)
-
-    def _settled(self, data: Histories, *, threads: int | None) -> _Delayed:
-        return self
 
 
 @model

@@ -44,6 +44,7 @@ def fit_histories(cls: type[P], histories: Histories, origin: Origin, *, penalty
     identified(cls.__name__, histories)
     if not cls._possible(histories):
         raise FitError(f"{cls.__name__}.fit fails: who drops out at the first repeat purchase makes no second.")
+    cls = cls._settled(histories, threads=threads)
     centre = _centre(cls, histories)
     peak = _climb(cls, histories, centre=centre, penalty=penalty, threads=threads)
     if not peak.converged:
@@ -86,7 +87,7 @@ def _climb(
     def climb(start: Floats) -> newton.Maximum:
         return newton.maximise(objective, start, centre=centre, penalty=penalty, escaped=escaped)
 
-    start = cls._start(_rate(histories))
+    start = cls._start(histories.rate)
     peak = climb(_near(cls, histories, start, centre=centre, penalty=penalty))
     if beside and not peak.converged and set(cls.parameters) <= set(beside):
         other = climb(np.array([beside[name] for name in cls.parameters]))
@@ -97,11 +98,6 @@ def _climb(
             other = climb(np.where(timeless, start * shapes, start))
             peak = other if other.converged else peak
     return peak
-
-
-def _rate(histories: Histories) -> float:
-    weights = histories.counts
-    return float(np.average(histories.frequency, weights=weights) / np.average(histories.T, weights=weights))
 
 
 def _near(cls: type[P], histories: Histories, start: Floats, *, centre: Floats, penalty: float) -> Floats:
