@@ -287,8 +287,9 @@ class PurchaseModel(TimedModel):
         number, ahead = _checks.whole(n, name="n"), _checks.floats(horizon, name="horizon", low=0.0)
         x, t_x, age, number, ahead = self._histories(frequency, recency, T, n=number, horizon=ahead)
 
-        alive = self._alive(x, t_x, age)
-        answer: Floats = alive * self._mass(x, t_x, age, number, ahead) + (1 - alive) * (number == 0)
+        odds = self._log_odds(x, t_x, age)
+        mass = self._mass(x, t_x, age, number, ahead)
+        answer: Floats = special.expit(-odds) * mass + special.expit(odds) * (number == 0)
 
         return answer[()]
 

@@ -242,9 +242,12 @@ class Regression(Model, Generic[M_co]):
 
         return batch.over_blocks(odds, counts.size, values, threads=threads)
 
-    @classmethod
-    def _read(cls, history: PurchaseHistory | NativeFrame, columns: Mapping[str, str | None]) -> Any:
-        raise InputError("a regression reads its data with the covariates that it was fitted to.", argument="history")
+    def _read(self, history: PurchaseHistory | NativeFrame, columns: Mapping[str, str | None]) -> Design:  # type: ignore[override]
+        cls = type(self.base)
+        table = frames.adopt(history, cls._fit_roles(columns), covariates=self.encoding.columns)
+        data, cells, _ = cls._with_cells(table)
+        moves = _moves(cls, self.encoding, tuple(self.coefficients))
+        return Design(data, self.encoding.matrix(cells), moves, len(self.coefficients))
 
     def _objective(self, data: Design, *, threads: int | None) -> newton.Objective:  # type: ignore[override]
         return RegressionObjective(type(self.base), data, threads)
@@ -258,6 +261,10 @@ class Regression(Model, Generic[M_co]):
             The base model's working.
         """
         return self.base.explain()
+
+    def _shown(self) -> tuple[str, Mapping[str, Any]]:
+        caption, parameters = self.base._shown()
+        return f"Regression of {caption}", {**parameters, **self.coefficients}
 
     def to_dict(self) -> dict[str, Any]:
         """The regression as JSON builtins.
