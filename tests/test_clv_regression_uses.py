@@ -254,6 +254,24 @@ def test_a_value_s_credible_intervals_are_those_of_the_draws(fits, table):
             assert np.all(np.abs(found[f"{name}_{end}"] - wanted) < 0.12 * np.ptp(ends, axis=0)), name
 
 
+def test_posteriors_with_covariates_value_a_base_and_a_new_customer(fits, table):
+    few = table.iloc[:12]
+    posteriors = [fit.posterior(draws=300, rng=seed) for seed, fit in enumerate(fits)]
+    how = {"horizon": 26, "discount_rate": 0.002}
+    total = rm.clv.total_value(*posteriors, few, **how, level=0.9)
+    each = rm.clv.lifetime_value(*posteriors, few, **how).to_frame()["clv"]
+    assert total.estimate == pytest.approx(each.sum(), rel=1e-6)
+    drawn = list(zip(*(predictive.thinned(posterior, 300) for posterior in posteriors), strict=True))
+    totals = [rm.clv.total_value(*models, few, **how).estimate for models in drawn]
+    ends = np.quantile(totals, [0.05, 0.95])
+    assert [total.interval.low, total.interval.high] == pytest.approx(ends, abs=0.05 * np.ptp(ends))
+    given = {"age": 0.5, "plan": "pro"}
+    new = rm.clv.new_customer_value(*posteriors, **how, covariates=given, level=0.9)
+    values = [rm.clv.new_customer_value(*models, **how, covariates=given).estimate for models in drawn]
+    ends = np.quantile(values, [0.05, 0.95])
+    assert [new.interval.low, new.interval.high] == pytest.approx(ends, abs=0.05 * np.ptp(ends))
+
+
 def test_a_spend_posterior_predicts_at_covariates(fits, table):
     few = table.iloc[:8]
     posterior = fits[1].posterior(draws=300, rng=3)
