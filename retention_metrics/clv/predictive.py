@@ -306,7 +306,9 @@ class Base:
         """The distinct histories and covariates, with the sums of what differs otherwise."""
         first, which = batch.groups(self.x, self.age, self.t_x, *self.buying.T, *self.spending.T)
         sums = [np.bincount(which, column, first.size) for column in (self.worth, self.money, self.counts)]
-        return Base(self.x[first], self.t_x[first], self.age[first], *sums, self.buying[first], self.spending[first])
+        worth, money, counts = (column.astype(np.float64) for column in sums)
+        own = (self.x[first], self.t_x[first], self.age[first])
+        return Base(*own, worth, money, counts, self.buying[first], self.spending[first])
 
     def spent(self, model: GammaGamma) -> Floats:
         """What the customers of each row are expected to spend at a purchase of each, weighted by their worth."""

@@ -325,6 +325,31 @@ def base_of(model: Any) -> Any:
     return model.base if isinstance(model, Regression) else model
 
 
+def of_one_customer(model: Any, covariates: NativeFrame | Mapping[str, Any] | None = None) -> Any:
+    """The model of one customer: the model itself, a fit's, or a regression's at the covariates of that customer."""
+    chosen = model.model if isinstance(model, fitting.Fit) else model
+    if not isinstance(chosen, Regression):
+        if covariates is not None:
+            raise InputError(
+                f"covariates are for a model that was fitted with some; got one of {type(chosen).__name__}.",
+                argument="covariates",
+            )
+        return chosen
+    columns = chosen.encoding.columns
+    if covariates is None:
+        raise InputError(
+            f"covariates are those of one customer: {', '.join(columns)}; got none.",
+            argument="covariates",
+            fix="Give covariates={…}, or regression.at({…}) in the place of the model.",
+        )
+    given = covariates if isinstance(covariates, Mapping) else frames.covariates(covariates, columns)
+    matrix = chosen.encoding.matrix(given)
+    if matrix.shape[0] != 1:
+        raise InputError(f"covariates are those of one customer; got {matrix.shape[0]} rows.", argument="covariates")
+    own = chosen._with_matrix(matrix)
+    return own.with_theta(np.array([np.ravel(getattr(own, name))[0] for name in own.parameters]))
+
+
 def columns_of(*models: object) -> tuple[str, ...]:
     """The covariates that models read beside the histories, each once."""
     named = (column for model in models if isinstance(model, Regression) for column in model.encoding.columns)
