@@ -8,7 +8,15 @@ import polars as pl
 import pytest
 
 from retention_metrics import clv
-from retention_metrics.clv import bg_cnbd, early_limits, lifetime_limits, limits, onset_limits, opportunity_limits
+from retention_metrics.clv import (
+    bg_cnbd,
+    early_limits,
+    lifetime_limits,
+    limits,
+    onset_limits,
+    opportunity_limits,
+    predictive,
+)
 from retention_metrics.clv.purchase_model import PurchaseModel
 from retention_metrics.errors import InputError
 
@@ -181,3 +189,18 @@ def test_a_horizon_is_a_time_ahead(model, given):
 def test_purchases_are_counted_in_whole_numbers(model, n):
     with pytest.raises(InputError, match="n "):
         model.probability_of_purchases(2, 6.0, 16.0, n=n, horizon=5)
+
+
+@of_every_model
+def test_drawn_purchases_follow_their_probabilities(model):
+    """Of customers with one history, as many make n purchases as the probability of n says."""
+    size, generator = 20_000, np.random.default_rng(2005)
+    for given in ((0, 0.0, 6.0), (3, 9.0, 12.0)):
+        columns = [np.full(size, float(part)) for part in given]
+        drawn = predictive.purchases(model, generator, model._alive(*columns), *columns, 15.0)
+        for n in range(4):
+            share = float(model.probability_of_purchases(*given, n=n, horizon=15.0))
+            assert np.mean(drawn == n) == pytest.approx(share, abs=4.5 * np.sqrt(share * (1 - share) / size) + 1e-12)
+        expected = float(model.expected_purchases(*given, horizon=15.0))
+        spread = max(drawn.std(), np.sqrt(expected))
+        assert drawn.mean() == pytest.approx(expected, abs=4.5 * spread / np.sqrt(size))

@@ -23,7 +23,7 @@ from retention_metrics.clv import curves, newton
 from retention_metrics.clv.histories import Histories
 from retention_metrics.clv.lifetime_parts import Lifetimes, power_terms
 from retention_metrics.clv.parts import Rates, Terms
-from retention_metrics.clv.purchase_model import PurchaseModel
+from retention_metrics.clv.purchase_model import MOST, PurchaseModel
 from retention_metrics.explanation import Explanation
 
 Floats = NDArray[np.float64]
@@ -332,6 +332,14 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
             "lifetime": lifetime,
             "alive": lifetime > age,
         }
+
+    def _draw_ahead(
+        self, generator: np.random.Generator, x: Floats, t_x: Floats, age: Floats, horizon: float
+    ) -> Floats:
+        # Given alive at T the log of survival falls by an exponential variable until the customer leaves.
+        left = self._time_to_fall(age, generator.exponential(size=x.size))
+        rate = self._draw_rates(generator, x.size, x, age)
+        return generator.poisson(np.minimum(rate * np.minimum(left, horizon), MOST)).astype(np.float64)
 
     # ---------------------------------------------------------- shared arithmetic
 

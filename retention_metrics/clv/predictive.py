@@ -31,7 +31,6 @@ Answer = TypeVar("Answer")
 DRAWS = 500
 """Draws that predictions use unless more are asked for."""
 ROWS = 4_096  # histories at a time, so that their draws fit the memory
-_FIRST_NUMBERS, _MOST_NUMBERS = 2, 65_536  # of purchases whose probabilities are added up in search of one
 ENDS = ("low", "high")
 """What the columns of an interval's ends are called by."""
 _DEGREE = 4  # of the polynomial that quantiles of a value follow in the share of it that is not the customer's own
@@ -97,24 +96,9 @@ def purchases(
     age: Floats,
     horizon: float,
 ) -> Floats:
-    """Draw the purchases of each customer in the time ahead, from their probabilities."""
-    # Some of the chance is that of having dropped out; what is left of it is looked for among those alive.
-    chance = generator.uniform(size=x.size)
-    number = np.zeros(x.size)
-    open_rows = np.flatnonzero(chance < alive) if horizon > 0 else np.empty(0, dtype=np.intp)
-    left = chance[open_rows] / alive[open_rows]
-    first, size = 0, _FIRST_NUMBERS
-    while open_rows.size and first < _MOST_NUMBERS:
-        shape, theirs = (open_rows.size, size), model._of((open_rows, None))
-        counts = np.broadcast_to(np.arange(first, first + size, dtype=np.float64), shape)
-        their = [np.broadcast_to(part[open_rows, None], shape) for part in (x, t_x, age)]
-        mass = theirs._mass(their[0], their[1], their[2], counts, np.full(shape, horizon))
-        reached = np.cumsum(mass, axis=1)
-        number[open_rows] = first + np.sum(reached <= left[:, None], axis=1)
-        beyond = reached[:, -1] <= left
-        open_rows, left = open_rows[beyond], (left - reached[:, -1])[beyond]
-        first, size = first + size, 2 * size
-    return number
+    """Draw the purchases of each customer in the time ahead: none of those who are gone."""
+    there = generator.uniform(size=x.size) < alive
+    return np.where(there, model._draw_ahead(generator, x, t_x, age, horizon), 0.0)
 
 
 # ---------------------------------------------------------------- value
