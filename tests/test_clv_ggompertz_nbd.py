@@ -237,6 +237,45 @@ def test_expected_purchases_is_the_mean_of_the_probabilities(model):
     assert float(mass @ n) == pytest.approx(float(model.expected_purchases(3, 12.0, 20.0, horizon=9.0)), rel=1e-10)
 
 
+def exact_mass(model, n, horizon):
+    """Probability of n purchases of a new customer: of those who stay, and of those who leave on the way."""
+    r, alpha, b = (mp.mpf(getattr(model, name)) for name in ("r", "alpha", "b"))
+
+    def bought(time):
+        ways = mp.gammaprod([r + n], [r, n + 1])
+        return ways * (alpha / (alpha + time)) ** r * (time / (alpha + time)) ** n
+
+    def stays(time):
+        if hasattr(model, "eta"):
+            return mp.exp(-model.eta * mp.expm1(b * time))
+        return (model.beta / (mp.mpf(model.beta) - 1 + mp.exp(b * time))) ** model.s
+
+    def leaves(time):
+        if hasattr(model, "eta"):
+            return model.eta * b * mp.exp(b * time)
+        return model.s * b * mp.exp(b * time) / (mp.mpf(model.beta) - 1 + mp.exp(b * time))
+
+    with mp.workdps(20):
+        panels = [mp.mpf(horizon) * step / 100 for step in range(101)]
+        gone = mp.quad(lambda time: bought(time) * stays(time) * leaves(time), panels)
+        return bought(mp.mpf(horizon)) * stays(mp.mpf(horizon)) + gone
+
+
+@pytest.mark.parametrize(
+    ("model", "horizon"),
+    [
+        (GGompertzNBD(r=0.25, alpha=4.4, b=1.0, s=100.0, beta=1_000.0), 40.0),
+        (GGompertzNBD(r=0.25, alpha=4.4, b=0.2, s=0.5, beta=1e-3), 100.0),
+        (GompertzNBD(r=0.25, alpha=4.4, b=2.0, eta=1e-3), 30.0),
+        (GompertzNBD(r=0.25, alpha=4.4, b=0.5, eta=1e-6), 100.0),
+    ],
+)
+@pytest.mark.parametrize("n", [0, 50])
+def test_probabilities_are_right_where_everybody_leaves_at_once(model, horizon, n):
+    found = model.probability_of_purchases_new(n=n, horizon=horizon)
+    assert found == pytest.approx(float(exact_mass(model, n, horizon)), rel=1e-11)
+
+
 @pytest.mark.parametrize("model", FAMILY, ids=by_name)
 def test_discounting_integrates_the_expectation(model):
     for force, horizon in ((0.002, 52.0), (0.1, 400.0), (1e-6, 3.0)):

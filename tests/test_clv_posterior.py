@@ -13,7 +13,7 @@ from scipy import special, stats
 import retention_metrics as rm
 from frames import as_sorted_rows
 from places import lifetimes_file
-from retention_metrics.clv import batch, early_limits, limits
+from retention_metrics.clv import batch, early_limits, limits, predictive
 from retention_metrics.errors import ColumnError, FitError, InputError, MissingDependencyError
 
 CDNOW = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
@@ -36,8 +36,13 @@ def drawn() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def posteriors(drawn):
-    return rm.clv.BGNBD.fit(drawn).posterior(rng=1), rm.clv.GammaGamma.fit(drawn).posterior(rng=2)
+def fits(drawn):
+    return rm.clv.BGNBD.fit(drawn), rm.clv.GammaGamma.fit(drawn)
+
+
+@pytest.fixture(scope="module")
+def posteriors(fits):
+    return fits[0].posterior(rng=1), fits[1].posterior(rng=2)
 
 
 def few(seed: int, customers: int = 20) -> pd.DataFrame:
@@ -346,8 +351,6 @@ def test_credible_intervals_are_near_the_delta_method_s_with_many_customers(summ
 
 
 def test_a_quadratic_stands_in_for_a_dear_formula_where_it_follows_it(summary):
-    from retention_metrics.clv import predictive
-
     models = predictive.thinned(rm.clv.BGNBD.fit(summary).posterior(draws=1_000, rng=24), 300)
     x, t_x, age = (summary[name].to_numpy(float)[:20] for name in ("frequency", "recency", "T"))
 
@@ -370,8 +373,6 @@ def test_a_quadratic_stands_in_for_a_dear_formula_where_it_follows_it(summary):
 
 
 def test_purchases_are_drawn_from_their_probabilities():
-    from retention_metrics.clv import predictive
-
     x, t_x, age = (np.full(40_000, value) for value in (2.0, 30.43, 38.86))
     alive = CDNOW._alive(x, t_x, age)
     number = predictive.purchases(CDNOW, np.random.default_rng(17), alive, x, t_x, age, 39.0)
@@ -417,8 +418,6 @@ def test_a_lazy_frame_gets_the_same_answers(frame, drawn, posteriors):
 
 
 def test_the_value_s_interval_is_between_quantiles_of_the_draws(drawn, posteriors):
-    from retention_metrics.clv import predictive
-
     some = drawn[drawn["frequency"] > 0].iloc[:8]
     table = rm.clv.lifetime_value(*posteriors, some, horizon=52, discount_rate=0.002, level=0.9).to_frame()
     x, t_x, age, money = (some[name].to_numpy(float) for name in ("frequency", "recency", "T", "monetary_value"))
@@ -434,6 +433,76 @@ def test_the_value_s_interval_is_between_quantiles_of_the_draws(drawn, posterior
     width = np.ptp(np.quantile(values, [0.05, 0.95], axis=0), axis=0)
     for column, level in (("clv_low", 0.05), ("clv_high", 0.95)):
         assert np.all(np.abs(table[column] - np.quantile(values, level, axis=0)) < 0.12 * width)
+
+
+def drawn_values(posteriors, customers, **options):
+    """Value of each customer at each pair of draws, shape (n_draws, n_customers)."""
+    x, t_x, age, money = (customers[name].to_numpy(float) for name in ("frequency", "recency", "T", "monetary_value"))
+    pairs = zip(*(predictive.thinned(posterior, 500) for posterior in posteriors), strict=True)
+    return np.stack(
+        [
+            model.discounted_expected_purchases(x, t_x, age, **options) * spend.expected_value(x, money)
+            for model, spend in pairs
+        ]
+    )
+
+
+@pytest.mark.parametrize("timing", ["continuous", "end_of_period"])
+def test_the_total_is_the_sum_over_the_customers(drawn, posteriors, timing):
+    some = drawn.iloc[:40].assign(kept=np.linspace(0.1, 0.5, 40))
+    options = {"horizon": 26, "discount_rate": 0.002, "timing": timing}
+    for margin in (0.3, "kept"):
+        each = rm.clv.lifetime_value(*posteriors, some, margin=margin, split=True, **options).to_frame()
+        total = rm.clv.total_value(*posteriors, some, margin=margin, **options)
+        assert total.estimate == pytest.approx(each["clv"].sum(), rel=1e-6)
+        assert total.expected_purchases == pytest.approx(each["expected_purchases"].sum(), rel=1e-6)
+        assert rm.from_dict(total.to_dict()) == total
+
+
+def test_the_total_s_interval_is_that_of_sums_at_each_draw(drawn, posteriors):
+    some = drawn.iloc[:200]
+    totals = drawn_values(posteriors, some, horizon=52.0, discount_rate=0.002).sum(axis=1)
+    found = rm.clv.total_value(*posteriors, some, horizon=52, discount_rate=0.002, level=0.9)
+    assert found.interval.method == "equal-tailed"
+    assert found.estimate == pytest.approx(totals.mean(), abs=0.1 * totals.std())
+    ends = np.quantile(totals, [0.05, 0.95])
+    assert [found.interval.low, found.interval.high] == pytest.approx(ends, abs=0.02 * np.ptp(ends))
+    # All customers share the parameters: the sum is far less certain than that of independent ones.
+    alone = np.sqrt(drawn_values(posteriors, some, horizon=52.0, discount_rate=0.002).var(axis=0).sum())
+    assert totals.std() > 3 * alone
+    assert rm.clv.total_value(*posteriors, some, horizon=52, level=None).interval is None
+
+
+def test_the_delta_method_and_the_posterior_agree_on_totals(drawn, fits, posteriors):
+    for value in (
+        lambda *given: rm.clv.total_value(*given, drawn, horizon=52),
+        lambda *given: rm.clv.new_customer_value(*given, horizon=52, margin=0.3),
+    ):
+        by_fit, by_draws = value(*fits), value(*posteriors)
+        width = by_fit.interval.high - by_fit.interval.low
+        assert by_draws.estimate == pytest.approx(by_fit.estimate, abs=0.2 * width)
+        assert by_draws.interval.high - by_draws.interval.low == pytest.approx(width, rel=0.25)
+
+
+def test_counts_and_other_frames_give_the_same_posterior_total(drawn, frame, posteriors):
+    some = drawn.iloc[:30]
+    expected = rm.clv.total_value(*posteriors, pd.concat([some, some]), horizon=26)
+    counted = rm.clv.total_value(*posteriors, frame(some.assign(n=2)), horizon=26, counts="n")
+    assert counted.estimate == pytest.approx(expected.estimate, rel=1e-9)
+    assert counted.interval.high == pytest.approx(expected.interval.high, rel=1e-9)
+    assert (counted.customers, expected.customers) == (60, 60)
+
+
+def test_a_new_customer_s_value_is_that_of_the_draws(posteriors):
+    new = pd.DataFrame({"frequency": [0], "recency": 0.0, "T": 0.0, "monetary_value": 0.0})
+    values = 0.3 * drawn_values(posteriors, new, horizon=52.0, discount_rate=0.002)[:, 0]
+    found = rm.clv.new_customer_value(*posteriors, horizon=52, discount_rate=0.002, margin=0.3, level=0.9)
+    assert found.estimate == pytest.approx(values.mean(), abs=0.1 * values.std())
+    assert found.estimate == pytest.approx(0.3 * found.expected_purchases * found.expected_value, rel=1e-12)
+    ends = np.quantile(values, [0.05, 0.95])
+    assert [found.interval.low, found.interval.high] == pytest.approx(ends, abs=0.02 * np.ptp(ends))
+    with pytest.raises(InputError, match="spend is a Posterior where the other model is one"):
+        rm.clv.new_customer_value(posteriors[0], SPEND, horizon=52)
 
 
 def test_a_posterior_goes_with_a_posterior(drawn, posteriors):
@@ -456,8 +525,6 @@ def test_a_spend_posterior_gives_the_expected_value_with_its_interval(drawn, pos
 
 def test_a_spend_posterior_s_interval_is_between_quantiles_of_its_draws(posteriors):
     """Where own spend and the population's mean pull against each other, the quantiles bend sharply in the money."""
-    from retention_metrics.clv import predictive
-
     some = pd.DataFrame({"frequency": np.repeat([1, 2, 8], 40), "monetary_value": np.tile(np.geomspace(2, 300, 40), 3)})
     found = posteriors[1].predict(some, level=0.9).to_frame()
     models = predictive.thinned(posteriors[1], 500)

@@ -297,6 +297,44 @@ def test_a_fit_goes_to_json_and_back(fit):
     assert again.model.at({"age": 1.0, "plan": "pro"}).alpha == fit.model.at({"age": 1.0, "plan": "pro"}).alpha
 
 
+def test_a_fit_read_from_json_takes_its_data_back(table, fit):
+    detached = rm.from_dict(json.loads(json.dumps(fit.to_dict())))
+    refused(lambda: detached.intervals(method="profile"), "attach")
+    again = detached.attach(table)
+    assert again.robust_covariance == pytest.approx(fit.robust_covariance, rel=1e-12)
+    assert again.posterior(200, rng=1) == fit.posterior(200, rng=1)
+    refused(lambda: detached.attach(table.head(500)), "history is what the model was fitted to")
+    refused(lambda: detached.attach(table.drop(columns="plan")), "plan")
+
+
+def test_fits_of_spend_and_of_renewals_take_their_data_back():
+    generator = np.random.default_rng(2010)
+    member = generator.integers(0, 2, size=800)
+    base = rm.clv.GammaGamma(p=6.0, q=4.0, v=15.0)
+    encoding = rm.clv.Encoding(columns=("member",), levels=((),))
+    spend = rm.clv.Regression(base=base, coefficients={"purchase.member": 0.3}, encoding=encoding)
+    frequency = generator.integers(0, 5, size=800)
+    money = spend.at({"member": member}).simulate(frequency, rng=generator)
+    spent = pd.DataFrame({"frequency": frequency, "monetary_value": money, "member": member})
+    renewing = rm.clv.ShiftedBetaGeometric(alpha=0.7, beta=1.2).simulate(800, rng=generator)["duration"].to_numpy()
+    left = pd.DataFrame({"terms": np.minimum(renewing, 6), "gone": renewing <= 6, "member": member})
+    fits = {
+        (): rm.clv.GammaGamma.fit(spent, purchase_covariates=["member"]),
+        (("duration", "terms"), ("churned", "gone")): rm.clv.ShiftedBetaGeometric.fit(
+            left, duration="terms", churned="gone", dropout_covariates=["member"]
+        ),
+    }
+    for (columns, fit), data in zip(fits.items(), (spent, left), strict=True):
+        again = rm.from_dict(fit.to_dict()).attach(data, **dict(columns))
+        assert again.robust_covariance == pytest.approx(fit.robust_covariance, rel=1e-12)
+
+
+def test_a_notebook_shows_the_parameters_and_the_coefficients(fit):
+    shown = fit.model._repr_html_()
+    for words in ("Regression of BGNBD", "alpha", "purchase.plan[pro]", f"{fit.model.coefficients['dropout.age']:.6g}"):
+        assert words in shown
+
+
 def test_the_sandwich_is_close_to_the_information_where_the_model_is_right(fit):
     for name, error in fit.standard_errors.items():
         assert fit.robust_standard_errors[name] == pytest.approx(error, rel=0.25)

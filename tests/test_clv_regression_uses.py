@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import stats
 
 import retention_metrics as rm
 from frames import as_sorted_rows
@@ -254,6 +255,24 @@ def test_a_value_s_credible_intervals_are_those_of_the_draws(fits, table):
             assert np.all(np.abs(found[f"{name}_{end}"] - wanted) < 0.12 * np.ptp(ends, axis=0)), name
 
 
+def test_posteriors_with_covariates_value_a_base_and_a_new_customer(fits, table):
+    few = table.iloc[:12]
+    posteriors = [fit.posterior(draws=300, rng=seed) for seed, fit in enumerate(fits)]
+    how = {"horizon": 26, "discount_rate": 0.002}
+    total = rm.clv.total_value(*posteriors, few, **how, level=0.9)
+    each = rm.clv.lifetime_value(*posteriors, few, **how).to_frame()["clv"]
+    assert total.estimate == pytest.approx(each.sum(), rel=1e-6)
+    drawn = list(zip(*(predictive.thinned(posterior, 300) for posterior in posteriors), strict=True))
+    totals = [rm.clv.total_value(*models, few, **how).estimate for models in drawn]
+    ends = np.quantile(totals, [0.05, 0.95])
+    assert [total.interval.low, total.interval.high] == pytest.approx(ends, abs=0.05 * np.ptp(ends))
+    given = {"age": 0.5, "plan": "pro"}
+    new = rm.clv.new_customer_value(*posteriors, **how, covariates=given, level=0.9)
+    values = [rm.clv.new_customer_value(*models, **how, covariates=given).estimate for models in drawn]
+    ends = np.quantile(values, [0.05, 0.95])
+    assert [new.interval.low, new.interval.high] == pytest.approx(ends, abs=0.05 * np.ptp(ends))
+
+
 def test_a_spend_posterior_predicts_at_covariates(fits, table):
     few = table.iloc[:8]
     posterior = fits[1].posterior(draws=300, rng=3)
@@ -332,15 +351,50 @@ def test_tracking_reads_covariates_in_the_log_s_own_engine(frame, fits, log, tab
         assert one["cumulative_expected"] == pytest.approx(other["cumulative_expected"], rel=1e-9)
 
 
+def test_a_path_is_that_of_the_customer_s_own_model(fits, frame, log, table):
+    given = {"customer": "who", "time": "day", "as_of": "2025-02-23", "who": 3, "unit": "week"}
+    row = table[table["who"] == 3].iloc[0]
+    told = {"age": float(row["age"]), "plan": str(row["plan"])}
+    expected = rm.clv.alive_path(fits[0].model.at(told), log, **given).to_frame()["probability_alive"].to_numpy()
+    known = table[["who", "age", "plan"]]
+    for found in (
+        rm.clv.alive_path(fits[0], log, **given, covariates=told),
+        rm.clv.alive_path(fits[0].model, log, **given, covariates=rm.clv.history(table, unit="week")),
+        rm.clv.alive_path(fits[0], log, **given, covariates=frame(known)),
+        rm.clv.alive_path(fits[0], frame(log.merge(known, on="who")), **given),
+    ):
+        assert [row["probability_alive"] for row in found.rows()] == pytest.approx(expected, rel=1e-12)
+
+
+def test_models_with_covariates_are_drawn_at_given_ones(fits, table):
+    told, row = {"age": 0.5, "plan": "pro"}, pd.DataFrame({"age": [0.5], "plan": ["pro"]})
+    own = fits[0].model.at(told)
+    age = np.arange(1, 21)[:, None]
+    middle = 39 * (np.arange(40) + 0.5) / 40
+    for given in (told, row):
+        alive = rm.plotting.probability_alive_matrix(fits[0], T=39.0, covariates=given)
+        ahead = rm.plotting.expected_purchases_matrix(fits[0].model, T=39.0, horizon=10.0, covariates=given)
+        for ax, cells in (
+            (alive, own.probability_alive(age, middle, 39.0)),
+            (ahead, own.expected_purchases(age, middle, 39.0, horizon=10.0)),
+        ):
+            assert np.asarray(ax.collections[0].get_array()).reshape(20, 40) == pytest.approx(cells)
+        line = rm.plotting.heterogeneity(fits[0], covariates=given).get_lines()[0]
+        density = stats.gamma(float(own.r), scale=1 / float(own.alpha[0]))
+        assert np.asarray(line.get_ydata()) == pytest.approx(density.pdf(np.asarray(line.get_xdata())))
+
+
 def test_what_is_missing_is_named(fits, log, table):
     bare = table.drop(columns="age")
     given = {"customer": "who", "time": "day"}
+    path = given | {"unit": "week"}
     twice = log.merge(table[["who", "age", "plan"]], on="who").assign(age=lambda joined: np.arange(len(joined)) % 7)
     calls = {
         "covariate age='age' is not a column": [
             lambda: rm.clv.holdout(fits[0], bare),
             lambda: rm.clv.rank(fits[0], bare),
             lambda: rm.clv.tracking(fits[0], log, **given),
+            lambda: rm.clv.alive_path(fits[0], log, **path, who=3),
             lambda: rm.clv.lifetime_value(*fits, bare, horizon=10),
             lambda: rm.clv.total_value(*fits, bare, horizon=10),
             lambda: fits[0].posterior(draws=100, rng=1).predict(bare, horizon=10),
@@ -350,7 +404,13 @@ def test_what_is_missing_is_named(fits, log, table):
             lambda: rm.clv.holdout(fits[0], table.assign(age=None)),
             lambda: rm.clv.tracking(fits[0], log, **given, covariates=table.head(100)),
         ],
-        "the same in every row of a customer": [lambda: rm.clv.tracking(fits[0], twice, **given)],
+        "the same in every row of a customer": [
+            lambda: rm.clv.tracking(fits[0], twice, **given),
+            lambda: rm.clv.alive_path(fits[0], twice, **path, who=int(twice["who"].value_counts().idxmax())),
+        ],
+        "who=3 has no row of them": [
+            lambda: rm.clv.alive_path(fits[0], log, **path, who=3, covariates=table[table["who"] != 3])
+        ],
         "'enterprise'": [lambda: rm.clv.lifetime_value(*fits, table.assign(plan="enterprise"), horizon=10)],
         "of the log's library, pandas": [
             lambda: rm.clv.tracking(fits[0], log, **given, covariates=pl.from_pandas(table[["who", "age", "plan"]]))
@@ -359,9 +419,17 @@ def test_what_is_missing_is_named(fits, log, table):
             lambda: rm.plotting.probability_alive_matrix(fits[0].model, T=39),
             lambda: rm.plotting.expected_purchases_matrix(fits[0].model, T=39, horizon=10),
             lambda: rm.plotting.heterogeneity(fits[0].model),
+            lambda: rm.plotting.probability_alive_matrix(fits[0], T=39),
         ],
-        r"Give fit\.model\.$": [lambda: rm.plotting.probability_alive_matrix(fits[0], T=39)],
-        r"fit\.model\.at": [lambda: rm.clv.alive_path(fits[0], log, **given, who=3)],
+        "are those of one customer; got 9 rows": [
+            lambda: rm.plotting.heterogeneity(fits[0], covariates=table.head(9)),
+            lambda: rm.clv.alive_path(fits[0], log, **path, who=3, covariates=dict(table.head(9))),
+        ],
+        "covariates are for a model that was fitted with some": [
+            lambda: rm.plotting.probability_alive_matrix(BASES["BGNBD"], T=39, covariates={"age": 1.0}),
+            lambda: rm.clv.alive_path(BASES["BGNBD"], log, **given, who=3, covariates={"age": 1.0}),
+        ],
+        "model is one that has probability_alive": [lambda: rm.plotting.probability_alive_matrix(SPEND.base, T=39)],
     }
     for words, refused in calls.items():
         for call in refused:

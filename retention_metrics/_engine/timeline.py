@@ -123,6 +123,20 @@ def _arrivals(
     return Arrivals(np.array(counted["began"], dtype=np.float64), number, cells)
 
 
+def covariates_of(
+    frame: NativeFrame | CustomerTable, covariates: Sequence[str], *, customer: str, who: Any
+) -> dict[str, Any]:
+    """The covariates that a frame holds for one customer, by column."""
+    found = _of_customer(adopt_covariates(frame, covariates, customer=customer).by_role().unique(), who, customer)
+    number = len(found["customer"])
+    if number != 1:
+        problem = "has no row of them" if number == 0 else f"has {number} different rows of them"
+        raise InputError(
+            f"covariates are the same in every row of a customer; who={who!r} {problem}.", argument="covariates"
+        )
+    return {role.removeprefix(COVARIATE): cells_of(cells) for role, cells in found.items() if role != "customer"}
+
+
 def purchase_days(
     data: NativeFrame,
     *,
@@ -135,17 +149,22 @@ def purchase_days(
 ) -> tuple[Floats, Moment, str]:
     """The days of one customer's purchases, in order, the end of observation and the library of the log."""
     events, steps = _steps(data, {"customer": customer, "time": time, "value": value}, collapse, as_of)
+    found = _of_customer(steps.select("customer", "step"), who, customer)["step"]
+    if not found:
+        raise InputError(f"who={who!r} made no purchase in the log.", argument="who", column=customer)
+    return np.sort(np.array(found, dtype=np.float64)), events.as_of, events.source.backend
+
+
+def _of_customer(rows: nw.LazyFrame[Any], who: Any, customer: str) -> Mapping[str, Sequence[Any]]:
+    """The columns of one customer's rows."""
     try:
-        found = collect(steps.filter(nw.col("customer") == nw.lit(who)).select("step"))["step"]
+        return collect(rows.filter(nw.col("customer") == nw.lit(who)))
     except InputError:
         raise
     except Exception as error:  # each engine has its own error for a value of another type
         raise InputError(
             f"who={who!r} cannot be compared with the column {customer!r}: {error}", argument="who", column=customer
         ) from None
-    if not found:
-        raise InputError(f"who={who!r} made no purchase in the log.", argument="who", column=customer)
-    return np.sort(np.array(found, dtype=np.float64)), events.as_of, events.source.backend
 
 
 def _steps(

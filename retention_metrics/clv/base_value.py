@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
-from retention_metrics.clv import frames
+from retention_metrics.clv import frames, predictive
 from retention_metrics.clv.fitting import Fit, Spread
 from retention_metrics.clv.gamma_gamma import GammaGamma
-from retention_metrics.clv.posterior import Posterior
 from retention_metrics.clv.purchase_model import PurchaseModel
 from retention_metrics.clv.regression import at_rows, base_of, columns_of, matrix_of
-from retention_metrics.clv.value import Purchases, Spend, Timing, models_of, notes_of
+from retention_metrics.clv.value import (
+    PurchasePosterior,
+    Purchases,
+    Spend,
+    SpendPosterior,
+    Timing,
+    models_of,
+    notes_of,
+    posteriors_of,
+)
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Interval, Result, result
@@ -102,8 +112,8 @@ class NewCustomerValue(Result):
 
 
 def total_value(
-    purchases: Purchases,
-    spend: Spend,
+    purchases: Purchases | PurchasePosterior,
+    spend: Spend | SpendPosterior,
     history: PurchaseHistory | object,
     *,
     horizon: float,
@@ -121,10 +131,10 @@ def total_value(
 
     Parameters
     ----------
-    purchases : BGNBD, Regression or Fit
+    purchases : BGNBD, Regression, Fit or Posterior
         Model of purchases, or any of its kind, with covariates or without.
-    spend : GammaGamma, Regression or Fit
-        Model of spend per purchase, with covariates or without.
+    spend : GammaGamma, Regression, Fit or Posterior
+        Model of spend per purchase, with covariates or without; a Posterior with a Posterior.
     history : PurchaseHistory or dataframe
         From ``rfm_summary`` or ``history``, or any frame with the columns named below; with the columns of the models'
         covariates beside them.
@@ -137,7 +147,7 @@ def total_value(
     timing : {"continuous", "end_of_period"}, default "continuous"
         As in ``lifetime_value``.
     level : float or None, default 0.95
-        Probability content of the interval, in (0, 1); it needs two Fits. None for none.
+        Probability content of the interval, in (0, 1); it needs two Fits or two Posteriors. None for none.
     frequency, recency, T, monetary_value : str
         Columns of a plain frame.
     counts : str, optional
@@ -157,7 +167,9 @@ def total_value(
     -----
     The customers share the models' parameters, so that their errors do not average out: the interval is that of the
     sum, by the delta method on its log, and far wider than independent customers' would be. It is for the expected
-    total; what customers will happen to do comes on top, which matters where they are few.
+    total; what customers will happen to do comes on top, which matters where they are few. Two Posteriors are taken
+    for independent, as in ``lifetime_value``: the total is summed within each of 500 draws, and the interval is between
+    their quantiles.
 
     Examples
     --------
@@ -171,7 +183,7 @@ def total_value(
     """
     reach, force, when = _checked(horizon, discount_rate, timing)
     content = _checks.level(level)
-    models = _models(purchases, spend)
+    models = models_of(purchases, spend)
     buying, spending = models
     by_column = isinstance(margin, str)
     kept = 1.0 if by_column else _checks.non_negative(margin, name="margin")
@@ -183,36 +195,29 @@ def total_value(
     base_of(spending).expected_value(rows.x, rows.value)  # refuses repeat buyers without money
 
     worth = rows.counts * (rows.margin if rows.margin is not None else kept)
+    money = worth * np.where(rows.x > 0, rows.value, 0.0)
     matrices = [matrix_of(model, rows.cells, rows.x.size) for model in models]
-
-    def bought(given: Any) -> Floats:
-        model: PurchaseModel = at_rows(given, matrices[0])
-        return model._alive(rows.x, rows.t_x, rows.age) * model._ahead(rows.x, rows.t_x, rows.age, reach, force, when)
-
-    def total(first: Any, second: Any) -> Floats:
-        return np.asarray(worth @ (bought(first) * _mean(at_rows(second, matrices[1]), rows.x, rows.value)))
-
-    estimate = float(total(buying, spending))
-    interval, notes = _interval(purchases, spend, models, total, estimate, content)
+    base = predictive.Base(rows.x, rows.t_x, rows.age, worth, money, rows.counts, *matrices)
+    found = _valued(purchases, spend, base, (reach, force, when), content)
 
     return TotalValue(
-        estimate=estimate,
-        interval=interval,
+        estimate=found.estimate,
+        interval=found.interval,
         unit="money",
-        definition=f"clv.total_value/{when}",
+        definition=f"clv.total_value/{when}{found.method}",
         excluded=table.excluded,
-        notes=(*base_of(buying).notes, *notes_of(spend), *notes),
+        notes=(*base_of(buying).notes, *notes_of(spend), *found.notes),
         backend=table.backend,
         customers=int(rows.counts.sum()),
-        expected_purchases=float(rows.counts @ bought(buying)),
+        expected_purchases=found.purchases,
         horizon=reach,
         discount_rate=float(discount_rate),
     )
 
 
 def new_customer_value(
-    purchases: Purchases,
-    spend: Spend,
+    purchases: Purchases | PurchasePosterior,
+    spend: Spend | SpendPosterior,
     *,
     horizon: float,
     discount_rate: float = 0.0,
@@ -225,10 +230,10 @@ def new_customer_value(
 
     Parameters
     ----------
-    purchases : BGNBD, Regression or Fit
+    purchases : BGNBD, Regression, Fit or Posterior
         Model of purchases, or any of its kind, with covariates or without.
-    spend : GammaGamma, Regression or Fit
-        Model of spend per purchase, with covariates or without.
+    spend : GammaGamma, Regression, Fit or Posterior
+        Model of spend per purchase, with covariates or without; a Posterior with a Posterior.
     horizon : float
         Time after the first purchase, in the model's unit, at least 0; infinite only with a discount.
     discount_rate : float, default 0
@@ -238,7 +243,7 @@ def new_customer_value(
     timing : {"continuous", "end_of_period"}, default "continuous"
         As in ``lifetime_value``.
     level : float or None, default 0.95
-        Probability content of the interval, in (0, 1); it needs two Fits. None for none.
+        Probability content of the interval, in (0, 1); it needs two Fits or two Posteriors. None for none.
     covariates : mapping of str to float or str, optional
         The customer's covariates, where a model has some.
 
@@ -264,30 +269,21 @@ def new_customer_value(
     """
     reach, force, when = _checked(horizon, discount_rate, timing)
     content, kept = _checks.level(level), _checks.non_negative(margin, name="margin")
-    models = _models(purchases, spend)
-    none, matrices = np.zeros(1), [matrix_of(model, covariates or {}, 1) for model in models]
-
-    def bought(given: Any) -> Floats:
-        model: PurchaseModel = at_rows(given, matrices[0])
-        return model._alive(none, none, none) * model._ahead(none, none, none, reach, force, when)
-
-    def spent(given: Any) -> Floats:
-        return _mean(at_rows(given, matrices[1]), none, none)
-
-    def value(first: Any, second: Any) -> Floats:
-        return np.asarray((kept * bought(first) * spent(second))[0])
-
-    estimate = float(value(*models))
-    interval, notes = _interval(purchases, spend, models, value, estimate, content)
+    models = models_of(purchases, spend)
+    none, one = np.zeros(1), np.ones(1)
+    matrices = [matrix_of(model, covariates or {}, 1) for model in models]
+    base = predictive.Base(none, none, none, one, none, one, *matrices)
+    found = _valued(purchases, spend, base, (reach, force, when), content)
+    ends = found.interval
 
     return NewCustomerValue(
-        estimate=estimate,
-        interval=interval,
+        estimate=kept * found.estimate,
+        interval=None if ends is None else dataclasses.replace(ends, low=kept * ends.low, high=kept * ends.high),
         unit="money",
-        definition=f"clv.new_customer_value/{when}",
-        notes=(*notes_of(spend), *notes),
-        expected_purchases=float(bought(models[0])[0]),
-        expected_value=float(spent(models[1])[0]),
+        definition=f"clv.new_customer_value/{when}{found.method}",
+        notes=(*notes_of(spend), *found.notes),
+        expected_purchases=found.purchases,
+        expected_value=found.spend,
         margin=kept,
         horizon=reach,
         discount_rate=float(discount_rate),
@@ -303,25 +299,50 @@ def _checked(horizon: object, discount_rate: object, timing: str) -> tuple[float
     return reach, force, when
 
 
-def _models(purchases: object, spend: object) -> tuple[Any, Any]:
-    if isinstance(purchases, Posterior) or isinstance(spend, Posterior):
-        raise InputError(
-            "purchases and spend are models or their Fits; got a Posterior.",
-            argument="purchases",
-            fix="lifetime_value takes two of them.",
-        )
-    return models_of(purchases, spend)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """The value of a base with its interval, its discounted purchases, and what it spends at a purchase of everyone."""
+
+    estimate: float
+    interval: Interval | None
+    purchases: float
+    spend: float
+    notes: tuple[str, ...] = ()
+    method: str = ""
 
 
-def _mean(model: GammaGamma, x: Floats, value: Floats) -> Floats:
-    mean = model._mean(x, value)
-    if not np.isfinite(mean).all():
+def _valued(
+    purchases: object, spend: object, base: predictive.Base, how: tuple[float, float, Timing], level: float | None
+) -> _Found:
+    """The value of a base from models, fits or posteriors."""
+    base, posteriors = base.gathered(), posteriors_of(purchases, spend)
+    if posteriors is not None:
+        drawn = predictive.PosteriorTotal.of(*posteriors, base, how)
+        return _Found(drawn.estimate, drawn.interval(level), drawn.expected_purchases, drawn.spend, method="/posterior")
+    models = models_of(purchases, spend)
+
+    def bought(given: Any) -> Floats:
+        model: PurchaseModel = at_rows(given, base.buying)
+        return model._alive(base.x, base.t_x, base.age) * model._ahead(base.x, base.t_x, base.age, *how)
+
+    def total(first: Any, second: Any) -> Floats:
+        return np.asarray(bought(first) @ _spent(second, base))
+
+    estimate = float(total(*models))
+    interval, notes = _interval(purchases, spend, models, total, estimate, level)
+    spending = float(_spent(models[1], base).sum())
+    return _Found(estimate, interval, float(bought(models[0]) @ base.counts), spending, notes)
+
+
+def _spent(given: Any, base: predictive.Base) -> Floats:
+    model: GammaGamma = at_rows(given, base.spending)
+    if not np.isfinite(model._mean(base.x, np.zeros(base.x.shape))).all():
         raise InputError(
             f"the spend model's q is above 1 where customers have made few purchases; got q = {model.q:.4g}, with "
             "which a mean spend is infinite.",
             argument="spend",
         )
-    return mean
+    return base.spent(model)
 
 
 def _interval(

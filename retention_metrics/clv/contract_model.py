@@ -716,6 +716,10 @@ class ContractModel(Model):
         return renewals.read(history, **{"duration": None, "churned": None, "counts": None, **columns}).data
 
     @classmethod
+    def _fit_roles(cls, columns: Mapping[str, Any]) -> dict[str, str | None]:
+        return renewals.columns(**{"duration": None, "churned": None, "counts": None, **columns})
+
+    @classmethod
     def _objective(cls, data: Renewals, *, threads: int | None) -> Objective:
         return renewals.RenewalObjective(data, cls.survival_terms, cls.hazard_terms)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from retention_metrics.clv import batch, curves, histories, newton
 from retention_metrics.clv.likelihood import HistoryTerms, PartsObjective
 from retention_metrics.clv.parts import CertainDropout, Dropout, Rates, Terms
-from retention_metrics.clv.purchase_model import PurchaseModel
+from retention_metrics.clv.purchase_model import MOST, PurchaseModel
 from retention_metrics.explanation import Explanation
 
 Floats = NDArray[np.float64]
@@ -149,8 +149,7 @@ class DropoutModel(Rates, Dropout, PurchaseModel):
         rate = self._draw_rates(generator, age.size)
         dropout = self._draw_dropout(generator, age.size)
         arrivals = generator.poisson(rate * age)
-        never = dropout <= 0
-        last = np.where(never, np.iinfo(np.int64).max, generator.geometric(np.where(never, 1.0, dropout)))
+        last = self._draw_last(generator, dropout)
         frequency = np.minimum(arrivals, last - self.early)
         # Given their number, arrivals are uniform on (0, T): the x-th of n is T times Beta(x, n - x + 1).
         place = generator.beta(np.maximum(frequency, 1), np.maximum(arrivals - frequency, 0) + 1.0)
@@ -163,6 +162,14 @@ class DropoutModel(Rates, Dropout, PurchaseModel):
             "dropout_probability": dropout,
             "alive": arrivals + self.early < last,
         }
+
+    def _draw_ahead(
+        self, generator: np.random.Generator, x: Floats, t_x: Floats, age: Floats, horizon: float
+    ) -> Floats:
+        rate = self._draw_rates(generator, x.size, x, age)
+        dropout = self._draw_dropout(generator, x.size, x + self.early)
+        arrivals = generator.poisson(np.minimum(rate * horizon, MOST))
+        return np.minimum(arrivals, self._draw_last(generator, dropout)).astype(np.float64)
 
     def _by_level(self, x: Floats) -> tuple[Floats, Callable[[str], Any]]:
         """Customers who differ in time alone have one level; and the formulas by name, as functions of the level.

@@ -21,7 +21,7 @@ from retention_metrics.clv.dropout_model import ONE_TIME_NOTE, DropoutModel
 from retention_metrics.clv.held_model import HeldModel
 from retention_metrics.clv.likelihood import HistoryTerms, PartsObjective
 from retention_metrics.clv.parts import GammaRates, Terms, trigamma
-from retention_metrics.clv.purchase_model import PurchaseModel, Rng
+from retention_metrics.clv.purchase_model import MOST, PurchaseModel, Rng
 from retention_metrics.errors import FitError, InputError
 from retention_metrics.explanation import Explanation
 
@@ -227,7 +227,7 @@ class ErlangModel(GammaRates, HeldModel, DropoutModel):
             def log_term(n: Floats) -> Floats:
                 with np.errstate(divide="ignore"):
                     reached = np.log(special.betainc(self.k * n - stage, shape, share))
-                return np.asarray(reached + weight(level + 0 * n, n))
+                return np.asarray(reached + weight(level, n))
 
             return log_term
 
@@ -312,10 +312,20 @@ class ErlangModel(GammaRates, HeldModel, DropoutModel):
             "alive": frequency < found.last,
         }
 
+    def _draw_ahead(
+        self, generator: np.random.Generator, x: Floats, t_x: Floats, age: Floats, horizon: float
+    ) -> Floats:
+        reached = np.cumsum(self._stage_shares(x, t_x, age), axis=0)
+        stage = np.minimum(np.sum(reached <= generator.uniform(size=x.size), axis=0), self.k - 1)
+        rate = self._draw_rates(generator, x.size, self.k * x + stage, age)
+        last = self._draw_last(generator, self._draw_dropout(generator, x.size, x))
+        passed = generator.poisson(np.minimum(rate * horizon, MOST))
+        bought: Floats = np.minimum((stage + passed) // self.k, last).astype(np.float64)
+        return bought
+
     def _paths(self, generator: np.random.Generator, age: Floats) -> _Paths:
         rate, dropout = self._draw_rates(generator, age.size), self._draw_dropout(generator, age.size)
-        never = dropout <= 0
-        last = np.where(never, np.iinfo(np.int64).max, generator.geometric(np.where(never, 1.0, dropout)))
+        last = self._draw_last(generator, dropout)
         purchases: list[tuple[NDArray[np.intp], Floats]] = []
         active, time, number = np.arange(age.size), np.zeros(age.size), 0
         while active.size:

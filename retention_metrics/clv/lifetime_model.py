@@ -23,7 +23,7 @@ from retention_metrics.clv import curves, newton
 from retention_metrics.clv.histories import Histories
 from retention_metrics.clv.lifetime_parts import Lifetimes, power_terms
 from retention_metrics.clv.parts import Rates, Terms
-from retention_metrics.clv.purchase_model import PurchaseModel
+from retention_metrics.clv.purchase_model import MOST, PurchaseModel
 from retention_metrics.explanation import Explanation
 
 Floats = NDArray[np.float64]
@@ -33,6 +33,7 @@ _SUDDEN = 1e20  # a Gompertz hazard that grows by more before it matters, or has
 _DEPTH = 40.0  # e**-40 is below the last bit of a double
 _BLOCK = 8_192  # nodes at a time, so that the arrays stay in the cache
 _FEW = 256  # rows at a time where each has its own integral
+_CROWDED = 3.0  # pi over the angle at which a panel of 16 nodes and a unit of log time is exact to the last digits
 _STEEP = 200.0  # exponents from which exp(x) - 1 is exp(x), far from overflow
 _SMALL_RULES = (6, 10, 16)
 _RULE = 24
@@ -309,7 +310,7 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
             height(floor) < top - depth, low, floor
         )  # nobody leaves before: the integral begins in full height
         high = _bisect(lambda y: height(y) > top - depth, peak, end, 30)
-        fractions, weights = _panels(max(12, int(np.ceil(float(np.max(high - low))))))
+        fractions, weights = _panels(max(12, int(np.ceil(float(np.max((high - low) * self._narrow()))))))
         total = np.zeros(x.size)
         for fraction, weight in zip(fractions, weights, strict=True):
             y = low + (high - low) * fraction
@@ -331,6 +332,14 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
             "lifetime": lifetime,
             "alive": lifetime > age,
         }
+
+    def _draw_ahead(
+        self, generator: np.random.Generator, x: Floats, t_x: Floats, age: Floats, horizon: float
+    ) -> Floats:
+        # Given alive at T the log of survival falls by an exponential variable until the customer leaves.
+        left = self._time_to_fall(age, generator.exponential(size=x.size))
+        rate = self._draw_rates(generator, x.size, x, age)
+        return generator.poisson(np.minimum(rate * np.minimum(left, horizon), MOST)).astype(np.float64)
 
     # ---------------------------------------------------------- shared arithmetic
 
@@ -393,6 +402,11 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
             for first in range(0, members.size, block):
                 rows = members[first : first + block]
                 yield rows, *_lay(base[rows], width[rows], rule)
+
+    def _narrow(self) -> Floats:
+        """Panels in a unit of log time for integrals from an age on, beside the singularities of the hazard."""
+        answer: Floats = np.maximum(1.0, self._crowding() / _CROWDED)
+        return answer
 
     def _flat(self, shape: tuple[int, ...]) -> Self:
         """The model of arrays of this shape laid out in one dimension."""

@@ -35,7 +35,7 @@ class Lifetimes(ABC):
         """Rate of leaving at an age of those who stayed until then."""
 
     @abstractmethod
-    def _time_to_fall(self, start: Floats, fall: float) -> Floats:
+    def _time_to_fall(self, start: Floats, fall: Floats | float) -> Floats:
         """The time in which ``_fall`` reaches this value."""
 
     @abstractmethod
@@ -87,7 +87,7 @@ class ParetoLifetimes(Lifetimes):
         answer: Floats = self.s / (self.beta + age)
         return answer
 
-    def _time_to_fall(self, start: Floats, fall: float) -> Floats:
+    def _time_to_fall(self, start: Floats, fall: Floats | float) -> Floats:
         answer: Floats = (self.beta + start) * np.expm1(np.minimum(fall / self.s, _STEEP))
         return answer
 
@@ -148,7 +148,7 @@ class GompertzLifetimes(Lifetimes):
         answer: Floats = self.s * self.b * self._share(age)
         return answer
 
-    def _time_to_fall(self, start: Floats, fall: float) -> Floats:
+    def _time_to_fall(self, start: Floats, fall: Floats | float) -> Floats:
         depth, share = fall / np.asarray(self.s), self._share(start)
         steps = np.log1p(np.expm1(np.minimum(depth, _STEEP)) / share) + np.maximum(depth - _STEEP, 0.0)
         return np.asarray(steps / self.b)
@@ -219,7 +219,7 @@ class OneHazard(Lifetimes):
         answer: Floats = self.mu + 0 * age
         return answer
 
-    def _time_to_fall(self, start: Floats, fall: float) -> Floats:
+    def _time_to_fall(self, start: Floats, fall: Floats | float) -> Floats:
         answer: Floats = fall / self.mu + 0 * start
         return answer
 
@@ -262,7 +262,7 @@ class OneGompertz(Lifetimes):
         answer: Floats = self.b * self._growth(age)
         return answer
 
-    def _time_to_fall(self, start: Floats, fall: float) -> Floats:
+    def _time_to_fall(self, start: Floats, fall: Floats | float) -> Floats:
         answer: Floats = np.log1p(fall / self._growth(start)) / self.b
         return answer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import importlib
 import json
 from abc import ABC, abstractmethod
@@ -180,6 +181,11 @@ class Model(Stored, ABC):
         return batch.one_by_one(self._objective(data, threads=threads), odds)
 
     @classmethod
+    def _fit_roles(cls, columns: Mapping[str, str | None]) -> dict[str, str | None]:
+        """Columns that ``fit`` reads, by role."""
+        return {**cls.roles, "counts": None, **columns}
+
+    @classmethod
     def _rows(cls, theta: tuple[Floats, ...], data: Any, rows: slice) -> Terms:
         """Log-likelihood of each row with its derivatives in the parameters of ``to_odds``, which may differ by row."""
         raise InputError(f"{cls.__name__} takes no covariates.", argument="covariates")
@@ -233,13 +239,17 @@ class Model(Stored, ABC):
         drawn: Axes = importlib.import_module("retention_metrics.plotting").draw(self, ax=ax)
         return drawn
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        shown = {name: getattr(self, name) for name in self.parameters}
-        words = {n: f"{v.size} values" if isinstance(v, np.ndarray) else f"{v:.6g}" for n, v in shown.items()}
-        cells = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in words.items())
+    def _shown(self) -> tuple[str, Mapping[str, Any]]:
+        """A caption, and the numbers to show by name."""
         unit = getattr(self, "unit", None)
         caption = type(self).__name__ + (f", time in {unit}s" if unit else "")
+        return caption, {name: getattr(self, name) for name in self.parameters}
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        caption, shown = self._shown()
+        words = {n: f"{v.size} values" if isinstance(v, np.ndarray) else f"{v:.6g}" for n, v in shown.items()}
+        cells = "".join(f"<tr><td>{html.escape(name)}</td><td>{value}</td></tr>" for name, value in words.items())
         return f"<table class='retention-metrics'><caption>{caption}</caption>{cells}</table>"
 
 

@@ -175,7 +175,7 @@ class DelayedHazard(OneHazard):
     def _hazard(self, age: Floats) -> Floats:
         return np.where(age < self.delay, 0.0, self.mu)
 
-    def _time_to_fall(self, start: Floats, fall: float) -> Floats:
+    def _time_to_fall(self, start: Floats, fall: Floats | float) -> Floats:
         return self._rest(start) + super()._time_to_fall(start, fall)
 
     def _time_alive(self, age: Floats, horizon: Floats) -> Floats | None:

@@ -68,8 +68,10 @@ class OpportunityModel(PurchaseModel):
         """Mean probability of buying given x purchases at n opportunities."""
 
     @abstractmethod
-    def _draw_chances(self, generator: np.random.Generator, size: int) -> Floats:
-        """Probabilities of buying of ``size`` customers."""
+    def _draw_chances(
+        self, generator: np.random.Generator, size: int, x: Floats | float = 0.0, n: Floats | float = 0.0
+    ) -> Floats:
+        """Probabilities of buying of ``size`` customers, new or given x purchases at n opportunities."""
 
     # ---------------------------------------------------------- public methods in the words of opportunities
 
@@ -343,6 +345,17 @@ class OpportunityModel(PurchaseModel):
             "alive": lifetime >= n,
         }
 
+    def _draw_ahead(
+        self, generator: np.random.Generator, x: Floats, t_x: Floats, age: Floats, horizon: float
+    ) -> Floats:
+        chance, left = self._draw_chances(generator, x.size, x, age), generator.uniform(size=x.size)
+        leaving, ahead, there = self._dropout(), np.arange(1.0, horizon + 1), np.zeros(x.size, dtype=np.int64)
+        for number in np.unique(age):
+            rows = age == number
+            kept = np.exp(leaving._log_kept(np.full(ahead.size, number), ahead))
+            there[rows] = ahead.size - np.searchsorted(kept[::-1], left[rows], side="right")
+        return generator.binomial(there, chance).astype(np.float64)
+
     def _opportunities(
         self, generator: np.random.Generator, n: Floats
     ) -> tuple[list[NDArray[np.intp]], Floats, Floats, Floats]:
@@ -532,8 +545,10 @@ class BetaBuying(OpportunityModel):
     def _mean_chance(self, x: Floats, n: Floats) -> Floats:
         return (self.alpha + x) / (self.alpha + self.beta + n)
 
-    def _draw_chances(self, generator: np.random.Generator, size: int) -> Floats:
-        return generator.beta(self.alpha, self.beta, size=size)
+    def _draw_chances(
+        self, generator: np.random.Generator, size: int, x: Floats | float = 0.0, n: Floats | float = 0.0
+    ) -> Floats:
+        return generator.beta(self.alpha + x, self.beta + n - x, size=size)
 
 
 def _rising(start: float, size: int, of: Floats, sign: float = 1.0) -> Terms:
@@ -566,5 +581,7 @@ class OneBuying(OpportunityModel):
     def _mean_chance(self, x: Floats, n: Floats) -> Floats:
         return np.full(x.shape, self.p)
 
-    def _draw_chances(self, generator: np.random.Generator, size: int) -> Floats:
+    def _draw_chances(
+        self, generator: np.random.Generator, size: int, x: Floats | float = 0.0, n: Floats | float = 0.0
+    ) -> Floats:
         return np.full(size, self.p)

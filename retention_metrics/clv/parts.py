@@ -68,8 +68,10 @@ class Rates(ABC):
         """Probability of n arrivals or more in the horizon, n > 0."""
 
     @abstractmethod
-    def _draw_rates(self, generator: np.random.Generator, size: int) -> Floats:
-        """Rates of ``size`` customers."""
+    def _draw_rates(
+        self, generator: np.random.Generator, size: int, frequency: Floats | float = 0.0, age: Floats | float = 0.0
+    ) -> Floats:
+        """Rates of ``size`` customers, new or given what they bought while they were there."""
 
     @staticmethod
     @abstractmethod
@@ -109,8 +111,10 @@ class GammaRates(Rates):
         share = horizon / (self.alpha + age + horizon)
         return np.asarray(scipy_special.betainc(n, self.r + frequency, share), dtype=np.float64)
 
-    def _draw_rates(self, generator: np.random.Generator, size: int) -> Floats:
-        return generator.gamma(self.r, 1 / self.alpha, size=size)
+    def _draw_rates(
+        self, generator: np.random.Generator, size: int, frequency: Floats | float = 0.0, age: Floats | float = 0.0
+    ) -> Floats:
+        return generator.gamma(self.r + frequency, 1 / (self.alpha + age), size=size)
 
     @staticmethod
     def arrival_terms(theta: Sequence[Floats], frequency: Floats, time: Floats) -> Terms:
@@ -158,7 +162,9 @@ class OneRate(Rates):
     def _at_least(self, frequency: Floats, age: Floats, n: Floats, horizon: Floats) -> Floats:
         return scipy_special.gammainc(n, self.rate * horizon)
 
-    def _draw_rates(self, generator: np.random.Generator, size: int) -> Floats:
+    def _draw_rates(
+        self, generator: np.random.Generator, size: int, frequency: Floats | float = 0.0, age: Floats | float = 0.0
+    ) -> Floats:
         return np.full(size, self.rate)
 
     @staticmethod
@@ -215,8 +221,14 @@ class Dropout(ABC):
         """Expected purchases over an endless horizon of a customer who is alive; None where they are infinite."""
 
     @abstractmethod
-    def _draw_dropout(self, generator: np.random.Generator, size: int) -> Floats:
-        """Dropout probabilities of ``size`` customers."""
+    def _draw_dropout(self, generator: np.random.Generator, size: int, passed: Floats | float = 0.0) -> Floats:
+        """Dropout probabilities of ``size`` customers of whom so many decisions ended well."""
+
+    def _draw_last(self, generator: np.random.Generator, dropout: Floats) -> NDArray[np.int64]:
+        """At which of the decisions to come customers with these probabilities drop out."""
+        never = dropout <= 0
+        drawn = generator.geometric(np.where(never, 1.0, dropout))
+        return np.where(never, np.iinfo(np.int64).max, drawn)
 
     @staticmethod
     @abstractmethod
@@ -260,8 +272,8 @@ class BetaDropout(Dropout):
     def _purchases_ever(self, frequency: Floats) -> Floats | None:
         return None if np.min(self.a) <= 1 else (self.a + self.b + self.early + frequency - 1) / (self.a - 1)
 
-    def _draw_dropout(self, generator: np.random.Generator, size: int) -> Floats:
-        return generator.beta(self.a, self.b, size=size)
+    def _draw_dropout(self, generator: np.random.Generator, size: int, passed: Floats | float = 0.0) -> Floats:
+        return generator.beta(self.a, self.b + passed, size=size)
 
     @staticmethod
     def decision_terms(odds: Sequence[Floats], decisions: Floats) -> tuple[Terms, Terms]:
@@ -312,7 +324,7 @@ class OneDropout(Dropout):
     def _purchases_ever(self, frequency: Floats) -> Floats | None:
         return np.full(frequency.shape, 1 / self.p)
 
-    def _draw_dropout(self, generator: np.random.Generator, size: int) -> Floats:
+    def _draw_dropout(self, generator: np.random.Generator, size: int, passed: Floats | float = 0.0) -> Floats:
         return np.full(size, self.p)
 
     @staticmethod
@@ -356,8 +368,8 @@ class TwoTypes(Dropout):
     def _purchases_ever(self, frequency: Floats) -> Floats | None:
         return None
 
-    def _draw_dropout(self, generator: np.random.Generator, size: int) -> Floats:
-        return (generator.uniform(size=size) < self.share).astype(float)
+    def _draw_dropout(self, generator: np.random.Generator, size: int, passed: Floats | float = 0.0) -> Floats:
+        return (generator.uniform(size=size) < np.where(passed == 0, self.share, 0.0)).astype(float)
 
     @staticmethod
     def decision_terms(odds: Sequence[Floats], decisions: Floats) -> tuple[Terms, Terms]:
@@ -399,7 +411,7 @@ class CertainDropout(Dropout):
     def _purchases_ever(self, frequency: Floats) -> Floats | None:
         return np.ones(frequency.shape)
 
-    def _draw_dropout(self, generator: np.random.Generator, size: int) -> Floats:
+    def _draw_dropout(self, generator: np.random.Generator, size: int, passed: Floats | float = 0.0) -> Floats:
         return np.ones(size)
 
     @staticmethod
@@ -435,7 +447,7 @@ class NoDropout(Dropout):
     def _purchases_ever(self, frequency: Floats) -> Floats | None:
         return None
 
-    def _draw_dropout(self, generator: np.random.Generator, size: int) -> Floats:
+    def _draw_dropout(self, generator: np.random.Generator, size: int, passed: Floats | float = 0.0) -> Floats:
         return np.zeros(size)
 
     @staticmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +18,7 @@ from retention_metrics.clv.gamma_gamma import GammaGamma
 from retention_metrics.clv.purchase_model import PurchaseModel
 from retention_metrics.clv.regression import at_rows, base_of, columns_of, matrix_of
 from retention_metrics.errors import InputError
+from retention_metrics.results import Interval
 
 if TYPE_CHECKING:
     from retention_metrics._engine.tables import CustomerTable
@@ -30,7 +31,6 @@ Answer = TypeVar("Answer")
 DRAWS = 500
 """Draws that predictions use unless more are asked for."""
 ROWS = 4_096  # histories at a time, so that their draws fit the memory
-_FIRST_NUMBERS, _MOST_NUMBERS = 2, 65_536  # of purchases whose probabilities are added up in search of one
 ENDS = ("low", "high")
 """What the columns of an interval's ends are called by."""
 _DEGREE = 4  # of the polynomial that quantiles of a value follow in the share of it that is not the customer's own
@@ -96,24 +96,9 @@ def purchases(
     age: Floats,
     horizon: float,
 ) -> Floats:
-    """Draw the purchases of each customer in the time ahead, from their probabilities."""
-    # Some of the chance is that of having dropped out; what is left of it is looked for among those alive.
-    chance = generator.uniform(size=x.size)
-    number = np.zeros(x.size)
-    open_rows = np.flatnonzero(chance < alive) if horizon > 0 else np.empty(0, dtype=np.intp)
-    left = chance[open_rows] / alive[open_rows]
-    first, size = 0, _FIRST_NUMBERS
-    while open_rows.size and first < _MOST_NUMBERS:
-        shape, theirs = (open_rows.size, size), model._of((open_rows, None))
-        counts = np.broadcast_to(np.arange(first, first + size, dtype=np.float64), shape)
-        their = [np.broadcast_to(part[open_rows, None], shape) for part in (x, t_x, age)]
-        mass = theirs._mass(their[0], their[1], their[2], counts, np.full(shape, horizon))
-        reached = np.cumsum(mass, axis=1)
-        number[open_rows] = first + np.sum(reached <= left[:, None], axis=1)
-        beyond = reached[:, -1] <= left
-        open_rows, left = open_rows[beyond], (left - reached[:, -1])[beyond]
-        first, size = first + size, 2 * size
-    return number
+    """Draw the purchases of each customer in the time ahead: none of those who are gone."""
+    there = generator.uniform(size=x.size) < alive
+    return np.where(there, model._draw_ahead(generator, x, t_x, age, horizon), 0.0)
 
 
 # ---------------------------------------------------------------- value
@@ -213,9 +198,8 @@ class PosteriorValue:
         split: bool,
         level: float | None,
     ) -> None:
-        size = min(DRAWS, size_of(bought), size_of(spend))
         self._bought, self._spend = bought, spend
-        self._models, self._spending = thinned(bought, size), thinned(spend, size)
+        self._models, self._spending = paired(bought, spend)
         self._horizons, self._force, self._timing = horizons, force, timing
         self._margin, self._split, self._level = margin, split, level
 
@@ -248,6 +232,75 @@ class PosteriorValue:
         for suffix in self._horizons:
             columns |= worth_columns(f"clv{suffix}", by, self._level)
         return columns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PosteriorTotal:
+    """Value of customers together from the draws of two independent posteriors.
+
+    The parameters of a draw are those of all customers, so the total is summed within each draw. The spend of those
+    who share a history is linear in their money: their weights and their weighted money are all that matters.
+    """
+
+    drawn: Floats  # shape (n_draws,)
+    estimate: float
+    expected_purchases: float
+    spend: float
+
+    @classmethod
+    def of(
+        cls, bought: Posterior[Any], spend: Posterior[Any], base: Base, how: tuple[float, float, str]
+    ) -> PosteriorTotal:
+        """The total of a base of customers, given a horizon, a force of discount and its timing."""
+        models, spending = paired(bought, spend)
+        drawn, sums = np.zeros(len(models)), np.zeros(3)
+        for start in range(0, base.x.size, ROWS):
+            rows = base.rows(slice(start, start + ROWS))
+            history = (rows.x, rows.t_x, rows.age)
+            alive = np.stack([at_rows(model, rows.buying)._alive(*history) for model in models])
+            purchases = alive * over_draws(models, partial(_ahead, matrix=rows.buying, how=(*history, *how)))
+            spent = np.stack([rows.spent(at_rows(model, rows.spending)) for model in spending])
+            drawn += np.sum(purchases * spent, axis=1)
+            mean, money = purchases.mean(axis=0), spent.mean(axis=0)
+            sums += mean @ money, mean @ rows.counts, money.sum()
+        return cls(drawn, *map(float, sums))
+
+    def interval(self, level: float | None) -> Interval | None:
+        """Between equal tails of the draws."""
+        if level is None:
+            return None
+        low, high = np.quantile(self.drawn, [(1 - level) / 2, (1 + level) / 2])
+        return Interval(low=low, high=high, level=level, method="equal-tailed")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Base:
+    """Customers with what weighs their spend (margin times number), that times their money, and both covariates."""
+
+    x: Floats
+    t_x: Floats
+    age: Floats
+    worth: Floats
+    money: Floats
+    counts: Floats
+    buying: Floats
+    spending: Floats
+
+    def gathered(self) -> Base:
+        """The distinct histories and covariates, with the sums of what differs otherwise."""
+        first, which = batch.groups(self.x, self.age, self.t_x, *self.buying.T, *self.spending.T)
+        sums = [np.bincount(which, column, first.size) for column in (self.worth, self.money, self.counts)]
+        worth, money, counts = (column.astype(np.float64) for column in sums)
+        own = (self.x[first], self.t_x[first], self.age[first])
+        return Base(*own, worth, money, counts, self.buying[first], self.spending[first])
+
+    def spent(self, model: GammaGamma) -> Floats:
+        """What the customers of each row are expected to spend at a purchase of each, weighted by their worth."""
+        return np.asarray(_share(model, self.x) * (model.v * self.worth + self.x * self.money))
+
+    def rows(self, some: slice) -> Base:
+        """Some of the rows."""
+        return Base(*(getattr(self, field.name)[some] for field in fields(self)))
 
 
 def _ahead(model: Any, *, matrix: Floats, how: tuple[Any, ...]) -> Floats:
@@ -319,6 +372,12 @@ def thinned(posterior: Posterior[Any], most: int) -> tuple[Any, ...]:
     places = np.unique(np.linspace(0, size - 1, min(most, size)).round().astype(np.intp))
     values = np.stack([posterior.draws[name][places] for name in posterior.model.parameters], axis=1)
     return tuple(posterior.model.with_theta(theta) for theta in values)
+
+
+def paired(bought: Posterior[Any], spend: Posterior[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Models of purchases and of spend at as many draws of each."""
+    size = min(DRAWS, size_of(bought), size_of(spend))
+    return thinned(bought, size), thinned(spend, size)
 
 
 def over_draws(models: Sequence[Any], answer: Callable[[Any], Floats]) -> Floats:

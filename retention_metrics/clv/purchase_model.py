@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator | int | None
+MOST = 1e15
+"""Expected purchases beyond which nobody counts them."""
 _CERTAIN = 1e300  # log-odds that stand for certainty and whose differences are numbers
 
 
@@ -72,6 +74,12 @@ class PurchaseModel(TimedModel):
     @abstractmethod
     def _draw(self, generator: np.random.Generator, age: Floats) -> dict[str, NDArray[Any]]:
         """Histories of new customers: ``frequency``, ``recency``, ``T``, and what is never observed."""
+
+    @abstractmethod
+    def _draw_ahead(
+        self, generator: np.random.Generator, x: Floats, t_x: Floats, age: Floats, horizon: float
+    ) -> Floats:
+        """Purchases in (T, T + horizon], drawn for each of some customers who are alive at T: 1-D arrays."""
 
     @classmethod
     @abstractmethod
@@ -287,8 +295,9 @@ class PurchaseModel(TimedModel):
         number, ahead = _checks.whole(n, name="n"), _checks.floats(horizon, name="horizon", low=0.0)
         x, t_x, age, number, ahead = self._histories(frequency, recency, T, n=number, horizon=ahead)
 
-        alive = self._alive(x, t_x, age)
-        answer: Floats = alive * self._mass(x, t_x, age, number, ahead) + (1 - alive) * (number == 0)
+        odds = self._log_odds(x, t_x, age)
+        mass = self._mass(x, t_x, age, number, ahead)
+        answer: Floats = special.expit(-odds) * mass + special.expit(odds) * (number == 0)
 
         return answer[()]
 

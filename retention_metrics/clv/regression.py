@@ -242,9 +242,12 @@ class Regression(Model, Generic[M_co]):
 
         return batch.over_blocks(odds, counts.size, values, threads=threads)
 
-    @classmethod
-    def _read(cls, history: PurchaseHistory | NativeFrame, columns: Mapping[str, str | None]) -> Any:
-        raise InputError("a regression reads its data with the covariates that it was fitted to.", argument="history")
+    def _read(self, history: PurchaseHistory | NativeFrame, columns: Mapping[str, str | None]) -> Design:  # type: ignore[override]
+        cls = type(self.base)
+        table = frames.adopt(history, cls._fit_roles(columns), covariates=self.encoding.columns)
+        data, cells, _ = cls._with_cells(table)
+        moves = _moves(cls, self.encoding, tuple(self.coefficients))
+        return Design(data, self.encoding.matrix(cells), moves, len(self.coefficients))
 
     def _objective(self, data: Design, *, threads: int | None) -> newton.Objective:  # type: ignore[override]
         return RegressionObjective(type(self.base), data, threads)
@@ -258,6 +261,10 @@ class Regression(Model, Generic[M_co]):
             The base model's working.
         """
         return self.base.explain()
+
+    def _shown(self) -> tuple[str, Mapping[str, Any]]:
+        caption, parameters = self.base._shown()
+        return f"Regression of {caption}", {**parameters, **self.coefficients}
 
     def to_dict(self) -> dict[str, Any]:
         """The regression as JSON builtins.
@@ -316,6 +323,31 @@ class Covariates(Generic[M]):
 def base_of(model: Any) -> Any:
     """The model that covariates move, or the model itself."""
     return model.base if isinstance(model, Regression) else model
+
+
+def of_one_customer(model: Any, covariates: NativeFrame | Mapping[str, Any] | None = None) -> Any:
+    """The model of one customer: the model itself, a fit's, or a regression's at the covariates of that customer."""
+    chosen = model.model if isinstance(model, fitting.Fit) else model
+    if not isinstance(chosen, Regression):
+        if covariates is not None:
+            raise InputError(
+                f"covariates are for a model that was fitted with some; got one of {type(chosen).__name__}.",
+                argument="covariates",
+            )
+        return chosen
+    columns = chosen.encoding.columns
+    if covariates is None:
+        raise InputError(
+            f"covariates are those of one customer: {', '.join(columns)}; got none.",
+            argument="covariates",
+            fix="Give covariates={…}, or regression.at({…}) in the place of the model.",
+        )
+    given = covariates if isinstance(covariates, Mapping) else frames.covariates(covariates, columns)
+    matrix = chosen.encoding.matrix(given)
+    if matrix.shape[0] != 1:
+        raise InputError(f"covariates are those of one customer; got {matrix.shape[0]} rows.", argument="covariates")
+    own = chosen._with_matrix(matrix)
+    return own.with_theta(np.array([np.ravel(getattr(own, name))[0] for name in own.parameters]))
 
 
 def columns_of(*models: object) -> tuple[str, ...]:

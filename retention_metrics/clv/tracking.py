@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +16,14 @@ from retention_metrics.clv.comparison import named
 from retention_metrics.clv.fitting import Fit
 from retention_metrics.clv.history import TimeUnit
 from retention_metrics.clv.purchase_model import PurchaseModel
-from retention_metrics.clv.regression import Regression, at_rows, base_of, columns_of, matrix_of
+from retention_metrics.clv.regression import (
+    Regression,
+    at_rows,
+    base_of,
+    columns_of,
+    matrix_of,
+    of_one_customer,
+)
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.periods import Moment, Period, PeriodUnit, date_of, moment, unit_days
@@ -243,7 +251,7 @@ class AlivePath(TableResult):
 
 
 def alive_path(
-    model: PurchaseModel | Fit[Any],
+    model: Predictor | Fit[Any],
     transactions: NativeFrame,
     *,
     customer: str,
@@ -253,13 +261,14 @@ def alive_path(
     unit: TimeUnit | None = None,
     collapse: PeriodUnit | Period = "day",
     as_of: str | dt.date | None = None,
+    covariates: NativeFrame | CustomerTable | Mapping[str, Any] | None = None,
 ) -> AlivePath:
     """Probability that one customer is alive, day by day.
 
     Parameters
     ----------
-    model : BGNBD or Fit
-        Any model of purchases.
+    model : BGNBD, Regression or Fit
+        Any model of purchases, with covariates or without.
     transactions : dataframe
         A row per transaction, as in ``rfm_summary``.
     customer, time : str
@@ -274,6 +283,9 @@ def alive_path(
         Purchases within one calendar step count once.
     as_of : date, optional
         End of observation; by default the last day of the log.
+    covariates : mapping of str to float or str, dataframe or PurchaseHistory, optional
+        The customer's covariates, or a frame with the column ``customer`` and those of the model's covariates, such as
+        the history that it was fitted to; by default these are columns of ``transactions``.
 
     Returns
     -------
@@ -284,7 +296,9 @@ def alive_path(
     Raises
     ------
     InputError
-        If the customer bought nothing, or the unit is unknown.
+        If the customer bought nothing, the unit is unknown, or a covariate is missing or not the same in every row.
+    ColumnError
+        If a column is not there, a covariate among them.
 
     Notes
     -----
@@ -301,21 +315,20 @@ def alive_path(
     >>> path.to_frame()["probability_alive"].iloc[[0, 14, -1]].round(2).tolist()
     [1.0, 0.81, 0.32]
     """
-    (chosen,) = purchase_models(model).values()
-    if isinstance(chosen, Regression):
-        raise InputError(
-            "model is that of one customer; a regression is at their covariates.",
-            argument="model",
-            fix="Give fit.model.at({…}).",
-        )
-    known = unit or chosen.unit
+    (given,) = purchase_models(model).values()
+    known = unit or given.unit
     if known is None:
         raise InputError("unit is that of the model, which does not say its own; got None.", argument="unit")
-    chosen.check_unit(known)
+    base_of(given).check_unit(known)
     steps = collapse if isinstance(collapse, Period) else Period(collapse)
     days, until, backend = timeline.purchase_days(
         transactions, customer=customer, time=time, value=value, collapse=steps, as_of=as_of, who=who
     )
+    told = covariates
+    if isinstance(given, Regression) and not isinstance(covariates, Mapping):
+        frame = transactions if covariates is None else covariates
+        told = timeline.covariates_of(frame, given.encoding.columns, customer=customer, who=who)
+    chosen: PurchaseModel = of_one_customer(given, told)
 
     today = np.arange(days[0], until.day + 1)
     so_far = np.searchsorted(days, today, side="right") - 1

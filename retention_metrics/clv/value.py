@@ -31,11 +31,15 @@ Purchases = PurchaseModel | Regression[PurchaseModel] | Fit[PurchaseModel] | Fit
 """A model of purchases, with covariates or without, or its fit."""
 Spend = GammaGamma | Regression[GammaGamma] | Fit[GammaGamma] | Fit[Regression[GammaGamma]]
 """A model of spend, with covariates or without, or its fit."""
+PurchasePosterior = Posterior[PurchaseModel] | Posterior[Regression[PurchaseModel]]
+"""A posterior of a model of purchases, with covariates or without."""
+SpendPosterior = Posterior[GammaGamma] | Posterior[Regression[GammaGamma]]
+"""A posterior of a model of spend, with covariates or without."""
 
 
 def lifetime_value(
-    purchases: Purchases | Posterior[PurchaseModel] | Posterior[Regression[PurchaseModel]],
-    spend: Spend | Posterior[GammaGamma] | Posterior[Regression[GammaGamma]],
+    purchases: Purchases | PurchasePosterior,
+    spend: Spend | SpendPosterior,
     history: PurchaseHistory | object,
     *,
     horizon: float | Sequence[float] | Floats,
@@ -134,7 +138,7 @@ def lifetime_value(
     table.check_margin()
     base_of(models.purchases).check_unit(table.unit)
 
-    posteriors = _posteriors(purchases, spend)
+    posteriors = posteriors_of(purchases, spend)
     options: dict[str, Any] = {"horizons": horizons, "force": force, "timing": when, "margin": kept, "split": split}
     definition = f"clv.lifetime_value/{when}"
     found: _PointValue | predictive.PosteriorValue
@@ -251,7 +255,7 @@ def notes_of(spend: object) -> tuple[str, ...]:
     return spend.notes if isinstance(spend, (Fit, Posterior)) else ()
 
 
-def _posteriors(purchases: object, spend: object) -> tuple[Posterior[Any], Posterior[Any]] | None:
+def posteriors_of(purchases: object, spend: object) -> tuple[Posterior[Any], Posterior[Any]] | None:
     """Both where both are posteriors, none where none is."""
     given = [isinstance(one, Posterior) for one in (purchases, spend)]
     if not any(given):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from retention_metrics.plotting import canvas
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from retention_metrics.clv import AlivePath
+    from retention_metrics._engine.adopt import NativeFrame
+    from retention_metrics.clv import AlivePath, Fit, Regression
     from retention_metrics.clv.purchase_model import PurchaseModel
 
 Floats = NDArray[np.float64]
@@ -68,18 +69,26 @@ def alive_path(result: AlivePath, ax: Axes | None = None) -> Axes:
     )
 
 
-def heterogeneity(model: PurchaseModel, ax: Axes | None = None, *, of: str = "purchase") -> Axes:
+def heterogeneity(
+    model: PurchaseModel | Regression[Any] | Fit[Any],
+    ax: Axes | None = None,
+    *,
+    of: str = "purchase",
+    covariates: Mapping[str, Any] | NativeFrame | None = None,
+) -> Axes:
     """How customers differ in a model, as a density or as lifetimes.
 
     Parameters
     ----------
-    model : BGNBD
-        Any model of purchases.
+    model : BGNBD, Regression or Fit
+        Any model of purchases, or its fit.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a new figure's axes.
     of : {"purchase", "dropout", "lifetime"}, default "purchase"
         The density of the purchase rate (of the probability of a purchase at an opportunity); that of the dropout
         probability or rate; or the share of new customers still alive after a time.
+    covariates : mapping of str to float or str, or dataframe of one row, optional
+        Those of the customers whom a model with covariates is of.
 
     Returns
     -------
@@ -89,7 +98,7 @@ def heterogeneity(model: PurchaseModel, ax: Axes | None = None, *, of: str = "pu
     Raises
     ------
     InputError
-        If customers do not differ in it in this model.
+        If customers do not differ in it in this model, or a covariate is not given.
     MissingDependencyError
         If matplotlib is not installed.
 
@@ -100,11 +109,11 @@ def heterogeneity(model: PurchaseModel, ax: Axes | None = None, *, of: str = "pu
     >>> rm.plotting.heterogeneity(model, of="dropout").get_xlabel()
     'dropout probability'
     """
-    canvas.one_model(model, "probability_alive")
+    one: PurchaseModel = canvas.one_model(model, "probability_alive", covariates)
     chosen = _checks.choice(of, ("purchase", "dropout", "lifetime"), name="of")
     if chosen == "lifetime":
-        return _lifetimes(model, ax)
-    words, distribution = _distribution(model, chosen)
+        return _lifetimes(one, ax)
+    words, distribution = _distribution(one, chosen)
     low, high = (float(distribution.ppf(share)) for share in (0.005, 0.995))
     at = np.linspace(low, high, _POINTS)
 

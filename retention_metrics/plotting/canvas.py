@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retention_metrics import _checks
 from retention_metrics.errors import InputError
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+
+    from retention_metrics._engine.adopt import NativeFrame
 
 # Okabe and Ito (2008): told apart by readers with any of the common colour deficiencies, and in grey.
 INK = "#22262b"
@@ -43,16 +45,14 @@ def axes(ax: Axes | None, *, width: float = 7.2, height: float = 3.8) -> Axes:
     return Figure(figsize=(width, height), layout="constrained").subplots()
 
 
-def one_model(model: object, answer: str) -> None:
-    """Refuse what does not predict by itself: a fit, or a regression, which is at nobody's covariates."""
-    if hasattr(model, answer):
-        return
-    fix = "Give regression.at({…}), the model at one customer's covariates." if hasattr(model, "at") else None
-    raise InputError(
-        f"model is one that has {answer}; got {type(model).__name__}.",
-        argument="model",
-        fix="Give fit.model." if hasattr(model, "model") else fix,
-    )
+def one_model(model: object, answer: str, covariates: NativeFrame | Mapping[str, Any] | None = None) -> Any:
+    """The model of one customer that has an answer, from a model, a fit or a regression with its covariates."""
+    from retention_metrics.clv.regression import of_one_customer
+
+    chosen = of_one_customer(model, covariates)
+    if not hasattr(chosen, answer):
+        raise InputError(f"model is one that has {answer}; got {type(chosen).__name__}.", argument="model")
+    return chosen
 
 
 def finish(ax: Axes, *, title: str | None = None, x: str | None = None, y: str | None = None) -> Axes:

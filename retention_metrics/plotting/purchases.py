@@ -12,7 +12,12 @@ from retention_metrics.errors import InputError
 from retention_metrics.plotting import canvas
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matplotlib.axes import Axes
+
+    from retention_metrics._engine.adopt import NativeFrame
+    from retention_metrics.clv import Fit, Regression
 
 Floats = NDArray[np.float64]
 
@@ -132,19 +137,20 @@ def _column(frame: Any, name: str, *, role: str) -> Floats:
 
 
 def probability_alive_matrix(
-    model: AliveModel,
+    model: AliveModel | Regression[Any] | Fit[Any],
     ax: Axes | None = None,
     *,
     T: float,
     frequency_max: int = 20,
     steps: int = 40,
+    covariates: Mapping[str, Any] | NativeFrame | None = None,
 ) -> Axes:
     """Probability of being alive, by purchases and by the time of the last one.
 
     Parameters
     ----------
-    model : BGNBD
-        Any model with ``probability_alive``.
+    model : BGNBD, Regression or Fit
+        Any model with ``probability_alive``, or its fit.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a new figure's axes.
     T : float
@@ -153,6 +159,8 @@ def probability_alive_matrix(
         Most repeat purchases shown.
     steps : int, default 40
         Cells along the time of the last purchase.
+    covariates : mapping of str to float or str, or dataframe of one row, optional
+        Those of the customer whom a model with covariates is of.
 
     Returns
     -------
@@ -163,7 +171,7 @@ def probability_alive_matrix(
     Raises
     ------
     InputError
-        If T is not above zero, or there is nothing to draw.
+        If T is not above zero, there is nothing to draw, or a covariate is not given.
     MissingDependencyError
         If matplotlib is not installed.
 
@@ -175,31 +183,32 @@ def probability_alive_matrix(
     >>> axes.get_ylabel()
     'repeat purchases'
     """
-    canvas.one_model(model, "probability_alive")
+    chosen = canvas.one_model(model, "probability_alive", covariates)
     frequency, recency, edges = _grid(T, frequency_max, steps)
-    alive = np.asarray(model.probability_alive(frequency[:, None], recency[None, :], T), dtype=np.float64)
+    alive = np.asarray(chosen.probability_alive(frequency[:, None], recency[None, :], T), dtype=np.float64)
 
-    ax, bar = _matrix(model, ax, frequency, edges, alive, levels=(0.1, 0.5, 0.9), most=1.0)
+    ax, bar = _matrix(chosen, ax, frequency, edges, alive, levels=(0.1, 0.5, 0.9), most=1.0)
     canvas.percent_axis(bar.ax.yaxis)
     bar.set_label("probability of still being a customer", color=canvas.INK)
     return ax
 
 
 def expected_purchases_matrix(
-    model: PurchasesModel,
+    model: PurchasesModel | Regression[Any] | Fit[Any],
     ax: Axes | None = None,
     *,
     T: float,
     horizon: float,
     frequency_max: int = 20,
     steps: int = 40,
+    covariates: Mapping[str, Any] | NativeFrame | None = None,
 ) -> Axes:
     """Expected purchases ahead, by purchases so far and by the time of the last one.
 
     Parameters
     ----------
-    model : BGNBD
-        Any model with ``expected_purchases``.
+    model : BGNBD, Regression or Fit
+        Any model with ``expected_purchases``, or its fit.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a new figure's axes.
     T : float
@@ -210,6 +219,8 @@ def expected_purchases_matrix(
         Most repeat purchases shown.
     steps : int, default 40
         Cells along the time of the last purchase.
+    covariates : mapping of str to float or str, or dataframe of one row, optional
+        Those of the customer whom a model with covariates is of.
 
     Returns
     -------
@@ -219,7 +230,7 @@ def expected_purchases_matrix(
     Raises
     ------
     InputError
-        If T or the horizon is not above zero, or there is nothing to draw.
+        If T or the horizon is not above zero, there is nothing to draw, or a covariate is not given.
     MissingDependencyError
         If matplotlib is not installed.
 
@@ -231,14 +242,14 @@ def expected_purchases_matrix(
     >>> axes.get_ylabel()
     'repeat purchases'
     """
-    canvas.one_model(model, "expected_purchases")
+    chosen = canvas.one_model(model, "expected_purchases", covariates)
     ahead = _checks.positive(horizon, name="horizon")
     frequency, recency, edges = _grid(T, frequency_max, steps)
     expected = np.asarray(
-        model.expected_purchases(frequency[:, None], recency[None, :], T, horizon=ahead), dtype=np.float64
+        chosen.expected_purchases(frequency[:, None], recency[None, :], T, horizon=ahead), dtype=np.float64
     )
 
-    ax, bar = _matrix(model, ax, frequency, edges, expected, levels=(1.0, 2.0, 5.0, 10.0, 20.0), most=None)
+    ax, bar = _matrix(chosen, ax, frequency, edges, expected, levels=(1.0, 2.0, 5.0, 10.0, 20.0), most=None)
     bar.set_label(f"expected purchases in the next {ahead:g}", color=canvas.INK)
     return ax
 
