@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from retention_metrics.contracts.fees import FeeShare, Line
+from retention_metrics.contracts.fitted import Drawn
 from retention_metrics.contracts.service import Setting
 from retention_metrics.contracts.terms import Term
 from retention_metrics.contracts.uncertainty import interval_of
@@ -22,7 +23,7 @@ from retention_metrics.results import Interval, Result, result
 __all__ = ["BreakEven", "BreakEvenChurnRatio", "BreakEvenFee"]
 
 Floats = NDArray[np.float64]
-Draws = Mapping[str, Floats | None]
+Draws = Mapping[str, Drawn | None]
 Answer = TypeVar("Answer", bound=Result)
 
 _SOURCE = "Equality of expected present values under the stated churn."
@@ -396,7 +397,8 @@ def churn_ratio(
         method="closed_form" if math.isinf(setting.horizon) and plain else "root",
     )
     held_draws = None if draws is None else draws[against.name]
-    if held_draws is None or not held or setting.horizon <= term.bond_months or (plain and required is None):
+    nothing_to_seek = not held or setting.horizon <= term.bond_months or (plain and required is None)
+    if nothing_to_seek or not isinstance(held_draws, np.ndarray):
         return answer
     return _with_interval(answer, _drawn_churns(term, against, setting, held_draws) / held_draws, level)
 
@@ -673,7 +675,7 @@ def _roots(gap: Callable[[float], float], tried: np.ndarray[tuple[int], np.dtype
     return sorted(found)
 
 
-def _value_without_fees(term: Term, setting: Setting, draws: Floats | None = None) -> Floats:
+def _value_without_fees(term: Term, setting: Setting, draws: Drawn | None = None) -> Floats:
     return setting.value(term, draws) - term.monthly_fee(setting.spend) * setting.present(term, draws).paid
 
 

@@ -12,6 +12,7 @@ from scipy import stats
 
 from retention_metrics import _checks
 from retention_metrics.contracts.clients import shares_after
+from retention_metrics.contracts.fitted import Drawn
 from retention_metrics.contracts.terms import Term
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
@@ -103,7 +104,7 @@ def signings(signed: int | list[int] | tuple[int, ...], months: int) -> tuple[in
 
 
 def by_month(
-    term: Term, dues: Floats, bonuses: Floats, signed: tuple[int, ...], cap: float, drawn: Floats | None = None
+    term: Term, dues: Floats, bonuses: Floats, signed: tuple[int, ...], cap: float, drawn: Drawn | None = None
 ) -> Months:
     """The bonuses of each month: in month t those of the clients signed m months before, for each due month m."""
     there = shares_after(term, dues, drawn)

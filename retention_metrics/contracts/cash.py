@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_metrics.contracts.fitted import Drawn
 from retention_metrics.contracts.service import Setting, shares
 from retention_metrics.contracts.terms import Term
 from retention_metrics.contracts.uncertainty import interval_of
@@ -103,7 +104,7 @@ class Flows(NamedTuple):
         return self.fees + self.one_off - self.service - self.acquisition
 
 
-def flows(term: Term, setting: Setting, months: int, draws: Floats | None = None) -> Flows:
+def flows(term: Term, setting: Setting, months: int, draws: Drawn | None = None) -> Flows:
     """The money of each month; one more month than of service where the last fee is paid in arrears."""
     there = shares(term, months, draws)
     width = months + (term.payment == "arrears")
@@ -128,7 +129,7 @@ def recovery_month(term: Term, setting: Setting) -> int | None:
     return int(np.argmax(back)) if back.any() else None
 
 
-def cash_flow(term: Term, setting: Setting, months: int, draws: Floats | None, level: float | None) -> CashFlow:
+def cash_flow(term: Term, setting: Setting, months: int, draws: Drawn | None, level: float | None) -> CashFlow:
     """The table of a term's money, with intervals over the draws of its churn."""
     found = flows(term, setting, months)
     month = np.arange(found.cash.size)

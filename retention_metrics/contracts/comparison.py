@@ -15,6 +15,7 @@ from retention_metrics.contracts import break_evens, cash, chances, portfolio, s
 from retention_metrics.contracts.break_evens import BreakEven, BreakEvenChurnRatio, BreakEvenFee
 from retention_metrics.contracts.cash import CashFlow
 from retention_metrics.contracts.chances import ProbabilityBetter
+from retention_metrics.contracts.fitted import Drawn, is_fitted
 from retention_metrics.contracts.portfolio import DroppedTerm, Portfolio
 from retention_metrics.contracts.sensitivity import SensitivityGrid, TermSensitivity
 from retention_metrics.contracts.service import Setting, account, steps_needed
@@ -22,7 +23,7 @@ from retention_metrics.contracts.terms import Term
 from retention_metrics.contracts.uncertainty import draw_churn, interval_of
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step, Value
-from retention_metrics.results import Cell, Columns, ColumnType, TableResult, result
+from retention_metrics.results import Cell, Columns, ColumnType, Result, TableResult, result
 from retention_metrics.survival import SurvivalTable
 
 __all__ = ["TermComparison", "compare"]
@@ -614,7 +615,7 @@ class TermComparison(TableResult):
     def _against(self, name: str | None) -> Term | None:
         return None if name is None else self._term(name, "against")
 
-    def _drawn(self, draws: int, rng: Rng) -> dict[str, Floats | None]:
+    def _drawn(self, draws: int, rng: Rng) -> dict[str, Drawn | None]:
         if self.level is None:
             return dict.fromkeys((term.name for term in self.terms), None)
         size = _checks.count(draws, name="draws", low=1)
@@ -641,20 +642,27 @@ def _has_one_off_fees(term: Term) -> bool:
     return term.setup_fee > 0 or term.early_termination_fee > 0
 
 
-def _draws(terms: Sequence[Term], horizon: float, size: int, rng: np.random.Generator) -> dict[str, Floats | None]:
+def _draws(terms: Sequence[Term], horizon: float, size: int, rng: np.random.Generator) -> dict[str, Drawn | None]:
     """Draws of each term's churn; terms that stand on one estimate share its draws."""
-    found: dict[str, Floats | None] = {}
-    shared: dict[object, Floats | None] = {}
+    found: dict[str, Drawn | None] = {}
+    shared: dict[object, Drawn | None] = {}
+    steps = {term.name: steps_needed(term, horizon) for term in terms}
     for term in terms:
-        evidence = None if isinstance(term.survival, SurvivalTable) else term.churn_evidence
+        evidence = _shared_evidence(term)
         if evidence is None or evidence not in shared:
-            drawn = draw_churn(term, size, rng, steps_needed(term, horizon))
+            alike = [term] if evidence is None else [each for each in terms if _shared_evidence(each) == evidence]
+            drawn = draw_churn(term, size, rng, max(steps[each.name] for each in alike))
             if evidence is not None:
                 shared[evidence] = drawn
             found[term.name] = drawn
         else:
             found[term.name] = shared[evidence]
     return found
+
+
+def _shared_evidence(term: Term) -> Result | None:
+    """The estimate that a term's draws come from; None for a curve, which is drawn for itself."""
+    return term.churn_evidence if term.survival is None or is_fitted(term.churn_evidence) else None
 
 
 def _service_steps(term: Term, table: TermComparison) -> tuple[dict[str, Value], tuple[Step, ...]]:
@@ -789,7 +797,7 @@ def compare(
     size = _checks.count(draws, name="draws", low=1)
 
     used = tuple(term.tabulated(horizon) for term in chosen)
-    drawn: Mapping[str, Floats | None] = {}
+    drawn: Mapping[str, Drawn | None] = {}
     if level is not None:
         drawn = _draws(used, horizon, size, np.random.default_rng(rng))
     rows = [_row(term, setting, drawn.get(term.name), level) for term in used]
@@ -859,7 +867,7 @@ _TYPES: dict[str, ColumnType] = {
 }
 
 
-def _row(term: Term, setting: Setting, draws: Floats | None, level: float | None) -> dict[str, Cell]:
+def _row(term: Term, setting: Setting, draws: Drawn | None, level: float | None) -> dict[str, Cell]:
     expected, present = account(term, setting.horizon, 0.0), setting.present(term)
     service, acquisition = setting.service_cost_of(term), setting.acquisition_cost_of(term)
     expected_fees, present_fees = float(setting.fees(term, expected)), float(setting.fees(term, present))
@@ -892,7 +900,7 @@ def _fee_rate(term: Term, spend: float) -> float | None:
     return term.monthly_fee(spend) / spend if spend > 0 else None
 
 
-def _intervals(term: Term, setting: Setting, draws: Floats | None, level: float | None) -> dict[str, Cell]:
+def _intervals(term: Term, setting: Setting, draws: Drawn | None, level: float | None) -> dict[str, Cell]:
     names = ("expected_months", "present_value")
     if draws is None or level is None:
         none = (*names, "present_value_per_prospect")

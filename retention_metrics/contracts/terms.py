@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from retention_metrics import _checks, results
 from retention_metrics._stored import Stored
 from retention_metrics.contracts.fees import Fee, FeeFlat, FeeShare, FeeTiers
+from retention_metrics.contracts.fitted import RenewalModel, is_fitted, of_one_client
 from retention_metrics.errors import InputError
 from retention_metrics.survival import (
     STEP_UNITS,
@@ -52,9 +53,10 @@ class Term(Stored):
         Probability that a client who may leave does so within a month, in [0, 1]; a result is taken at its
         estimate, and its counts or its interval as what is known of it. Exactly one of ``monthly_churn`` and
         ``survival`` is given.
-    survival : Assumption or array_like of float, optional
+    survival : Assumption, Fit or array_like of float, optional
         Clients still there after 0, 1, 2, ... steps: shares that begin with 1, or an object with
-        ``survival(k)`` and ``step`` such as a fitted contractual model.
+        ``survival(k)`` and ``step`` such as a contractual model; of its ``Fit`` or posterior the uncertainty is
+        carried on.
     renewal_churn : float, optional
         Share of the clients up for renewal that leave then, in [0, 1], where they may also leave in between at
         ``monthly_churn``. By default the month of the renewal is one like any other.
@@ -83,7 +85,8 @@ class Term(Stored):
     acceptance : float, default 1
         Share of the prospects offered this term who sign it, in [0, 1].
     churn_evidence : Result, optional
-        What is known of ``monthly_churn``: set from the result given there, and kept with the term.
+        What is known of ``monthly_churn``, or of a fitted ``survival``: set from the result given there, and kept with
+        the term.
     survival_errors : sequence of float, optional
         Standard error of the logarithm of ``survival`` after 0, 1, 2, ... steps, by which the uncertainty of a
         curve is carried on (Greenwood's, for a Kaplan-Meier curve); taken from ``survival`` where it tells.
@@ -120,7 +123,7 @@ class Term(Stored):
     fee_rate: float | None = None
     fee: FeeShare | FeeFlat | FeeTiers | None = None
     monthly_churn: float | results.Result | None = None
-    survival: Assumption | ArrayLike | None = None
+    survival: Assumption | results.Result | ArrayLike | None = None
     renewal_churn: float | None = None
     leaves: Leaves = "at_renewal"
     survival_step: StepUnit | None = None
@@ -198,10 +201,13 @@ class Term(Stored):
                 fix="Give the result itself as monthly_churn, or churn_evidence=None.",
             )
 
-    def _adopt_survival(self, given: Assumption | ArrayLike) -> None:
+    def _adopt_survival(self, given: Assumption | results.Result | ArrayLike) -> None:
         # An array says nothing of its own step: the contractual models' step is the term.
-        is_array = not hasattr(given, "survival") and np.ndim(given) > 0
+        is_array = not hasattr(given, "survival") and not isinstance(given, results.Result) and np.ndim(given) > 0
         adopted = assumption(given, step=self.survival_step or ("term" if is_array else None), tail=self.tail)
+        adopted = of_one_client(adopted, name="survival")
+        if isinstance(given, results.Result) and is_fitted(given):
+            object.__setattr__(self, "churn_evidence", given)
         if isinstance(adopted, ConstantChurn):
             object.__setattr__(self, "monthly_churn", _rate_with_evidence(given, adopted.monthly_churn))
             object.__setattr__(self, "survival", None)
@@ -316,7 +322,7 @@ class Term(Stored):
         Returns
         -------
         Term
-            Equal to this one where the churn is a constant rate.
+            Equal to this one where the churn is a constant rate, or a model of renewals and the horizon infinite.
 
         Raises
         ------
@@ -330,13 +336,19 @@ class Term(Stored):
         >>> term.tabulated(36).survival.values
         (1.0, 0.5, 0.4)
         """
-        if self.survival is None:
+        if self.survival is None or (math.isinf(horizon_months) and self._goes_on):
             return self
         steps = None if math.isinf(horizon_months) else self.last_step(horizon_months)
         table = tabulate(
             self.assumption, steps=steps, step=self.survival_step, tail=self.tail, name=f"survival of {self.name!r}"
         )
         return dataclasses.replace(self, survival=table)
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the churn is a model of renewals, known for ever, whose step is the term."""
+        bound = self.leaves == "at_renewal" or self.months == 1
+        return bound and self.steps_per_bond == 1 and isinstance(self.survival, RenewalModel)
 
     def last_step(self, horizon_months: float) -> int:
         """The last step of the survival that a finite horizon asks for.
