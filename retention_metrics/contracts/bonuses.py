@@ -16,7 +16,7 @@ from retention_metrics.contracts import capped
 from retention_metrics.contracts.capped import CappedBonus
 from retention_metrics.contracts.clients import carried, client, horizon_of, shares_after, step_notes
 from retention_metrics.contracts.fitted import Drawn, FittedDraws, RenewalModel, terms_to_come
-from retention_metrics.contracts.service import hazard_past
+from retention_metrics.contracts.service import by_step_drawn, hazard_past
 from retention_metrics.contracts.terms import Term
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.explanation import Explanation, Step
@@ -638,10 +638,7 @@ def _there(term: Term, months: Floats, drawn: Drawn | None) -> Floats:
     """Share still there after some months, which may lie past the last step drawn."""
     if not isinstance(drawn, np.ndarray) or drawn.ndim == 1:
         return shares_after(term, months, drawn)
-    steps = months.astype(np.int64) // _months_of_a_step(term)
-    last = drawn.shape[1] - 1
-    further = np.maximum(steps - last, 0)
-    return np.asarray(drawn[:, np.minimum(steps, last)] * (1 - _hazard(term, drawn)[:, np.newaxis]) ** further)
+    return by_step_drawn(drawn, months.astype(np.int64) // _months_of_a_step(term))
 
 
 def _terms_ahead(

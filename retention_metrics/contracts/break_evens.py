@@ -506,37 +506,37 @@ def _churns_where_equal(term: Term, matched: float, setting: Setting) -> list[fl
 
 
 def acceptance(
-    term: Term, against: Term, setting: Setting, draws: Draws | None = None, level: float | None = None
+    term: Term, against: Term, setting: Setting, draws: Draws, accepted: Floats | None, level: float | None
 ) -> BreakEven:
     """The acceptance of ``term`` at which it is worth as much per prospect as ``against``."""
     value, matched = float(setting.value(term)), float(setting.value(against))
-    found = against.acceptance * matched / value if value != 0 else None
+    found = against.accepted * matched / value if value != 0 else None
     note = None
     if found is None or found < 0:
         note = f"{term.name} and {against.name} are not worth a gain or a loss both: no acceptance makes them equal."
     elif found > 1:
         note = (
             f"{term.name} is worth {value:.6g} a client: even signed by every prospect it is worth less than "
-            f"{against.name} ({against.acceptance:g} × {matched:.6g}); equality would take {found:.4g} of them."
+            f"{against.name} ({against.accepted:g} × {matched:.6g}); equality would take {found:.4g} of them."
         )
         if value < 0:
             note = f"{term.name} loses less than {against.name} even if every prospect signs it."
-    known = {"acceptance_against": against.acceptance, "value_against": matched, "value": value}
+    known = {"acceptance_against": against.accepted, "value_against": matched, "value": value}
     answer = _break_even("acceptance", "share of prospects", term, against, note, [] if note else [found or 0.0], known)
-    if draws is None or _certain(term, against, draws):
+    if accepted is None and _certain(term, against, draws):
         return answer
-    shares = _drawn_acceptances(term, against, setting, draws)
+    shares = _drawn_acceptances(term, against, setting, draws, against.accepted if accepted is None else accepted)
     if answer.estimate is None:
         return _with_share(answer, (shares >= 0) & (shares <= 1), "there is one")
     told = _with_share(answer, shares > 1, "not even every prospect is enough; they count as 1")
     return _with_interval(told, np.clip(shares, 0.0, 1.0), level)
 
 
-def _drawn_acceptances(term: Term, against: Term, setting: Setting, draws: Draws) -> Floats:
-    """The acceptance in every draw of the two churns; above 1 where not even every prospect is enough."""
+def _drawn_acceptances(term: Term, against: Term, setting: Setting, draws: Draws, accepted: Floats | float) -> Floats:
+    """The acceptance in every draw of what is uncertain; above 1 where not even every prospect is enough."""
     value, matched = setting.value(term, draws[term.name]), setting.value(against, draws[against.name])
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = against.acceptance * matched / value
+        shares = accepted * matched / value
     return np.where(value > 0, shares, np.inf)
 
 

@@ -92,7 +92,7 @@ def shares(term: Term, months: int, draws: Drawn | None = None) -> Floats:
         return _by_step(term, int(steps[-1]) + 1)[steps] * kept
     draws = draws.by_step(int(steps[-1]) + 1) if isinstance(draws, FittedDraws) else draws
     if draws.ndim == 2:
-        return draws[:, steps] * kept
+        return by_step_drawn(draws, steps) * kept
     return (1 - draws[:, np.newaxis]) ** steps * kept
 
 
@@ -206,6 +206,15 @@ def _lost_per_period(term: Term, force: float, draws: Drawn | None) -> Floats:
             fix="Give a finite horizon_months, or a churn above 0.",
         )
     return np.asarray(lost, dtype=np.float64)
+
+
+def by_step_drawn(draws: Floats, steps: NDArray[np.int64]) -> Floats:
+    """Survivals drawn by step after some steps; past the last one drawn every step is like it."""
+    last = draws.shape[1] - 1
+    if steps.max(initial=0) <= last:
+        return draws[:, steps]
+    further = np.maximum(steps - last, 0)
+    return np.asarray(draws[:, np.minimum(steps, last)] * (1 - hazard_past(draws)[:, np.newaxis]) ** further)
 
 
 def hazard_past(draws: Floats) -> Floats:

@@ -82,11 +82,14 @@ class Term(Stored):
         A month's fee is paid at the month's start, or a month later.
     monthly_service_cost, acquisition_cost : float, optional
         This term's own; by default those of the comparison.
-    acceptance : float, default 1
-        Share of the prospects offered this term who sign it, in [0, 1].
+    acceptance : float or Result, default 1
+        Share of the prospects offered this term who sign it, in [0, 1]; a result, such as a proportion, is taken at its
+        estimate, and its counts or its interval as what is known of it.
     churn_evidence : Result, optional
         What is known of ``monthly_churn``, or of a fitted ``survival``: set from the result given there, and kept with
         the term.
+    acceptance_evidence : Result, optional
+        What is known of ``acceptance``: set from the result given there, and kept with the term.
     survival_errors : sequence of float, optional
         Standard error of the logarithm of ``survival`` after 0, 1, 2, ... steps, by which the uncertainty of a
         curve is carried on (Greenwood's, for a Kaplan-Meier curve); taken from ``survival`` where it tells.
@@ -135,8 +138,9 @@ class Term(Stored):
     payment: Payment = "advance"
     monthly_service_cost: float | None = None
     acquisition_cost: float | None = None
-    acceptance: float = 1.0
+    acceptance: float | results.Result = 1.0
     churn_evidence: results.Result | None = None
+    acceptance_evidence: results.Result | None = None
     survival_errors: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
@@ -145,7 +149,6 @@ class Term(Stored):
             "months": _checks.count(self.months, name="months", low=1),
             "leaves": _checks.choice(self.leaves, LEAVES, name="leaves"),
             "payment": _checks.choice(self.payment, PAYMENTS, name="payment"),
-            "acceptance": _checks.share(self.acceptance, name="acceptance"),
         }
         for name in ("free_months", "notice_months"):
             checked[name] = _checks.count(getattr(self, name), name=name)
@@ -155,6 +158,7 @@ class Term(Stored):
         for name, value in checked.items():
             object.__setattr__(self, name, value)
         self._check_fee()
+        self._adopt_acceptance()
         self._adopt_departures()
         _refuse_contradictions(self)
 
@@ -167,6 +171,16 @@ class Term(Stored):
                 argument="fee_rate",
                 fix="Keep one of them." if found == "both" else "Give fee_rate=, for instance 0.10.",
             )
+
+    def _adopt_acceptance(self) -> None:
+        if isinstance(self.acceptance, results.Result):
+            object.__setattr__(self, "acceptance_evidence", self.acceptance)
+        share = _checks.share(
+            float(self.acceptance) if isinstance(self.acceptance, results.Result) else self.acceptance,
+            name="acceptance",
+        )
+        object.__setattr__(self, "acceptance", share)
+        _refuse_other_evidence(self, "acceptance", share)
 
     def _adopt_departures(self) -> None:
         if (self.monthly_churn is None) == (self.survival is None):
@@ -193,13 +207,7 @@ class Term(Stored):
             object.__setattr__(self, "churn_evidence", self.monthly_churn)
         rate = _checks.share(plain(self.monthly_churn, name="monthly_churn"), name="monthly_churn")
         object.__setattr__(self, "monthly_churn", rate)
-        evidence = self.churn_evidence
-        if evidence is not None and (evidence.estimate is None or abs(evidence.estimate - rate) > 1e-12):
-            raise InputError(
-                f"churn_evidence of {self.name!r} has the estimate {evidence.estimate!r}, monthly_churn is {rate!r}.",
-                argument="churn_evidence",
-                fix="Give the result itself as monthly_churn, or churn_evidence=None.",
-            )
+        _refuse_other_evidence(self, "monthly_churn", rate)
 
     def _adopt_survival(self, given: Assumption | results.Result | ArrayLike) -> None:
         # An array says nothing of its own step: the contractual models' step is the term.
@@ -253,6 +261,11 @@ class Term(Stored):
             return self.fee_rate * _checks.non_negative(monthly_spend, name="monthly_spend")
         assert self.fee is not None
         return self.fee.monthly(monthly_spend)
+
+    @property
+    def accepted(self) -> float:
+        """The acceptance as a number."""
+        return float(self.acceptance)
 
     @property
     def constant_churn(self) -> float | None:
@@ -399,7 +412,7 @@ class Term(Stored):
         stored: dict[str, object] = {
             declared.name: getattr(self, declared.name)
             for declared in dataclasses.fields(self)
-            if declared.name not in {"survival", "fee", "churn_evidence", "survival_errors"}
+            if declared.name not in {"survival", "fee", "churn_evidence", "acceptance_evidence", "survival_errors"}
         }
         return {
             "kind": self.kind,
@@ -408,6 +421,7 @@ class Term(Stored):
             "fee": None if self.fee is None else self.fee.to_dict(),
             "survival": self._stored_survival(),
             "churn_evidence": None if self.churn_evidence is None else self.churn_evidence.to_dict(),
+            "acceptance_evidence": None if self.acceptance_evidence is None else self.acceptance_evidence.to_dict(),
             "survival_errors": None if self.survival_errors is None else list(self.survival_errors),
         }
 
@@ -450,7 +464,7 @@ class Term(Stored):
         True
         """
         fields = cls._stored_fields(data)
-        for name in ("survival", "fee", "churn_evidence"):
+        for name in ("survival", "fee", "churn_evidence", "acceptance_evidence"):
             if fields.get(name) is not None:
                 fields[name] = results.from_dict(fields[name])
         return cls(**fields)
@@ -460,6 +474,18 @@ def _checked_name(name: object) -> str:
     if not isinstance(name, str) or not name.strip():
         raise InputError(f"name is a text that tells the terms apart; got {name!r}.", argument="name")
     return name
+
+
+def _refuse_other_evidence(term: Term, name: str, value: float) -> None:
+    """Refuse what is known of a number where it is known of another one."""
+    kept = {"monthly_churn": "churn_evidence"}.get(name, f"{name}_evidence")
+    evidence: results.Result | None = getattr(term, kept)
+    if evidence is not None and (evidence.estimate is None or abs(evidence.estimate - value) > 1e-12):
+        raise InputError(
+            f"{kept} of {term.name!r} has the estimate {evidence.estimate!r}, {name} is {value!r}.",
+            argument=kept,
+            fix=f"Give the result itself as {name}, or {kept}=None.",
+        )
 
 
 def _rate_with_evidence(given: object, rate: float) -> float | results.Result:
