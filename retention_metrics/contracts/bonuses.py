@@ -162,11 +162,12 @@ class LongevityBonus(TableResult):
         months: int,
         monthly_salary: float,
         cap_share: float = 0.15,
+        salary_months: int = 1,
         level: float | None = 0.95,
         draws: int = 1_000,
         rng: np.random.Generator | int | None = None,
     ) -> CappedBonus:
-        """What the schedule is expected to cost for one rep whose bonuses of a month are capped.
+        """What the schedule is expected to cost for one rep whose bonuses are capped.
 
         Parameters
         ----------
@@ -177,7 +178,10 @@ class LongevityBonus(TableResult):
         monthly_salary : float
             The rep's salary of a month, above 0.
         cap_share : float, default 0.15
-            Most that is paid in a month, as a share of that salary, above 0.
+            Most that is paid, as a share of that salary, above 0.
+        salary_months : int, default 1
+            Months whose bonuses are capped together, by the salary of as many: 1 for every month by itself, 12 for a
+            year. They are counted from month 0.
         level : float or None, default 0.95
             Probability content of the interval where the churn is a curve; a churn rate hands on its own. None
             computes no interval.
@@ -200,7 +204,8 @@ class LongevityBonus(TableResult):
         -----
         Clients leave independently of each other. Of n signed m months ago, Binomial(n, S(m)) are there for the bonus
         of month m; the bonuses of a month are the sum over the months of signing, and E[min(sum, cap)] is taken from
-        its distribution, exactly. It is less than min(E[sum], cap): what chance gives above the cap is lost to the rep,
+        its distribution, exactly. Where months are capped together, bonuses are paid as they fall due until the cap is
+        reached. The expectation is less than min(E[sum], cap): what chance gives above the cap is lost to the rep,
         and what it takes away below is not made up for.
 
         Examples
@@ -210,18 +215,25 @@ class LongevityBonus(TableResult):
         >>> row = bonus.capped(signed=[2], months=12, monthly_salary=4_000).rows()[6]
         >>> [round(row[name], 4) for name in ("due", "paid", "probability_capped")]
         [588.0735, 480.0015, 0.5404]
+
+        The same bonuses under a cap of 15 % of the year's salary:
+
+        >>> round(bonus.capped(signed=[2], months=12, monthly_salary=4_000, salary_months=12).estimate, 4)
+        588.0735
         """
         length = _checks.count(months, name="months", low=1)
         clients = capped.signings(signed, length)
+        together = _checks.count(salary_months, name="salary_months", low=1)
         cap = _checks.positive(monthly_salary, name="monthly_salary") * _checks.positive(cap_share, name="cap_share")
+        cap *= together
         level = _checks.level(level)
         dues, bonuses = self._schedule_within(length - 1)
         worth = (1 + self.monthly_discount_rate) ** -np.arange(float(length))
 
         def cost(drawn: Drawn | None = None) -> Floats:
-            return capped.by_month(self.client, dues, bonuses, clients, cap, drawn).present(worth)
+            return capped.by_month(self.client, dues, bonuses, clients, cap, together, drawn).present(worth)
 
-        found = capped.by_month(self.client, dues, bonuses, clients, cap)
+        found = capped.by_month(self.client, dues, bonuses, clients, cap, together)
         interval = carried(self.client, cost, horizon=float(length) + 1, level=level, draws=draws, rng=rng)
         return CappedBonus(
             estimate=math.fsum((worth * found.paid).tolist()),
@@ -243,6 +255,7 @@ class LongevityBonus(TableResult):
             signed=clients,
             monthly_salary=float(monthly_salary),
             cap_share=float(cap_share),
+            salary_months=together,
             monthly_discount_rate=self.monthly_discount_rate,
         )
 
