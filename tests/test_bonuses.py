@@ -135,6 +135,45 @@ def test_the_capped_cost_agrees_with_reps_simulated_client_by_client(options):
     assert float(found) == approx(worth.mean(), abs=4.5 * worth.std() / math.sqrt(20_000))
 
 
+@pytest.mark.parametrize("together", [5, 12])
+@pytest.mark.parametrize(
+    "options", [{"every_months": 3, "amount": 100, "increase": 20}, {"milestones": {2: 70, 5: 410, 9: 33.3}}]
+)
+def test_months_capped_together_agree_with_reps_simulated_client_by_client(options, together):
+    """Bonuses are paid as they fall due until the cap of the months is reached."""
+    rng, churn, months = np.random.default_rng(1896), 0.07, 20
+    signed = [4, 0, 3, 5] * 5
+    schedule = bonus(**options, monthly_churn=churn, monthly_discount_rate=0.01)
+    found = schedule.capped(signed=signed, months=months, monthly_salary=1_500, salary_months=together)
+    due, _ = paid_by_hand(schedule, signed, months, 0, churn, rng, 20_000)
+    cap, paid, over = 0.15 * 1_500 * together, np.zeros_like(due), np.zeros_like(due)
+    for month in range(months):
+        first = month - month % together
+        running = due[:, first : month + 1].sum(axis=1)
+        paid[:, month] = np.minimum(running, cap) - paid[:, first:month].sum(axis=1)
+        over[:, month] = running > cap + 1e-9
+    assert found.cap == cap
+    for name, drawn in (("due", due), ("paid", paid)):
+        error = drawn.std(axis=0) / math.sqrt(20_000)
+        assert np.array(found.columns[name]) == approx(drawn.mean(axis=0), abs=4.5 * error.max() + 1e-9)
+    assert np.array(found.columns["probability_capped"]) == approx(over.mean(axis=0), abs=0.016)
+    worth = paid @ 1.01 ** -np.arange(20.0)
+    assert float(found) == approx(worth.mean(), abs=4.5 * worth.std() / math.sqrt(20_000))
+
+
+@given(CHURN, st.integers(1, 4), st.floats(10, 900), st.floats(50, 2_000))
+def test_a_years_cap_agrees_with_adding_up_every_outcome(churn, clients, amount, cap):
+    """Two bonuses of the same clients under one cap: how many stay for the first, and of those for the second."""
+    schedule = bonus(milestones={2: amount, 5: 0.7 * amount}, monthly_churn=churn)
+    year = {"months": 12, "monthly_salary": cap / 12, "cap_share": 1, "salary_months": 12}
+    expected = 0.0
+    for some in range(clients + 1):
+        for on in range(some + 1):
+            chance = stats.binom.pmf(some, clients, (1 - churn) ** 2) * stats.binom.pmf(on, some, (1 - churn) ** 3)
+            expected += chance * min(amount * some + 0.7 * amount * on, cap)
+    assert float(schedule.capped(signed=[clients], **year)) == approx(expected, rel=1e-9)
+
+
 @given(CHURN, st.integers(1, 3), st.floats(10, 900), st.floats(50, 1_000))
 def test_the_capped_cost_agrees_with_adding_up_every_outcome(churn, clients, amount, cap):
     """Two months of signing, one bonus at month 2 and one at month 3: all numbers of clients who stay."""
@@ -187,6 +226,7 @@ def test_a_capped_cost_has_the_interval_of_its_churn():
         ({"monthly_salary": 0}, "monthly_salary", "above 0"),
         ({"monthly_salary": math.nan}, "monthly_salary", "finite"),
         ({"cap_share": 0}, "cap_share", "above 0"),
+        ({"salary_months": 0}, "salary_months", "at least 1"),
         ({"level": 95}, "level", "probability"),
     ],
 )

@@ -832,3 +832,100 @@ def test_every_break_even_shows_its_working(pair):
             assert answer.notes
         else:
             assert working[-1] == approx(answer.estimate, rel=1e-9)
+
+
+# ---------------------------------------------------------------- every number of a row has its interval
+
+UNSURE = ("expected_fees", "expected_cost", "expected_margin", "present_months", "present_fees", "present_service_cost")
+
+
+def test_every_number_of_a_row_lies_within_its_interval_and_adds_up_at_its_ends():
+    """All fall in the churn, so that each end is the number at the churn of that end."""
+    unsure = term(fee_rate=0.1, monthly_churn=rm.churn.rate(start=400, lost=32))
+    result = table(unsure, monthly_discount_rate=0.01, acquisition_cost=4_000, monthly_service_cost=300, rng=1)
+    found = row(result)
+    assert result.interval_method == "monte_carlo"
+    ends = stats.beta(32.5, 368.5).ppf([0.975, 0.025])
+    for name in UNSURE:
+        exact = [
+            row(
+                table(
+                    unsure.with_churn(churn),
+                    monthly_discount_rate=0.01,
+                    acquisition_cost=4_000,
+                    monthly_service_cost=300,
+                )
+            )[name]
+            for churn in ends
+        ]
+        assert [found[f"{name}_low"], found[f"{name}_high"]] == approx(exact, rel=4e-3)
+        assert found[f"{name}_low"] <= found[name] <= found[f"{name}_high"]
+
+
+def test_a_number_outside_its_draws_widens_its_interval():
+    """None of 50 left: the estimate is a churn of 0, and every draw is above it."""
+    found = row(table(term(monthly_churn=rm.churn.rate(start=50, lost=0)), rng=1))
+    assert found["expected_months"] == found["expected_months_high"]
+    assert found["expected_months_low"] < found["expected_months"]
+
+
+@pytest.mark.parametrize("horizon", [36, math.inf])
+@pytest.mark.parametrize("cost", [0, 9_000, 45_000])
+def test_the_month_of_recovery_has_the_interval_of_its_draws(horizon, cost):
+    """By hand: the months of the cash of draws of the churn; never is past every month."""
+    unsure = term(fee_rate=0.1, monthly_churn=rm.churn.rate(start=60, lost=6), payment="arrears", leaves="any_month")
+    terms = {"monthly_spend": 50_000, "acquisition_cost": cost, "horizon_months": horizon}
+    found = row(compare(unsure, **terms, rng=1, draws=4_000))
+    churns = np.random.default_rng(5).beta(6.5, 54.5, 4_000)
+    months = int(min(horizon, 1_200))
+    running = np.cumsum(5_000 * (1 - churns[:, None]) ** np.arange(months), axis=1) >= cost - 1e-9
+    month = np.where(running.any(axis=1), running.argmax(axis=1) + 1.0, math.inf) if cost else np.zeros(4_000)
+    ends = np.quantile(month, [0.025, 0.975], method="inverted_cdf")
+    expected = [None if math.isinf(end) else int(end) for end in ends]
+    assert [found["recovery_month_low"], found["recovery_month_high"]] == approx(expected, abs=1)
+    assert found["probability_recovered"] == approx(np.isfinite(month).mean(), abs=0.03)
+
+
+def test_a_curve_is_followed_past_its_end_to_the_month_of_recovery():
+    unsure = term(survival=[1, 0.8], survival_errors=[0, 0.05], tail="constant_hazard")
+    found = row(table(unsure, monthly_spend=10_000, acquisition_cost=3_000, horizon_months=FOREVER, rng=1))
+    assert found["recovery_month_low"] <= found["recovery_month"] == 4 <= found["recovery_month_high"]
+
+
+# ---------------------------------------------------------------- an uncertain acceptance
+
+
+def test_an_uncertain_acceptance_gives_the_value_per_prospect_its_interval():
+    signed = rm.retention.rate(start=50, end=20)
+    certain = row(table(term(monthly_churn=0.05, acceptance=signed), rng=1, draws=40_000))
+    assert certain["acceptance"] == 0.4
+    assert certain["present_value_per_prospect"] == approx(0.4 * certain["present_value"])
+    ends = stats.beta(20.5, 30.5).ppf([0.025, 0.975]) * certain["present_value"]
+    shown = [certain["present_value_per_prospect_low"], certain["present_value_per_prospect_high"]]
+    assert shown == approx(list(ends), rel=1e-2)
+    assert (certain["present_value_low"], certain["recovery_month_low"]) == (None, None)
+    both = row(table(term(monthly_churn=rm.churn.rate(start=100, lost=8), acceptance=signed), rng=1))
+    only = row(table(term(monthly_churn=rm.churn.rate(start=100, lost=8), acceptance=0.4), rng=1))
+    width = [
+        found["present_value_per_prospect_high"] - found["present_value_per_prospect_low"] for found in (both, only)
+    ]
+    assert width[0] > 1.1 * width[1]
+
+
+def test_an_uncertain_acceptance_goes_into_the_break_even_of_the_other():
+    signed = rm.retention.rate(start=50, end=20)
+    result = table(term("a", monthly_churn=0.05), term("b", monthly_churn=0.05, acceptance=signed), level=0.9)
+    even = result.break_even_acceptance("a", "b", draws=40_000, rng=1)
+    assert float(even) == approx(0.4)
+    assert (even.interval.low, even.interval.high) == approx(tuple(stats.beta(20.5, 30.5).ppf([0.05, 0.95])), rel=1e-2)
+    assert result.break_even_acceptance("b", "a", rng=1).interval is None
+
+
+def test_an_uncertain_acceptance_is_kept_with_the_term():
+    offered = term(acceptance=rm.retention.rate(start=50, end=20))
+    assert Term.from_dict(offered.to_dict()) == offered
+    assert offered.accepted == 0.4
+    with pytest.raises(InputError, match=r"has the estimate 0\.4, acceptance is 0\.5"):
+        dataclasses.replace(offered, acceptance=0.5)
+    with pytest.raises(InputError, match="acceptance is in"):
+        term(acceptance=rm.churn.lifetime(rm.churn.rate(start=100, lost=8)))

@@ -112,7 +112,11 @@ def test_without_an_end_the_months_are_one_over_churn():
         ({"monthly_churn": 0.1, "horizon_months": 1.5}, "horizon_months", "whole or infinite"),
         ({"monthly_churn": 0.1, "horizon_months": 0}, "horizon_months", "at least 1"),
         ({"survival": [1, 0.5]}, "survival", "known up to month 1"),
-        ({"survival": rm.survival.SurvivalTable(values=[1, 0], step="term")}, "survival", "goes by month"),
+        (
+            {"survival": rm.survival.ConstantChurn(monthly_churn=0.1), "term_months": 6},
+            "term_months",
+            "goes by the month",
+        ),
     ],
 )
 def test_an_impossible_spend_is_refused(options, argument, words):

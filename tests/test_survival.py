@@ -207,19 +207,29 @@ def test_an_object_needs_a_step_and_everyone_at_the_start():
         survival.assumption(Weekly())
 
 
-def test_a_fit_is_told_to_hand_over_its_model():
-    class Fitted:
-        model = Renewals()
-
-    with pytest.raises(InputError, match=r"Use its \.model"):
-        survival.assumption(Fitted())
-
-
-def test_a_real_fit_is_told_so_too_and_not_read_as_its_likelihood():
+def test_a_fit_is_taken_as_the_model_that_it_holds():
     fit = rm.clv.ShiftedBetaGeometric.fit_survivors([1000, 869, 743, 653, 593, 551, 517, 491])
-    with pytest.raises(InputError, match=r"got a Fit, which holds one. Use its .model"):
+    assert survival.assumption(fit) is fit.model
+    months = {"months": 12, "horizon_months": 48}
+    assert survival.by_month(fit, **months) == survival.by_month(fit.model, **months)
+
+
+def test_a_fit_that_says_nothing_of_who_is_still_there_is_no_assumption():
+    fit = rm.clv.BGNBD.fit(rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426).simulate(np.full(2000, 39.0), rng=2005))
+    with pytest.raises(InputError, match="a BGNBD says nothing of who is still there"):
         survival.assumption(fit)
-    assert survival.assumption(fit.model) is fit.model
+
+
+def test_a_regression_is_asked_for_one_row_of_covariates():
+    drawn = rm.clv.ShiftedBetaGeometric(alpha=0.7, beta=3.8).simulate(2000, horizon=7, rng=2007)
+    drawn["large"] = np.arange(2000) % 2
+    fit = rm.clv.ShiftedBetaGeometric.fit(drawn, duration="duration", churned="churned", dropout_covariates=["large"])
+    for regression in (fit, fit.model):
+        with pytest.raises(InputError, match=r"for each row of covariates\. Give its \.at\(covariates\) of one row"):
+            survival.assumption(regression)
+    with pytest.raises(InputError, match=r"one number; got shape \(2,\)\. Give the assumption of one kind"):
+        survival.assumption(fit.model.at({"large": [0, 1]}))
+    assert survival.by_month(fit.model.at({"large": [1]}), months=1, horizon_months=2).last == 2
 
 
 # ---------------------------------------------------------------- terms as months
@@ -253,16 +263,6 @@ def test_a_contractual_model_serves_wherever_churn_is_taken_by_the_month():
     assert offer.present_months == pytest.approx(rows[0]["expected_months"], rel=1e-12)
     bonus = rm.contracts.longevity_bonus(every_months=12, survival=monthly, **months)
     assert float(bonus) == pytest.approx(sum(model.survival(k) for k in range(1, 5)))
-    growth = {"new_clients_per_month": 1, "survival": monthly, "tail": "constant_hazard"}
-    with pytest.raises(InputError, match="by_month"):
-        rm.contracts.longevity_bonus(every_months=6, survival=model, **months)
-    assert (
-        rm.growth.plateau(
-            monthly_fee=100,
-            **growth,
-        ).rows()[11]["clients"]
-        == 12
-    )
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,14 @@ class ShiftedBetaGeometric(ContractModel):
         alpha, beta = np.asarray(self.alpha), np.asarray(self.beta)
         return alpha, 1e17 * (1 + alpha) * (1 + alpha + beta)
 
+    def _sums(self, tenure: Floats, horizon: float, force: float) -> Floats:
+        """Without an end or a discount the sum telescopes: (beta + tenure) / (alpha - 1)."""
+        if np.isfinite(horizon) or force > 0:
+            return super()._sums(tenure, horizon, force)
+        excess = np.asarray(self.alpha) - 1
+        with np.errstate(divide="ignore"):
+            return np.where(excess > 0, (self.beta + tenure) / excess, np.inf)
+
     def _draw_chances(self, generator: np.random.Generator, size: int) -> Floats:
         return generator.beta(self.alpha, self.beta, size=size)
 

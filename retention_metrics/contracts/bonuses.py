@@ -14,7 +14,9 @@ from retention_metrics._engine import adopt
 from retention_metrics._engine.durations import distinct_rows
 from retention_metrics.contracts import capped
 from retention_metrics.contracts.capped import CappedBonus
-from retention_metrics.contracts.clients import carried, client, horizon_of, shares_after
+from retention_metrics.contracts.clients import carried, client, horizon_of, shares_after, step_notes
+from retention_metrics.contracts.fitted import Drawn, FittedDraws, RenewalModel, terms_to_come
+from retention_metrics.contracts.service import by_step_drawn, hazard_past
 from retention_metrics.contracts.terms import Term
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.explanation import Explanation, Step
@@ -160,11 +162,12 @@ class LongevityBonus(TableResult):
         months: int,
         monthly_salary: float,
         cap_share: float = 0.15,
+        salary_months: int = 1,
         level: float | None = 0.95,
         draws: int = 1_000,
         rng: np.random.Generator | int | None = None,
     ) -> CappedBonus:
-        """What the schedule is expected to cost for one rep whose bonuses of a month are capped.
+        """What the schedule is expected to cost for one rep whose bonuses are capped.
 
         Parameters
         ----------
@@ -175,7 +178,10 @@ class LongevityBonus(TableResult):
         monthly_salary : float
             The rep's salary of a month, above 0.
         cap_share : float, default 0.15
-            Most that is paid in a month, as a share of that salary, above 0.
+            Most that is paid, as a share of that salary, above 0.
+        salary_months : int, default 1
+            Months whose bonuses are capped together, by the salary of as many: 1 for every month by itself, 12 for a
+            year. They are counted from month 0.
         level : float or None, default 0.95
             Probability content of the interval where the churn is a curve; a churn rate hands on its own. None
             computes no interval.
@@ -198,7 +204,8 @@ class LongevityBonus(TableResult):
         -----
         Clients leave independently of each other. Of n signed m months ago, Binomial(n, S(m)) are there for the bonus
         of month m; the bonuses of a month are the sum over the months of signing, and E[min(sum, cap)] is taken from
-        its distribution, exactly. It is less than min(E[sum], cap): what chance gives above the cap is lost to the rep,
+        its distribution, exactly. Where months are capped together, bonuses are paid as they fall due until the cap is
+        reached. The expectation is less than min(E[sum], cap): what chance gives above the cap is lost to the rep,
         and what it takes away below is not made up for.
 
         Examples
@@ -208,18 +215,25 @@ class LongevityBonus(TableResult):
         >>> row = bonus.capped(signed=[2], months=12, monthly_salary=4_000).rows()[6]
         >>> [round(row[name], 4) for name in ("due", "paid", "probability_capped")]
         [588.0735, 480.0015, 0.5404]
+
+        The same bonuses under a cap of 15 % of the year's salary:
+
+        >>> round(bonus.capped(signed=[2], months=12, monthly_salary=4_000, salary_months=12).estimate, 4)
+        588.0735
         """
         length = _checks.count(months, name="months", low=1)
         clients = capped.signings(signed, length)
+        together = _checks.count(salary_months, name="salary_months", low=1)
         cap = _checks.positive(monthly_salary, name="monthly_salary") * _checks.positive(cap_share, name="cap_share")
+        cap *= together
         level = _checks.level(level)
         dues, bonuses = self._schedule_within(length - 1)
         worth = (1 + self.monthly_discount_rate) ** -np.arange(float(length))
 
-        def cost(drawn: Floats | None = None) -> Floats:
-            return capped.by_month(self.client, dues, bonuses, clients, cap, drawn).present(worth)
+        def cost(drawn: Drawn | None = None) -> Floats:
+            return capped.by_month(self.client, dues, bonuses, clients, cap, together, drawn).present(worth)
 
-        found = capped.by_month(self.client, dues, bonuses, clients, cap)
+        found = capped.by_month(self.client, dues, bonuses, clients, cap, together)
         interval = carried(self.client, cost, horizon=float(length) + 1, level=level, draws=draws, rng=rng)
         return CappedBonus(
             estimate=math.fsum((worth * found.paid).tolist()),
@@ -241,6 +255,7 @@ class LongevityBonus(TableResult):
             signed=clients,
             monthly_salary=float(monthly_salary),
             cap_share=float(cap_share),
+            salary_months=together,
             monthly_discount_rate=self.monthly_discount_rate,
         )
 
@@ -392,8 +407,9 @@ def longevity_bonus(
     increase: float = 0.0,
     milestones: Mapping[int, float] | None = None,
     monthly_churn: float | Result | None = None,
-    survival: Assumption | ArrayLike | None = None,
+    survival: Assumption | Result | ArrayLike | None = None,
     tail: Tail | None = None,
+    term_months: int | None = None,
     horizon_months: float = math.inf,
     monthly_discount_rate: float = 0.0,
     level: float | None = 0.95,
@@ -416,10 +432,13 @@ def longevity_bonus(
     monthly_churn : float or Result, optional
         Probability that a client leaves within a month, in [0, 1]. Exactly one of ``monthly_churn`` and
         ``survival`` is given.
-    survival : Assumption or array_like of float, optional
-        Share of the clients still there after 0, 1, 2, ... months, or an object with ``survival(k)`` by month.
+    survival : Assumption, Fit or array_like of float, optional
+        Share of the clients still there after 0, 1, 2, ... months, or an `Assumption`, or its ``Fit``.
     tail : {"constant_hazard"}, optional
-        Past the last observed month of ``survival`` every further month loses the share that the last one lost.
+        Past the last observed step of ``survival`` every further one loses the share that the last one lost.
+    term_months : int, optional
+        Months of one step of a ``survival`` by the term, such as a contractual model: the client is then bound to each
+        term's end. By default one month, which a note says.
     horizon_months : float, default inf
         Bonuses due after so many months are not paid: whole, at least 1, or infinite.
     monthly_discount_rate : float, default 0
@@ -464,17 +483,18 @@ def longevity_bonus(
         monthly_churn=monthly_churn,
         survival=survival,
         tail=tail,
+        term_months=term_months,
         horizon=min(horizon, last) + 1,
         caller="longevity_bonus",
     )
     endless = every is not None and math.isinf(horizon)
-    dues = _dues(term, every, listed, horizon, discount)
+    dues = _dues(term, every, listed, horizon, discount, first, more)
     bonuses: Floats = np.array(
         [first + more * place for place in range(dues.size)] if every else [listed[int(month)] for month in dues],
         dtype=np.float64,
     )
 
-    def total(drawn: Floats | None = None) -> Floats:
+    def total(drawn: Drawn | None = None) -> Floats:
         found = _costs(term, dues, bonuses, discount, drawn).sum(axis=-1)
         return found + _beyond(term, dues, first, more, discount, drawn) if endless else np.asarray(found)
 
@@ -490,7 +510,7 @@ def longevity_bonus(
         interval=carried(term, total, horizon=float(dues.max(initial=1.0)) + 1, level=level, draws=draws, rng=rng),
         unit="currency per client",
         definition="contracts.longevity_bonus/expected-present-value",
-        notes=tuple(getattr(term.survival, "notes", ())),
+        notes=(*step_notes(survival, term_months), *getattr(term.survival, "notes", ())),
         columns=Columns(
             {
                 "month": dues.astype(int).tolist(),
@@ -538,15 +558,25 @@ def _schedule(
     return None, first, more, dict(sorted(listed.items()))
 
 
-def _dues(term: Term, every: int | None, listed: Mapping[int, float], horizon: float, discount_rate: float) -> Floats:
+def _dues(
+    term: Term,
+    every: int | None,
+    listed: Mapping[int, float],
+    horizon: float,
+    discount_rate: float,
+    amount: float,
+    increase: float,
+) -> Floats:
     """Months of the bonuses; of an endless schedule those up to 99 % of the cost, or past the end of the curve."""
     if every is None:
         return np.array([month for month in listed if month <= horizon], dtype=np.float64)
     if math.isfinite(horizon):
         return every * np.arange(1.0, horizon // every + 1)
+    if isinstance(term.survival, RenewalModel):
+        return _dues_without_end(term, every, amount, increase, discount_rate)
     if isinstance(term.survival, SurvivalTable):
         _hazard(term, None)
-        rows = max(math.ceil(term.survival.last / every), _FEWEST_ROWS)
+        rows = max(math.ceil(term.survival.last * _months_of_a_step(term) / every), _FEWEST_ROWS)
     else:
         kept = (1 - (term.constant_churn or 0.0)) / (1 + discount_rate)
         wanted = math.log(1 - _SHARE_SHOWN) / (every * math.log(kept)) if 0 < kept < 1 else 0.0
@@ -554,17 +584,29 @@ def _dues(term: Term, every: int | None, listed: Mapping[int, float], horizon: f
     return every * np.arange(1.0, rows + 1)
 
 
-def _costs(term: Term, months: Floats, bonuses: Floats, discount_rate: float, drawn: Floats | None) -> Floats:
+def _dues_without_end(term: Term, every: int, amount: float, increase: float, discount_rate: float) -> Floats:
+    """Months of the bonuses of a model of renewals that make up 99 % of the cost, as far as they are shown."""
+    if term.months % every or increase:
+        raise InputError(
+            f"bonuses {'that grow' if increase else f'every {every} months'} have no closed sum without an end under a "
+            f"{type(term.survival).__name__} of {term.months}-month terms.",
+            argument="horizon_months",
+            fix="Give a finite horizon_months, or equal bonuses at whole parts of the term.",
+        )
+    dues = every * np.arange(1.0, _MOST_ROWS + 1)
+    running = np.cumsum(_costs(term, dues, np.full(dues.size, amount), discount_rate, None))
+    wanted = _SHARE_SHOWN * (running[-1] + float(_beyond(term, dues, amount, increase, discount_rate, None)))
+    return dues[: max(int(np.searchsorted(running, wanted)) + 1, _FEWEST_ROWS)]
+
+
+def _costs(term: Term, months: Floats, bonuses: Floats, discount_rate: float, drawn: Drawn | None) -> Floats:
     return np.asarray(bonuses * shares_after(term, months, drawn) * (1 + discount_rate) ** -months)
 
 
-def _hazard(term: Term, drawn: Floats | None) -> Floats:
-    """Share lost in every month past the last one of the curve."""
-    if drawn is not None and drawn.ndim == 2:
-        stays = np.divide(drawn[:, -1], drawn[:, -2], out=np.zeros(len(drawn)), where=drawn[:, -2] > 0)
-        return np.asarray(1 - stays)
-    if drawn is not None:
-        return drawn
+def _hazard(term: Term, drawn: Drawn | None) -> Floats:
+    """Share lost in every step past the last one of the curve."""
+    if isinstance(drawn, np.ndarray):
+        return drawn if drawn.ndim == 1 else hazard_past(drawn)
     if not isinstance(term.survival, SurvivalTable):
         return np.asarray(term.constant_churn)
     if term.survival.tail_hazard is None:
@@ -578,16 +620,50 @@ def _hazard(term: Term, drawn: Floats | None) -> Floats:
 
 
 def _beyond(
-    term: Term, months: Floats, amount: float, increase: float, discount_rate: float, drawn: Floats | None
+    term: Term, months: Floats, amount: float, increase: float, discount_rate: float, drawn: Drawn | None
 ) -> Floats:
-    """Cost of the bonuses past the last of the months given, of which every one is a step further."""
-    step = months[0]
-    there = shares_after(term, months[-1:], drawn)[..., 0] * (1 + discount_rate) ** -months[-1]
-    kept = ((1 - _hazard(term, drawn)) / (1 + discount_rate)) ** step
-    with np.errstate(divide="ignore", invalid="ignore"):
-        odds = np.where(kept < 1, kept / (1 - kept), np.inf)
-        found = there * ((amount + months.size * increase) * odds + (increase * odds**2 if increase else 0.0))
-    return np.where(there > 0, found, 0.0) if amount or increase else np.zeros_like(there)
+    """Cost of the bonuses past the last of the months given, of which every one is a step further.
+
+    Bonuses a whole cycle apart, in months of both the schedule and the term, make up a series of their own.
+    """
+    every = int(months[0])
+    cycle = math.lcm(every, _months_of_a_step(term))
+    ahead = months[-1] + np.arange(every, cycle + 1.0, every)
+    bonuses = amount + increase * np.arange(months.size, months.size + ahead.size)
+    there = _there(term, ahead, drawn) * (1 + discount_rate) ** -ahead
+    if isinstance(term.survival, RenewalModel):
+        found = there * bonuses * _terms_ahead(term.survival, ahead // term.months, drawn, cycle, discount_rate)
+    else:
+        steps = cycle // _months_of_a_step(term)
+        kept = ((1 - _hazard(term, drawn)) ** steps / (1 + discount_rate) ** cycle)[..., np.newaxis]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            often = np.where(kept < 1, 1 / (1 - kept), np.inf)
+            more = increase * ahead.size * kept * often**2 if increase else 0.0
+            found = there * (bonuses * often + more)
+    return np.where(there > 0, found, 0.0).sum(axis=-1) if amount or increase else np.zeros(there.shape[:-1])
+
+
+def _months_of_a_step(term: Term) -> int:
+    return term.months if term.survival_step == "term" else 1
+
+
+def _there(term: Term, months: Floats, drawn: Drawn | None) -> Floats:
+    """Share still there after some months, which may lie past the last step drawn."""
+    if not isinstance(drawn, np.ndarray) or drawn.ndim == 1:
+        return shares_after(term, months, drawn)
+    return by_step_drawn(drawn, months.astype(np.int64) // _months_of_a_step(term))
+
+
+def _terms_ahead(
+    model: RenewalModel, renewals: Floats, drawn: Drawn | None, cycle: int, discount_rate: float
+) -> Floats:
+    """Present number of terms from each of some renewals on, of a model whose step is the whole cycle."""
+    models = drawn.models if isinstance(drawn, FittedDraws) else model
+    force, last = cycle * math.log1p(discount_rate), int(renewals[-1])
+    latest = terms_to_come(models, last, force)
+    # Within a cycle no term but the one before the last is met.
+    kept = np.asarray(models.survival(last)) / models.survival(last - 1)
+    return np.where(renewals == last, latest[..., np.newaxis], (1 + kept * math.exp(-force) * latest)[..., np.newaxis])
 
 
 def _salary(given: float | Mapping[str, float] | None, rep: Cell) -> float | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from retention_metrics.contracts.fees import FeeShare, Line
+from retention_metrics.contracts.fitted import Drawn
 from retention_metrics.contracts.service import Setting
 from retention_metrics.contracts.terms import Term
 from retention_metrics.contracts.uncertainty import interval_of
@@ -22,7 +23,7 @@ from retention_metrics.results import Interval, Result, result
 __all__ = ["BreakEven", "BreakEvenChurnRatio", "BreakEvenFee"]
 
 Floats = NDArray[np.float64]
-Draws = Mapping[str, Floats | None]
+Draws = Mapping[str, Drawn | None]
 Answer = TypeVar("Answer", bound=Result)
 
 _SOURCE = "Equality of expected present values under the stated churn."
@@ -396,7 +397,8 @@ def churn_ratio(
         method="closed_form" if math.isinf(setting.horizon) and plain else "root",
     )
     held_draws = None if draws is None else draws[against.name]
-    if held_draws is None or not held or setting.horizon <= term.bond_months or (plain and required is None):
+    nothing_to_seek = not held or setting.horizon <= term.bond_months or (plain and required is None)
+    if nothing_to_seek or not isinstance(held_draws, np.ndarray):
         return answer
     return _with_interval(answer, _drawn_churns(term, against, setting, held_draws) / held_draws, level)
 
@@ -504,37 +506,37 @@ def _churns_where_equal(term: Term, matched: float, setting: Setting) -> list[fl
 
 
 def acceptance(
-    term: Term, against: Term, setting: Setting, draws: Draws | None = None, level: float | None = None
+    term: Term, against: Term, setting: Setting, draws: Draws, accepted: Floats | None, level: float | None
 ) -> BreakEven:
     """The acceptance of ``term`` at which it is worth as much per prospect as ``against``."""
     value, matched = float(setting.value(term)), float(setting.value(against))
-    found = against.acceptance * matched / value if value != 0 else None
+    found = against.accepted * matched / value if value != 0 else None
     note = None
     if found is None or found < 0:
         note = f"{term.name} and {against.name} are not worth a gain or a loss both: no acceptance makes them equal."
     elif found > 1:
         note = (
             f"{term.name} is worth {value:.6g} a client: even signed by every prospect it is worth less than "
-            f"{against.name} ({against.acceptance:g} × {matched:.6g}); equality would take {found:.4g} of them."
+            f"{against.name} ({against.accepted:g} × {matched:.6g}); equality would take {found:.4g} of them."
         )
         if value < 0:
             note = f"{term.name} loses less than {against.name} even if every prospect signs it."
-    known = {"acceptance_against": against.acceptance, "value_against": matched, "value": value}
+    known = {"acceptance_against": against.accepted, "value_against": matched, "value": value}
     answer = _break_even("acceptance", "share of prospects", term, against, note, [] if note else [found or 0.0], known)
-    if draws is None or _certain(term, against, draws):
+    if accepted is None and _certain(term, against, draws):
         return answer
-    shares = _drawn_acceptances(term, against, setting, draws)
+    shares = _drawn_acceptances(term, against, setting, draws, against.accepted if accepted is None else accepted)
     if answer.estimate is None:
         return _with_share(answer, (shares >= 0) & (shares <= 1), "there is one")
     told = _with_share(answer, shares > 1, "not even every prospect is enough; they count as 1")
     return _with_interval(told, np.clip(shares, 0.0, 1.0), level)
 
 
-def _drawn_acceptances(term: Term, against: Term, setting: Setting, draws: Draws) -> Floats:
-    """The acceptance in every draw of the two churns; above 1 where not even every prospect is enough."""
+def _drawn_acceptances(term: Term, against: Term, setting: Setting, draws: Draws, accepted: Floats | float) -> Floats:
+    """The acceptance in every draw of what is uncertain; above 1 where not even every prospect is enough."""
     value, matched = setting.value(term, draws[term.name]), setting.value(against, draws[against.name])
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = against.acceptance * matched / value
+        shares = accepted * matched / value
     return np.where(value > 0, shares, np.inf)
 
 
@@ -673,7 +675,7 @@ def _roots(gap: Callable[[float], float], tried: np.ndarray[tuple[int], np.dtype
     return sorted(found)
 
 
-def _value_without_fees(term: Term, setting: Setting, draws: Floats | None = None) -> Floats:
+def _value_without_fees(term: Term, setting: Setting, draws: Drawn | None = None) -> Floats:
     return setting.value(term, draws) - term.monthly_fee(setting.spend) * setting.present(term, draws).paid
 
 

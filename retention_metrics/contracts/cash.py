@@ -8,7 +8,8 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics.contracts.service import Setting, shares
+from retention_metrics.contracts.fitted import Drawn, FittedDraws
+from retention_metrics.contracts.service import Setting, account, by_step_drawn, shares, steps_needed
 from retention_metrics.contracts.terms import Term
 from retention_metrics.contracts.uncertainty import interval_of
 from retention_metrics.explanation import Explanation, Step
@@ -20,6 +21,9 @@ Floats = NDArray[np.float64]
 
 # A century: a cost that has not come back by then never does.
 _LONGEST_RECOVERY = 1_200
+# Most costs come back soon: the draws are followed no further than they need.
+_FIRST_MONTHS = 12
+_CELLS = 100_000
 _TYPES: dict[str, ColumnType] = {
     "cash_low": "number",
     "cash_high": "number",
@@ -103,7 +107,7 @@ class Flows(NamedTuple):
         return self.fees + self.one_off - self.service - self.acquisition
 
 
-def flows(term: Term, setting: Setting, months: int, draws: Floats | None = None) -> Flows:
+def flows(term: Term, setting: Setting, months: int, draws: Drawn | None = None) -> Flows:
     """The money of each month; one more month than of service where the last fee is paid in arrears."""
     there = shares(term, months, draws)
     width = months + (term.payment == "arrears")
@@ -128,7 +132,53 @@ def recovery_month(term: Term, setting: Setting) -> int | None:
     return int(np.argmax(back)) if back.any() else None
 
 
-def cash_flow(term: Term, setting: Setting, months: int, draws: Floats | None, level: float | None) -> CashFlow:
+def drawn_recovery(
+    term: Term, setting: Setting, found: int | None, draws: Drawn, level: float
+) -> tuple[float, float, float]:
+    """Ends of the interval of the month of recovery, infinite for never, and the share of the draws that have one."""
+    months = int(min(setting.horizon, _LONGEST_RECOVERY))
+    survivals = draws.by_step(steps_needed(term, float(months))) if isinstance(draws, FittedDraws) else draws
+    month = np.full(len(survivals), math.inf)
+    unknown, width = np.arange(len(survivals)), min(months, _FIRST_MONTHS)
+    while unknown.size:
+        month[unknown] = _months_back(term, setting, survivals, unknown, width, last=width == months)
+        if width == months:
+            break
+        unknown = unknown[np.isinf(month[unknown])]
+        if width > term.free_months and term.monthly_fee(setting.spend) >= setting.service_cost_of(term):
+            # From here on no month costs anything, so that whose cash falls short in the end never is back.
+            unknown = unknown[_in_the_end(term, setting, survivals[unknown], months) >= 0]
+        width = min(4 * width, months)
+    low, high = _month_ends(month, found, level)
+    return low, high, float(np.isfinite(month).mean())
+
+
+def _in_the_end(term: Term, setting: Setting, draws: Floats, months: int) -> Floats:
+    """Cash of all months, of every draw."""
+    if draws.ndim == 2:
+        draws = by_step_drawn(draws, np.arange(steps_needed(term, float(months))))
+    sums = account(term, float(months), 0.0, draws)
+    total = setting.fees(term, sums) - setting.service_cost_of(term) * sums.months - setting.acquisition_cost_of(term)
+    # What is 0 but for rounding is followed to its month.
+    return total + 1e-9 * setting.acquisition_cost_of(term)
+
+
+def _months_back(
+    term: Term, setting: Setting, draws: Floats, rows: NDArray[np.intp], months: int, *, last: bool
+) -> Floats:
+    """The month of recovery of some draws within some months, infinite where there is none."""
+    found = np.full(rows.size, math.inf)
+    size = max(_CELLS // months, 1)
+    for first in range(0, rows.size, size):
+        part = slice(first, first + size)
+        running = np.cumsum(flows(term, setting, months, draws[rows[part]]).cash, axis=-1)
+        # The month after the last is whole only where service ends.
+        back = running[:, : None if last else months] >= 0
+        found[part] = np.where(back.any(axis=-1), back.argmax(axis=-1), math.inf)
+    return found
+
+
+def cash_flow(term: Term, setting: Setting, months: int, draws: Drawn | None, level: float | None) -> CashFlow:
     """The table of a term's money, with intervals over the draws of its churn."""
     found = flows(term, setting, months)
     month = np.arange(found.cash.size)
@@ -173,11 +223,14 @@ def cash_flow(term: Term, setting: Setting, months: int, draws: Floats | None, l
 def _recovery(back: NDArray[np.bool_], found: int | None, level: float) -> tuple[Interval | None, float]:
     """Interval of the month of recovery over the draws, and the share of them that have one."""
     there = back.any(axis=-1)
-    month = np.where(there, back.argmax(axis=-1), math.inf)
-    # A month of the draws, for between a month and never there is nothing.
+    low, high = _month_ends(np.where(there, back.argmax(axis=-1), math.inf), found, level)
+    if math.isinf(low):
+        return None, float(there.mean())
+    return Interval(low=low, high=high, level=level, method="monte_carlo"), float(there.mean())
+
+
+def _month_ends(month: Floats, found: int | None, level: float) -> tuple[float, float]:
+    """Months of the draws, for between a month and never there is nothing, around the month found."""
     low, high = np.quantile(month, ((1 - level) / 2, (1 + level) / 2), method="inverted_cdf")
     own = math.inf if found is None else float(found)
-    ends = min(float(low), own), max(float(high), own)
-    if math.isinf(ends[0]):
-        return None, float(there.mean())
-    return Interval(low=ends[0], high=ends[1], level=level, method="monte_carlo"), float(there.mean())
+    return min(float(low), own), max(float(high), own)

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_metrics.contracts.fitted import Drawn, FittedDraws
 from retention_metrics.contracts.service import Setting, shares
 from retention_metrics.contracts.terms import Term
 from retention_metrics.explanation import Explanation, Step
@@ -103,10 +104,11 @@ def counted(term: Term, against: Term, of: Of, gaps: Floats, *, certain: bool) -
     )
 
 
-def client_values(term: Term, setting: Setting, size: int, draws: Floats | None, rng: np.random.Generator) -> Floats:
+def client_values(term: Term, setting: Setting, size: int, draws: Drawn | None, rng: np.random.Generator) -> Floats:
     """Present values of single clients: each leaves when its survival falls below a number drawn for it."""
     months = int(setting.horizon)
     fate = rng.random(size)
+    draws = draws.by_step(months) if isinstance(draws, FittedDraws) else draws
     served = np.empty(size, dtype=np.int64)
     rows = max(_CELLS // months, 1)
     for first in range(0, size, rows):

@@ -1,4 +1,4 @@
-"""One client who may leave in any month: present months, and what an uncertain churn makes of a number."""
+"""One client under the churn assumption given: present months, and what an uncertain churn makes of a number."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from retention_metrics import _checks
+from retention_metrics.contracts.fitted import Drawn, FittedDraws
 from retention_metrics.contracts.service import account, steps_needed
 from retention_metrics.contracts.terms import Term
 from retention_metrics.contracts.uncertainty import draw_churn, draw_share, interval_of, is_uncertain
 from retention_metrics.errors import InputError
 from retention_metrics.results import Interval, Result
-from retention_metrics.survival import Assumption, Tail
+from retention_metrics.survival import Assumption, ConstantChurn, StepUnit, Tail
 
 Floats = NDArray[np.float64]
 
@@ -22,35 +23,62 @@ Floats = NDArray[np.float64]
 def client(
     *,
     monthly_churn: float | Result | None,
-    survival: Assumption | ArrayLike | None,
+    survival: Assumption | Result | ArrayLike | None,
     tail: Tail | None,
+    term_months: int | None,
     horizon: float,
     caller: str,
 ) -> Term:
-    """A client under the one churn assumption given, tabulated as far as a horizon needs it."""
+    """A client under the one churn assumption given, tabulated as far as a horizon needs it.
+
+    By the month the client may leave in any month; by the term it is bound to the end of each ``term_months`` months.
+    """
     if (monthly_churn is None) == (survival is None):
         raise InputError(
             f"{caller} takes one of monthly_churn and survival; got {'none' if survival is None else 'both'}.",
             argument="monthly_churn",
             fix="Give for instance monthly_churn=0.05." if survival is None else "Keep one.",
         )
+    step, months = step_of(survival, term_months)
     found = Term(
         "client",
-        1,
+        months,
         fee_rate=0.0,
         monthly_churn=monthly_churn,
         survival=survival,
-        survival_step=None if survival is None or not np.ndim(survival) else "month",  # type: ignore[arg-type]
+        survival_step=None if isinstance(survival, ConstantChurn) else step,
         tail=tail,
-        leaves="any_month",
+        leaves="at_renewal" if step == "term" else "any_month",
     )
-    if found.survival is not None and found.survival_step != "month":
-        raise InputError(
-            f"survival goes by month here; that of {type(survival).__name__} goes by term.",
-            argument="survival",
-            fix="Give survival.by_month(…, months=…) with the length of its term, or 1 if it was fitted to months.",
-        )
     return found.tabulated(horizon)
+
+
+def step_of(survival: Assumption | Result | ArrayLike | None, term_months: int | None) -> tuple[StepUnit | None, int]:
+    """What a step of a survival is, and how many months: a term that is not said to be longer is one month."""
+    if term_months is not None:
+        _checks.count(term_months, name="term_months", low=1)
+    # An array goes by the month unless the length of a term is given beside it.
+    own = getattr(getattr(survival, "model", survival), "step", None)
+    own = own if isinstance(own, str) else None
+    counted = own is None and survival is not None and np.ndim(survival) > 0  # type: ignore[arg-type]
+    step = ("month" if term_months is None else "term") if counted else own
+    if step != "term" and term_months is not None:
+        raise InputError(
+            f"term_months={term_months} is the length of one step of a survival by the term; "
+            f"{'a churn rate goes' if survival is None or own is None else 'this one goes'} by the month.",
+            argument="term_months",
+            fix="Leave it out.",
+        )
+    return step, term_months or 1  # type: ignore[return-value]
+
+
+def step_notes(survival: Assumption | Result | ArrayLike | None, term_months: int | None) -> tuple[str, ...]:
+    """What is said where the length of a term was not."""
+    if term_months is None and step_of(survival, None)[0] == "term":
+        return (
+            "The survival goes by the term, and a term is taken to be one month: term_months= says how long it is.",
+        )
+    return ()
 
 
 def horizon_of(value: float, *, low: int = 1) -> float:
@@ -61,9 +89,9 @@ def horizon_of(value: float, *, low: int = 1) -> float:
     return months
 
 
-def present_months(term: Term, horizon: float, discount_rate: float, draws: Floats | None = None) -> Floats:
+def present_months(term: Term, horizon: float, discount_rate: float, draws: Drawn | None = None) -> Floats:
     """Expected months of service before the horizon, each at its present worth; of every draw where there are draws."""
-    if term.constant_churn is None:
+    if term.constant_churn is None or isinstance(draws, FittedDraws):
         return account(term, horizon, discount_rate, draws).months
     churn = np.asarray(term.constant_churn if draws is None else draws, dtype=np.float64)
     kept = (1 - churn) / (1 + discount_rate)
@@ -72,12 +100,15 @@ def present_months(term: Term, horizon: float, discount_rate: float, draws: Floa
     return np.where(kept >= 1, horizon, months)
 
 
-def shares_after(term: Term, months: Floats, drawn: Floats | None) -> Floats:
+def shares_after(term: Term, months: Floats, drawn: Drawn | None) -> Floats:
     """Share still there after some months, by draw where there are draws."""
+    steps = months.astype(np.int64) // (term.months if term.survival_step == "term" else 1)
     if drawn is None:
-        return np.asarray(term.assumption.survival(months.astype(np.int64)), dtype=np.float64)  # type: ignore[arg-type]
+        return np.asarray(term.assumption.survival(steps), dtype=np.float64)  # type: ignore[arg-type]
+    if isinstance(drawn, FittedDraws):
+        drawn = drawn.by_step(int(steps.max(initial=0)) + 1)
     if drawn.ndim == 2:
-        return drawn[:, months.astype(np.int64)]
+        return drawn[:, steps]
     return (1 - drawn[:, np.newaxis]) ** months
 
 
@@ -91,7 +122,7 @@ def refuse_endless(term: Term, horizon: float, discount_rate: float) -> None:
         )
 
 
-def draws_of(term: Term, horizon: float, *, draws: int, rng: np.random.Generator) -> Floats | None:
+def draws_of(term: Term, horizon: float, *, draws: int, rng: np.random.Generator) -> Drawn | None:
     """Draws of the client's churn or survival; None where it is certain."""
     steps = 2 if term.survival is None else steps_needed(term, horizon)
     return draw_churn(term, draws, rng, steps)
@@ -111,7 +142,7 @@ def draws_of_share(evidence: Result | None, draws: int, rng: np.random.Generator
 
 def carried(
     term: Term,
-    value: Callable[[Floats | None], Floats],
+    value: Callable[[Drawn | None], Floats],
     *,
     horizon: float,
     level: float | None,

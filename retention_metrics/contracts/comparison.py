@@ -15,14 +15,15 @@ from retention_metrics.contracts import break_evens, cash, chances, portfolio, s
 from retention_metrics.contracts.break_evens import BreakEven, BreakEvenChurnRatio, BreakEvenFee
 from retention_metrics.contracts.cash import CashFlow
 from retention_metrics.contracts.chances import ProbabilityBetter
+from retention_metrics.contracts.fitted import Drawn, is_fitted
 from retention_metrics.contracts.portfolio import DroppedTerm, Portfolio
 from retention_metrics.contracts.sensitivity import SensitivityGrid, TermSensitivity
 from retention_metrics.contracts.service import Setting, account, steps_needed
 from retention_metrics.contracts.terms import Term
-from retention_metrics.contracts.uncertainty import draw_churn, interval_of
+from retention_metrics.contracts.uncertainty import draw_churn, draw_share, interval_of
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step, Value
-from retention_metrics.results import Cell, Columns, ColumnType, TableResult, result
+from retention_metrics.results import Cell, Columns, ColumnType, Result, TableResult, result
 from retention_metrics.survival import SurvivalTable
 
 __all__ = ["TermComparison", "compare"]
@@ -44,8 +45,10 @@ class TermComparison(TableResult):
     ``present_fees``, discounted; ``present_service_cost``; ``acquisition_cost``; ``present_value``, the present
     fees less both costs, of a signed client, and ``present_value_per_prospect``, times the ``acceptance``;
     ``recovery_month``, the first month by whose payments the expected cash is back at 0 (null where it never is);
-    and the ends of the intervals of the expected months and of the present value, per client and per prospect (null
-    where the churn is given as one number).
+    the ends of the intervals of all of these that depend on the churn, ``expected_fees_low``, ``expected_fees_high``
+    and so on (null where the churn, and for ``present_value_per_prospect`` the acceptance, is given as one number, and
+    where a month of recovery is never); and ``probability_recovered``, the share of the draws in which the cost comes
+    back.
 
     Attributes
     ----------
@@ -61,6 +64,9 @@ class TermComparison(TableResult):
         Paid once at month 0, and at the start of each month of service, under terms without costs of their own.
     level : float or None
         Probability content of the intervals.
+    interval_method : str or None
+        ``"monte_carlo"``: the central interval of the draws, widened where it must be to hold the estimate; None where
+        nothing is uncertain.
 
     Examples
     --------
@@ -83,6 +89,7 @@ class TermComparison(TableResult):
     acquisition_cost: float
     monthly_service_cost: float
     level: float | None
+    interval_method: str | None
 
     @property
     def best(self) -> str:
@@ -213,8 +220,10 @@ class TermComparison(TableResult):
         >>> round(float(table.break_even_acceptance("six", "monthly")), 4)
         0.625
         """
-        first, second = self._term(a, "a"), self._term(b, "b")
-        return break_evens.acceptance(first, second, self._setting(), self._drawn(draws, rng), self.level)
+        first, second, generator = self._term(a, "a"), self._term(b, "b"), np.random.default_rng(rng)
+        drawn = self._drawn(draws, generator)
+        accepted = None if self.level is None else drawn_acceptances((second,), draws, generator)[second.name]
+        return break_evens.acceptance(first, second, self._setting(), drawn, accepted, self.level)
 
     def break_even_spend(self, a: str, b: str, *, draws: int = 10_000, rng: Rng = None) -> BreakEven:
         """The monthly spend at which two terms are worth the same.
@@ -614,7 +623,7 @@ class TermComparison(TableResult):
     def _against(self, name: str | None) -> Term | None:
         return None if name is None else self._term(name, "against")
 
-    def _drawn(self, draws: int, rng: Rng) -> dict[str, Floats | None]:
+    def _drawn(self, draws: int, rng: Rng) -> dict[str, Drawn | None]:
         if self.level is None:
             return dict.fromkeys((term.name for term in self.terms), None)
         size = _checks.count(draws, name="draws", low=1)
@@ -641,20 +650,37 @@ def _has_one_off_fees(term: Term) -> bool:
     return term.setup_fee > 0 or term.early_termination_fee > 0
 
 
-def _draws(terms: Sequence[Term], horizon: float, size: int, rng: np.random.Generator) -> dict[str, Floats | None]:
+def _draws(terms: Sequence[Term], horizon: float, size: int, rng: np.random.Generator) -> dict[str, Drawn | None]:
     """Draws of each term's churn; terms that stand on one estimate share its draws."""
-    found: dict[str, Floats | None] = {}
-    shared: dict[object, Floats | None] = {}
+    found: dict[str, Drawn | None] = {}
+    shared: dict[object, Drawn | None] = {}
+    steps = {term.name: steps_needed(term, horizon) for term in terms}
     for term in terms:
-        evidence = None if isinstance(term.survival, SurvivalTable) else term.churn_evidence
+        evidence = _shared_evidence(term)
         if evidence is None or evidence not in shared:
-            drawn = draw_churn(term, size, rng, steps_needed(term, horizon))
+            alike = [term] if evidence is None else [each for each in terms if _shared_evidence(each) == evidence]
+            drawn = draw_churn(term, size, rng, max(steps[each.name] for each in alike))
             if evidence is not None:
                 shared[evidence] = drawn
             found[term.name] = drawn
         else:
             found[term.name] = shared[evidence]
     return found
+
+
+def drawn_acceptances(terms: Sequence[Term], size: int, rng: np.random.Generator) -> dict[str, Floats | None]:
+    """Draws of each term's acceptance; terms that stand on one estimate share its draws."""
+    shared: dict[object, Floats | None] = {None: None}
+    for term in terms:
+        evidence = term.acceptance_evidence
+        if evidence is not None and evidence not in shared:
+            shared[evidence] = draw_share(evidence, size, rng)
+    return {term.name: shared[term.acceptance_evidence] for term in terms}
+
+
+def _shared_evidence(term: Term) -> Result | None:
+    """The estimate that a term's draws come from; None for a curve, which is drawn for itself."""
+    return term.churn_evidence if term.survival is None or is_fitted(term.churn_evidence) else None
 
 
 def _service_steps(term: Term, table: TermComparison) -> tuple[dict[str, Value], tuple[Step, ...]]:
@@ -789,10 +815,13 @@ def compare(
     size = _checks.count(draws, name="draws", low=1)
 
     used = tuple(term.tabulated(horizon) for term in chosen)
-    drawn: Mapping[str, Floats | None] = {}
+    drawn: Mapping[str, Drawn | None] = {}
+    accepted: Mapping[str, Floats | None] = {}
     if level is not None:
-        drawn = _draws(used, horizon, size, np.random.default_rng(rng))
-    rows = [_row(term, setting, drawn.get(term.name), level) for term in used]
+        generator = np.random.default_rng(rng)
+        drawn = _draws(used, horizon, size, generator)
+        accepted = drawn_acceptances(used, size, generator)
+    rows = [_row(term, setting, drawn.get(term.name), accepted.get(term.name), level) for term in used]
 
     return TermComparison(
         definition="contracts.compare/expected-present-value",
@@ -806,7 +835,12 @@ def compare(
         acquisition_cost=setting.acquisition_cost,
         monthly_service_cost=setting.service_cost,
         level=level,
+        interval_method="monte_carlo" if _any_drawn(drawn) or _any_drawn(accepted) else None,
     )
+
+
+def _any_drawn(draws: Mapping[str, object]) -> bool:
+    return any(drawn is not None for drawn in draws.values())
 
 
 def _distinct(terms: object) -> tuple[Term, ...]:
@@ -846,44 +880,58 @@ def _horizon(months: float) -> float:
     return float(horizon)
 
 
+_DRAWN = (
+    "expected_months",
+    "expected_fees",
+    "expected_cost",
+    "expected_margin",
+    "present_months",
+    "present_fees",
+    "present_service_cost",
+    "present_value",
+    "present_value_per_prospect",
+)
 _TYPES: dict[str, ColumnType] = {
     "fee_rate": "number",
     "monthly_churn": "number",
-    "expected_months_low": "number",
-    "expected_months_high": "number",
-    "present_value_low": "number",
-    "present_value_high": "number",
-    "present_value_per_prospect_low": "number",
-    "present_value_per_prospect_high": "number",
+    **{f"{name}_{end}": "number" for name in _DRAWN for end in ("low", "high")},
     "recovery_month": "integer",
+    "recovery_month_low": "integer",
+    "recovery_month_high": "integer",
+    "probability_recovered": "number",
 }
 
 
-def _row(term: Term, setting: Setting, draws: Floats | None, level: float | None) -> dict[str, Cell]:
-    expected, present = account(term, setting.horizon, 0.0), setting.present(term)
-    service, acquisition = setting.service_cost_of(term), setting.acquisition_cost_of(term)
-    expected_fees, present_fees = float(setting.fees(term, expected)), float(setting.fees(term, present))
-    expected_cost = service * float(expected.months) + acquisition
-    value = present_fees - service * float(present.months) - acquisition
+def _row(
+    term: Term, setting: Setting, draws: Drawn | None, accepted: Floats | None, level: float | None
+) -> dict[str, Cell]:
+    found = {name: float(value) for name, value in _worth(term, setting, None, term.accepted).items()}
+    month = cash.recovery_month(term, setting)
     return {
         "term": term.name,
         "months": term.months,
         "fee_rate": _fee_rate(term, setting.spend),
         "monthly_churn": term.constant_churn,
-        "expected_months": float(expected.months),
-        "expected_fees": expected_fees,
-        "expected_cost": expected_cost,
-        "expected_margin": expected_fees - expected_cost,
-        "present_months": float(present.months),
-        "present_fees": present_fees,
-        "present_service_cost": service * float(present.months),
-        "acquisition_cost": acquisition,
-        "present_value": value,
-        "acceptance": term.acceptance,
-        "present_value_per_prospect": term.acceptance * value,
-        "recovery_month": cash.recovery_month(term, setting),
-        **_intervals(term, setting, draws, level),
+        **{name: found[name] for name in _DRAWN[:7]},
+        "acquisition_cost": setting.acquisition_cost_of(term),
+        "present_value": found["present_value"],
+        "acceptance": term.accepted,
+        "present_value_per_prospect": found["present_value_per_prospect"],
+        "recovery_month": month,
+        **_intervals(term, setting, found, draws, accepted, level),
+        **_recovery(term, setting, month, draws, level),
     }
+
+
+def _worth(term: Term, setting: Setting, draws: Drawn | None, accepted: Floats | float) -> dict[str, Floats]:
+    """What is expected of a signed client, and of a prospect; of every draw where there are draws."""
+    expected, present = account(term, setting.horizon, 0.0, draws), setting.present(term, draws)
+    service, acquisition = setting.service_cost_of(term), setting.acquisition_cost_of(term)
+    fees, present_fees = setting.fees(term, expected), setting.fees(term, present)
+    cost = service * expected.months + acquisition
+    value = present_fees - service * present.months - acquisition
+    numbers = (expected.months, fees, cost, fees - cost, present.months, present_fees, service * present.months, value)
+    return dict(zip(_DRAWN, (*numbers, accepted * value), strict=True))
 
 
 def _fee_rate(term: Term, spend: float) -> float | None:
@@ -892,18 +940,35 @@ def _fee_rate(term: Term, spend: float) -> float | None:
     return term.monthly_fee(spend) / spend if spend > 0 else None
 
 
-def _intervals(term: Term, setting: Setting, draws: Floats | None, level: float | None) -> dict[str, Cell]:
-    names = ("expected_months", "present_value")
+def _intervals(
+    term: Term,
+    setting: Setting,
+    found: Mapping[str, float],
+    draws: Drawn | None,
+    accepted: Floats | None,
+    level: float | None,
+) -> dict[str, Cell]:
+    """The ends of the interval of each number, around the number itself."""
+    ends: dict[str, Cell] = {f"{name}_{end}": None for name in _DRAWN for end in ("low", "high")}
+    if level is None or (draws is None and accepted is None):
+        return ends
+    drawn = _worth(term, setting, draws, term.accepted if accepted is None else accepted)
+    uncertain = _DRAWN if draws is not None else ("present_value_per_prospect",)
+    lows, highs = interval_of(np.stack([drawn[name] for name in uncertain], axis=-1), level)
+    for name, low, high in zip(uncertain, lows.tolist(), highs.tolist(), strict=True):
+        ends |= {f"{name}_low": min(low, found[name]), f"{name}_high": max(high, found[name])}
+    return ends
+
+
+def _recovery(
+    term: Term, setting: Setting, month: int | None, draws: Drawn | None, level: float | None
+) -> dict[str, Cell]:
+    """The ends of the interval of the month of recovery, and how often there is one."""
+    names = ("recovery_month_low", "recovery_month_high", "probability_recovered")
     if draws is None or level is None:
-        none = (*names, "present_value_per_prospect")
-        return {f"{name}_{end}": None for name in none for end in ("low", "high")}
-    drawn = (account(term, setting.horizon, 0.0, draws).months, setting.value(term, draws))
-    ends: dict[str, Cell] = {}
-    for name, values in zip(names, drawn, strict=True):
-        low, high = interval_of(values, level)
-        ends |= {f"{name}_low": float(low), f"{name}_high": float(high)}
-    per_prospect = {end: term.acceptance * float(str(ends[f"present_value_{end}"])) for end in ("low", "high")}
-    return ends | {f"present_value_per_prospect_{end}": value for end, value in per_prospect.items()}
+        return dict.fromkeys(names)
+    low, high, share = cash.drawn_recovery(term, setting, month, draws, level)
+    return dict(zip(names, (*(None if math.isinf(end) else int(end) for end in (low, high)), share), strict=True))
 
 
 def _notes(given: Term, used: Term, horizon: float) -> list[str]:

@@ -25,7 +25,9 @@ from retention_metrics.contracts.clients import (
     present_months,
     refuse_endless,
     share_of,
+    step_notes,
 )
+from retention_metrics.contracts.fitted import Drawn
 from retention_metrics.contracts.terms import Term
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
@@ -98,8 +100,9 @@ def minimum_spend(
     *,
     fee_rate: float,
     monthly_churn: float | Result | None = None,
-    survival: Assumption | ArrayLike | None = None,
+    survival: Assumption | Result | ArrayLike | None = None,
     tail: Tail | None = None,
+    term_months: int | None = None,
     acquisition_cost: float,
     monthly_service_cost: float,
     horizon_months: float,
@@ -117,10 +120,13 @@ def minimum_spend(
     monthly_churn : float or Result, optional
         Probability that a client leaves within a month, in [0, 1]. Exactly one of ``monthly_churn`` and
         ``survival`` is given.
-    survival : Assumption or array_like of float, optional
-        Share of the clients still there after 0, 1, 2, ... months, or an object with ``survival(k)`` by month.
+    survival : Assumption, Fit or array_like of float, optional
+        Share of the clients still there after 0, 1, 2, ... months, or an `Assumption`, or its ``Fit``.
     tail : {"constant_hazard"}, optional
-        Past the last observed month of ``survival`` every further month loses the share that the last one lost.
+        Past the last observed step of ``survival`` every further one loses the share that the last one lost.
+    term_months : int, optional
+        Months of one step of a ``survival`` by the term, such as a contractual model: the client is then bound to each
+        term's end. By default one month, which a note says.
     acquisition_cost : float
         Cost of winning a client, paid at month 0, at least 0.
     monthly_service_cost : float
@@ -174,10 +180,17 @@ def minimum_spend(
         _checks.non_negative(monthly_discount_rate, name="monthly_discount_rate"),
     )
     level = _checks.level(level)
-    term = client(monthly_churn=monthly_churn, survival=survival, tail=tail, horizon=horizon, caller="minimum_spend")
+    term = client(
+        monthly_churn=monthly_churn,
+        survival=survival,
+        tail=tail,
+        term_months=term_months,
+        horizon=horizon,
+        caller="minimum_spend",
+    )
     refuse_endless(term, horizon, discount)
 
-    def least(drawn: Floats | None = None) -> Floats:
+    def least(drawn: Drawn | None = None) -> Floats:
         return np.asarray((acquisition / present_months(term, horizon, discount, drawn) + service) / rate)
 
     return MinimumSpend(
@@ -185,7 +198,7 @@ def minimum_spend(
         interval=carried(term, least, horizon=horizon, level=level, draws=draws, rng=rng),
         unit="currency per month",
         definition="contracts.minimum_spend/expected-present-value",
-        notes=notes_of(term),
+        notes=(*step_notes(survival, term_months), *notes_of(term)),
         expected_months=float(present_months(term, horizon, discount)),
         fee_rate=rate,
         acquisition_cost=acquisition,
@@ -374,7 +387,7 @@ class _Offer:
     need: float
     taken_anyway: float
 
-    def months(self, term: Term, drawn: Floats | None = None) -> tuple[Floats, Floats]:
+    def months(self, term: Term, drawn: Drawn | None = None) -> tuple[Floats, Floats]:
         """Months of service, and the free ones among them."""
         free = min(float(self.free_months), self.horizon)
         served = present_months(term, self.horizon, self.discount_rate, drawn)
@@ -399,8 +412,9 @@ def save_offer(
     monthly_fee: float,
     acceptance: float | Result,
     monthly_churn: float | Result | None = None,
-    survival: Assumption | ArrayLike | None = None,
+    survival: Assumption | Result | ArrayLike | None = None,
     tail: Tail | None = None,
+    term_months: int | None = None,
     horizon_months: float,
     free_months: int = 0,
     offer_cost: float = 0.0,
@@ -423,10 +437,14 @@ def save_offer(
         Share of those who would leave that stay for the offer, in [0, 1].
     monthly_churn : float or Result, optional
         Churn a month of those who accepted, in [0, 1]. Exactly one of ``monthly_churn`` and ``survival`` is given.
-    survival : Assumption or array_like of float, optional
-        Share of those who accepted still there after 0, 1, 2, ... months.
+    survival : Assumption, Fit or array_like of float, optional
+        Share of those who accepted still there after 0, 1, 2, ... months, or an
+        `Assumption`, or its ``Fit``.
     tail : {"constant_hazard"}, optional
-        Past the last observed month of ``survival`` every further month loses the share that the last one lost.
+        Past the last observed step of ``survival`` every further one loses the share that the last one lost.
+    term_months : int, optional
+        Months of one step of a ``survival`` by the term, such as a contractual model: the client is then bound to each
+        term's end. By default one month, which a note says.
     horizon_months : float
         Months from the offer on that count: whole, at least 1, or infinite.
     free_months : int, default 0
@@ -488,7 +506,7 @@ def save_offer(
         acceptance=acceptance,
         need=_checks.share(churn_risk, name="churn_risk"),
         taken_anyway=taken_anyway,
-        churn=(monthly_churn, survival, tail),
+        churn=(monthly_churn, survival, tail, term_months),
         horizon_months=horizon_months,
         numbers={
             "monthly_fee": monthly_fee,
@@ -509,8 +527,9 @@ def win_back(
     monthly_fee: float,
     acceptance: float | Result,
     monthly_churn: float | Result | None = None,
-    survival: Assumption | ArrayLike | None = None,
+    survival: Assumption | Result | ArrayLike | None = None,
     tail: Tail | None = None,
+    term_months: int | None = None,
     horizon_months: float,
     free_months: int = 0,
     offer_cost: float = 0.0,
@@ -533,10 +552,14 @@ def win_back(
         Share of those who would stay away that come back for the offer, in [0, 1].
     monthly_churn : float or Result, optional
         Churn a month of those who came back, in [0, 1]. Exactly one of ``monthly_churn`` and ``survival`` is given.
-    survival : Assumption or array_like of float, optional
-        Share of those who came back still there after 0, 1, 2, ... months.
+    survival : Assumption, Fit or array_like of float, optional
+        Share of those who came back still there after 0, 1, 2, ... months, or an
+        `Assumption`, or its ``Fit``.
     tail : {"constant_hazard"}, optional
-        Past the last observed month of ``survival`` every further month loses the share that the last one lost.
+        Past the last observed step of ``survival`` every further one loses the share that the last one lost.
+    term_months : int, optional
+        Months of one step of a ``survival`` by the term, such as a contractual model: the client is then bound to each
+        term's end. By default one month, which a note says.
     horizon_months : float
         Months from the offer on that count: whole, at least 1, or infinite.
     free_months : int, default 0
@@ -588,7 +611,7 @@ def win_back(
         acceptance=acceptance,
         need=1 - _checks.share(returns_anyway, name="returns_anyway"),
         taken_anyway=taken_anyway,
-        churn=(monthly_churn, survival, tail),
+        churn=(monthly_churn, survival, tail, term_months),
         horizon_months=horizon_months,
         numbers={
             "monthly_fee": monthly_fee,
@@ -610,7 +633,7 @@ def _retention_offer(
     acceptance: float | Result,
     need: float,
     taken_anyway: float,
-    churn: tuple[float | Result | None, Assumption | ArrayLike | None, Tail | None],
+    churn: tuple[float | Result | None, Assumption | Result | ArrayLike | None, Tail | None, int | None],
     horizon_months: float,
     numbers: dict[str, float],
     free_months: int,
@@ -623,8 +646,15 @@ def _retention_offer(
     accepted, evidence = share_of(acceptance, name="acceptance")
     horizon, level = horizon_of(horizon_months), _checks.level(level)
     count = _checks.count(draws, name="draws", low=100)
-    monthly_churn, survival, tail = churn
-    term = client(monthly_churn=monthly_churn, survival=survival, tail=tail, horizon=horizon, caller=f"{kind}_offer")
+    monthly_churn, survival, tail, term_months = churn
+    term = client(
+        monthly_churn=monthly_churn,
+        survival=survival,
+        tail=tail,
+        term_months=term_months,
+        horizon=horizon,
+        caller="save_offer" if kind == "save" else kind,
+    )
     refuse_endless(term, horizon, checked["monthly_discount_rate"])
     offer = _Offer(
         term=term,
@@ -651,7 +681,7 @@ def _retention_offer(
         interval=None if drawn is None or level is None else drawn_interval(drawn, gain, level),
         unit="currency per client offered",
         definition=f"contracts.{kind}_offer/expected-present-value",
-        notes=tuple(note for note in (*notes_of(term), reason, later_reason) if note),
+        notes=(*step_notes(survival, term_months), *notes_of(term), *filter(None, (reason, later_reason))),
         offer=kind,
         value_with=without + gain,
         value_without=without,
@@ -695,7 +725,8 @@ def _break_even_churn(offer: _Offer, accepted: float) -> tuple[float | None, str
     """The later churn at which the gain is 0; the gain falls through it once."""
 
     def gain(churn: float) -> float:
-        return float(offer.gain(accepted, *offer.months(offer.term.with_churn(churn))))
+        free = dataclasses.replace(offer.term.with_churn(churn), months=1, leaves="any_month")
+        return float(offer.gain(accepted, *offer.months(free)))
 
     # Without an end and a discount nobody's staying for ever has no finite worth.
     least = 0.0 if math.isfinite(offer.horizon) or offer.discount_rate > 0 else 1e-12

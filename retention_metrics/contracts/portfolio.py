@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
+from retention_metrics.contracts.fitted import Drawn
 from retention_metrics.contracts.service import Setting
 from retention_metrics.contracts.terms import Term
 from retention_metrics.contracts.uncertainty import interval_of
@@ -20,7 +21,7 @@ from retention_metrics.results import Cell, Columns, ColumnType, Interval, Table
 __all__ = ["DroppedTerm", "Portfolio"]
 
 Floats = NDArray[np.float64]
-Draws = Mapping[str, Floats | None]
+Draws = Mapping[str, Drawn | None]
 
 
 @result
@@ -222,7 +223,7 @@ def drop(terms: Sequence[Term], dropped: Term, draws: Draws, setting: Setting, l
     )
 
 
-def _cases(dropped: Term, target: Term, draws: Draws) -> list[tuple[str, Term, Floats | None]]:
+def _cases(dropped: Term, target: Term, draws: Draws) -> list[tuple[str, Term, Drawn | None]]:
     own = draws[dropped.name]
     free = _with_churn_of(dropped, target, leaves="any_month")
     bound = _with_churn_of(dropped, dataclasses.replace(target, early_termination_fee=0.0), leaves="at_renewal")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_metrics.contracts.fitted import Drawn, FittedDraws, RenewalModel, terms_to_come
 from retention_metrics.contracts.terms import Term
 from retention_metrics.errors import InputError
 from retention_metrics.survival import SurvivalTable
@@ -39,11 +40,11 @@ class Setting:
         late = 1 / (1 + self.discount_rate) if term.payment == "arrears" else 1.0
         return term.monthly_fee(self.spend) * late - self.service_cost_of(term)
 
-    def present(self, term: Term, draws: Floats | None = None) -> Account:
+    def present(self, term: Term, draws: Drawn | None = None) -> Account:
         """The account of a term in present months."""
         return account(term, self.horizon, self.discount_rate, draws)
 
-    def value(self, term: Term, draws: Floats | None = None) -> Floats:
+    def value(self, term: Term, draws: Drawn | None = None) -> Floats:
         """Present value of a signed client, of every draw."""
         sums = self.present(term, draws)
         return self.fees(term, sums) - self.service_cost_of(term) * sums.months - self.acquisition_cost_of(term)
@@ -64,30 +65,34 @@ class Account(NamedTuple):
     exits: Floats
 
 
-def account(term: Term, horizon: float, discount_rate: float, draws: Floats | None = None) -> Account:
+def account(term: Term, horizon: float, discount_rate: float, draws: Drawn | None = None) -> Account:
     """The sums over all months before the horizon, month m counted at (1 + d)^-m.
 
-    ``draws`` holds monthly churns, shape (n,), or survivals by step, shape (n, n_steps), in place of the term's own;
-    the sums are then of shape (n,), and otherwise 0-d.
+    ``draws`` holds monthly churns, shape (n,), survivals by step, shape (n, n_steps), or n models in place of the
+    term's own; the sums are then of shape (n,), and otherwise 0-d.
     """
     force = math.log1p(discount_rate)
     if math.isfinite(horizon):
         return Account(*_sum(term, np.arange(horizon), force, horizon, draws))
     head = _months_before_the_pattern_repeats(term)
-    lost = _lost_per_period(term, force, draws)
     before = _sum(term, np.arange(float(head)), force, horizon, draws)
     period = _sum(term, head + np.arange(float(term.months)), force, horizon, draws)
-    return Account(*(before + period / lost))
+    if isinstance(term.survival, RenewalModel):
+        ahead = _terms_to_come(term, term.survival, head, force, draws)
+        # Nothing a term, for ever longer, stays nothing.
+        return Account(*(before + np.multiply(period, ahead, out=np.zeros(period.shape), where=period != 0)))
+    return Account(*(before + period / _lost_per_period(term, force, draws)))
 
 
-def shares(term: Term, months: int, draws: Floats | None = None) -> Floats:
+def shares(term: Term, months: int, draws: Drawn | None = None) -> Floats:
     """Share of the clients in service at the start of month 0, 1, 2, ..., by draw where there are draws."""
     steps, renewals = _chances(term, np.arange(float(months)))
     kept = (1 - (term.renewal_churn or 0.0)) ** renewals
     if draws is None:
         return _by_step(term, int(steps[-1]) + 1)[steps] * kept
+    draws = draws.by_step(int(steps[-1]) + 1) if isinstance(draws, FittedDraws) else draws
     if draws.ndim == 2:
-        return draws[:, steps] * kept
+        return by_step_drawn(draws, steps) * kept
     return (1 - draws[:, np.newaxis]) ** steps * kept
 
 
@@ -97,7 +102,7 @@ def steps_needed(term: Term, horizon: float) -> int:
     return int(_chances(term, np.array([max(last - 1.0, 0.0)]))[0][0]) + 1
 
 
-def _sum(term: Term, months: Floats, force: float, horizon: float, draws: Floats | None) -> Floats:
+def _sum(term: Term, months: Floats, force: float, horizon: float, draws: Drawn | None) -> Floats:
     """The three sums over some months, shape (3,) or (3, n).
 
     A sum over months of share times weight is a sum over steps of the churn assumption of survival times the weights
@@ -110,6 +115,7 @@ def _sum(term: Term, months: Floats, force: float, horizon: float, draws: Floats
     weights: Floats = np.stack([np.bincount(steps, row * kept) for row in _weights(term, months, force, horizon)])
     if draws is None:
         return np.asarray(weights @ _by_step(term, weights.shape[1]), dtype=np.float64)
+    draws = draws.by_step(weights.shape[1]) if isinstance(draws, FittedDraws) else draws
     if draws.ndim == 2:
         return np.asarray(weights @ draws[:, : weights.shape[1]].T, dtype=np.float64)
     return _polynomials(weights, 1 - draws)
@@ -163,15 +169,29 @@ def _months_before_the_pattern_repeats(term: Term) -> int:
     return -(-max(settled, term.free_months) // term.months) * term.months
 
 
-def _lost_per_period(term: Term, force: float, draws: Floats | None) -> Floats:
+def _terms_to_come(term: Term, model: RenewalModel, head: int, force: float, draws: Drawn | None) -> Floats:
+    """Present number of terms from month ``head`` on, over the share who are there then."""
+    renewals = int(_chances(term, np.array([float(head)]))[0][0])
+    models = draws.models if isinstance(draws, FittedDraws) else model
+    ahead = terms_to_come(models, renewals, force * term.months)
+    if draws is None and np.isinf(ahead):
+        raise InputError(
+            f"the mean lifetime under the {type(model).__name__} of {term.name!r} is infinite, because a few clients "
+            "stay for ever longer, so horizon_months=inf gives no finite value.",
+            argument="horizon_months",
+            fix="Give a finite horizon_months.",
+        )
+    return ahead
+
+
+def _lost_per_period(term: Term, force: float, draws: Drawn | None) -> Floats:
     """Share of its worth that each term loses to the one before, once the pattern repeats."""
     steps = term.steps_per_bond if term.leaves == "at_renewal" else term.months - (term.renewal_churn is not None)
     hazard: Floats | float
-    if draws is not None and draws.ndim == 1:
+    if isinstance(draws, np.ndarray) and draws.ndim == 1:
         hazard = draws
-    elif draws is not None:
-        stays = np.divide(draws[:, -1], draws[:, -2], out=np.zeros(len(draws)), where=draws[:, -2] > 0)
-        hazard = 1 - stays
+    elif isinstance(draws, np.ndarray):
+        hazard = hazard_past(draws)
     elif isinstance(term.survival, SurvivalTable):
         hazard = _tail_hazard(term, term.survival)
     else:
@@ -186,6 +206,21 @@ def _lost_per_period(term: Term, force: float, draws: Floats | None) -> Floats:
             fix="Give a finite horizon_months, or a churn above 0.",
         )
     return np.asarray(lost, dtype=np.float64)
+
+
+def by_step_drawn(draws: Floats, steps: NDArray[np.int64]) -> Floats:
+    """Survivals drawn by step after some steps; past the last one drawn every step is like it."""
+    last = draws.shape[1] - 1
+    if steps.max(initial=0) <= last:
+        return draws[:, steps]
+    further = np.maximum(steps - last, 0)
+    return np.asarray(draws[:, np.minimum(steps, last)] * (1 - hazard_past(draws)[:, np.newaxis]) ** further)
+
+
+def hazard_past(draws: Floats) -> Floats:
+    """Share lost in every step past the last one drawn: that of the last, of every draw."""
+    stays = np.divide(draws[:, -1], draws[:, -2], out=np.zeros(len(draws)), where=draws[:, -2] > 0)
+    return np.asarray(1 - stays)
 
 
 def _tail_hazard(term: Term, table: SurvivalTable) -> float:

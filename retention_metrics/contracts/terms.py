@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from retention_metrics import _checks, results
 from retention_metrics._stored import Stored
 from retention_metrics.contracts.fees import Fee, FeeFlat, FeeShare, FeeTiers
+from retention_metrics.contracts.fitted import RenewalModel, is_fitted, of_one_client
 from retention_metrics.errors import InputError
 from retention_metrics.survival import (
     STEP_UNITS,
@@ -52,9 +53,10 @@ class Term(Stored):
         Probability that a client who may leave does so within a month, in [0, 1]; a result is taken at its
         estimate, and its counts or its interval as what is known of it. Exactly one of ``monthly_churn`` and
         ``survival`` is given.
-    survival : Assumption or array_like of float, optional
+    survival : Assumption, Fit or array_like of float, optional
         Clients still there after 0, 1, 2, ... steps: shares that begin with 1, or an object with
-        ``survival(k)`` and ``step`` such as a fitted contractual model.
+        ``survival(k)`` and ``step`` such as a contractual model; of its ``Fit`` or posterior the uncertainty is
+        carried on.
     renewal_churn : float, optional
         Share of the clients up for renewal that leave then, in [0, 1], where they may also leave in between at
         ``monthly_churn``. By default the month of the renewal is one like any other.
@@ -80,10 +82,14 @@ class Term(Stored):
         A month's fee is paid at the month's start, or a month later.
     monthly_service_cost, acquisition_cost : float, optional
         This term's own; by default those of the comparison.
-    acceptance : float, default 1
-        Share of the prospects offered this term who sign it, in [0, 1].
+    acceptance : float or Result, default 1
+        Share of the prospects offered this term who sign it, in [0, 1]; a result, such as a proportion, is taken at its
+        estimate, and its counts or its interval as what is known of it.
     churn_evidence : Result, optional
-        What is known of ``monthly_churn``: set from the result given there, and kept with the term.
+        What is known of ``monthly_churn``, or of a fitted ``survival``: set from the result given there, and kept with
+        the term.
+    acceptance_evidence : Result, optional
+        What is known of ``acceptance``: set from the result given there, and kept with the term.
     survival_errors : sequence of float, optional
         Standard error of the logarithm of ``survival`` after 0, 1, 2, ... steps, by which the uncertainty of a
         curve is carried on (Greenwood's, for a Kaplan-Meier curve); taken from ``survival`` where it tells.
@@ -120,7 +126,7 @@ class Term(Stored):
     fee_rate: float | None = None
     fee: FeeShare | FeeFlat | FeeTiers | None = None
     monthly_churn: float | results.Result | None = None
-    survival: Assumption | ArrayLike | None = None
+    survival: Assumption | results.Result | ArrayLike | None = None
     renewal_churn: float | None = None
     leaves: Leaves = "at_renewal"
     survival_step: StepUnit | None = None
@@ -132,8 +138,9 @@ class Term(Stored):
     payment: Payment = "advance"
     monthly_service_cost: float | None = None
     acquisition_cost: float | None = None
-    acceptance: float = 1.0
+    acceptance: float | results.Result = 1.0
     churn_evidence: results.Result | None = None
+    acceptance_evidence: results.Result | None = None
     survival_errors: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
@@ -142,7 +149,6 @@ class Term(Stored):
             "months": _checks.count(self.months, name="months", low=1),
             "leaves": _checks.choice(self.leaves, LEAVES, name="leaves"),
             "payment": _checks.choice(self.payment, PAYMENTS, name="payment"),
-            "acceptance": _checks.share(self.acceptance, name="acceptance"),
         }
         for name in ("free_months", "notice_months"):
             checked[name] = _checks.count(getattr(self, name), name=name)
@@ -152,6 +158,7 @@ class Term(Stored):
         for name, value in checked.items():
             object.__setattr__(self, name, value)
         self._check_fee()
+        self._adopt_acceptance()
         self._adopt_departures()
         _refuse_contradictions(self)
 
@@ -164,6 +171,16 @@ class Term(Stored):
                 argument="fee_rate",
                 fix="Keep one of them." if found == "both" else "Give fee_rate=, for instance 0.10.",
             )
+
+    def _adopt_acceptance(self) -> None:
+        if isinstance(self.acceptance, results.Result):
+            object.__setattr__(self, "acceptance_evidence", self.acceptance)
+        share = _checks.share(
+            float(self.acceptance) if isinstance(self.acceptance, results.Result) else self.acceptance,
+            name="acceptance",
+        )
+        object.__setattr__(self, "acceptance", share)
+        _refuse_other_evidence(self, "acceptance", share)
 
     def _adopt_departures(self) -> None:
         if (self.monthly_churn is None) == (self.survival is None):
@@ -190,18 +207,15 @@ class Term(Stored):
             object.__setattr__(self, "churn_evidence", self.monthly_churn)
         rate = _checks.share(plain(self.monthly_churn, name="monthly_churn"), name="monthly_churn")
         object.__setattr__(self, "monthly_churn", rate)
-        evidence = self.churn_evidence
-        if evidence is not None and (evidence.estimate is None or abs(evidence.estimate - rate) > 1e-12):
-            raise InputError(
-                f"churn_evidence of {self.name!r} has the estimate {evidence.estimate!r}, monthly_churn is {rate!r}.",
-                argument="churn_evidence",
-                fix="Give the result itself as monthly_churn, or churn_evidence=None.",
-            )
+        _refuse_other_evidence(self, "monthly_churn", rate)
 
-    def _adopt_survival(self, given: Assumption | ArrayLike) -> None:
+    def _adopt_survival(self, given: Assumption | results.Result | ArrayLike) -> None:
         # An array says nothing of its own step: the contractual models' step is the term.
-        is_array = not hasattr(given, "survival") and np.ndim(given) > 0
+        is_array = not hasattr(given, "survival") and not isinstance(given, results.Result) and np.ndim(given) > 0
         adopted = assumption(given, step=self.survival_step or ("term" if is_array else None), tail=self.tail)
+        adopted = of_one_client(adopted, name="survival")
+        if isinstance(given, results.Result) and is_fitted(given):
+            object.__setattr__(self, "churn_evidence", given)
         if isinstance(adopted, ConstantChurn):
             object.__setattr__(self, "monthly_churn", _rate_with_evidence(given, adopted.monthly_churn))
             object.__setattr__(self, "survival", None)
@@ -247,6 +261,11 @@ class Term(Stored):
             return self.fee_rate * _checks.non_negative(monthly_spend, name="monthly_spend")
         assert self.fee is not None
         return self.fee.monthly(monthly_spend)
+
+    @property
+    def accepted(self) -> float:
+        """The acceptance as a number."""
+        return float(self.acceptance)
 
     @property
     def constant_churn(self) -> float | None:
@@ -316,7 +335,7 @@ class Term(Stored):
         Returns
         -------
         Term
-            Equal to this one where the churn is a constant rate.
+            Equal to this one where the churn is a constant rate, or a model of renewals and the horizon infinite.
 
         Raises
         ------
@@ -330,13 +349,19 @@ class Term(Stored):
         >>> term.tabulated(36).survival.values
         (1.0, 0.5, 0.4)
         """
-        if self.survival is None:
+        if self.survival is None or (math.isinf(horizon_months) and self._goes_on):
             return self
         steps = None if math.isinf(horizon_months) else self.last_step(horizon_months)
         table = tabulate(
             self.assumption, steps=steps, step=self.survival_step, tail=self.tail, name=f"survival of {self.name!r}"
         )
         return dataclasses.replace(self, survival=table)
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the churn is a model of renewals, known for ever, whose step is the term."""
+        bound = self.leaves == "at_renewal" or self.months == 1
+        return bound and self.steps_per_bond == 1 and isinstance(self.survival, RenewalModel)
 
     def last_step(self, horizon_months: float) -> int:
         """The last step of the survival that a finite horizon asks for.
@@ -387,7 +412,7 @@ class Term(Stored):
         stored: dict[str, object] = {
             declared.name: getattr(self, declared.name)
             for declared in dataclasses.fields(self)
-            if declared.name not in {"survival", "fee", "churn_evidence", "survival_errors"}
+            if declared.name not in {"survival", "fee", "churn_evidence", "acceptance_evidence", "survival_errors"}
         }
         return {
             "kind": self.kind,
@@ -396,6 +421,7 @@ class Term(Stored):
             "fee": None if self.fee is None else self.fee.to_dict(),
             "survival": self._stored_survival(),
             "churn_evidence": None if self.churn_evidence is None else self.churn_evidence.to_dict(),
+            "acceptance_evidence": None if self.acceptance_evidence is None else self.acceptance_evidence.to_dict(),
             "survival_errors": None if self.survival_errors is None else list(self.survival_errors),
         }
 
@@ -438,7 +464,7 @@ class Term(Stored):
         True
         """
         fields = cls._stored_fields(data)
-        for name in ("survival", "fee", "churn_evidence"):
+        for name in ("survival", "fee", "churn_evidence", "acceptance_evidence"):
             if fields.get(name) is not None:
                 fields[name] = results.from_dict(fields[name])
         return cls(**fields)
@@ -448,6 +474,18 @@ def _checked_name(name: object) -> str:
     if not isinstance(name, str) or not name.strip():
         raise InputError(f"name is a text that tells the terms apart; got {name!r}.", argument="name")
     return name
+
+
+def _refuse_other_evidence(term: Term, name: str, value: float) -> None:
+    """Refuse what is known of a number where it is known of another one."""
+    kept = {"monthly_churn": "churn_evidence"}.get(name, f"{name}_evidence")
+    evidence: results.Result | None = getattr(term, kept)
+    if evidence is not None and (evidence.estimate is None or abs(evidence.estimate - value) > 1e-12):
+        raise InputError(
+            f"{kept} of {term.name!r} has the estimate {evidence.estimate!r}, {name} is {value!r}.",
+            argument=kept,
+            fix=f"Give the result itself as {name}, or {kept}=None.",
+        )
 
 
 def _rate_with_evidence(given: object, rate: float) -> float | results.Result:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_metrics.contracts.fitted import Drawn, draw_models, is_fitted
 from retention_metrics.contracts.terms import Term
 from retention_metrics.results import Interval, Result
 from retention_metrics.survival import SurvivalTable
@@ -16,13 +18,13 @@ Floats = NDArray[np.float64]
 
 def is_uncertain(term: Term) -> bool:
     """Whether the term carries more about its churn than one number."""
-    if isinstance(term.survival, SurvivalTable):
-        return term.survival_errors is not None and any(term.survival_errors)
     evidence = term.churn_evidence
+    if term.survival is not None:
+        return is_fitted(evidence) or (term.survival_errors is not None and any(term.survival_errors))
     return evidence is not None and (_counts(evidence) is not None or evidence.interval is not None)
 
 
-def draw_churn(term: Term, draws: int, rng: np.random.Generator, steps: int) -> Floats | None:
+def draw_churn(term: Term, draws: int, rng: np.random.Generator, steps: int) -> Drawn | None:
     """Draws of a term's monthly churn, shape (draws,), or of its survival by step; None where it is certain.
 
     Survivals are drawn for at least ``steps`` steps, from 0. The churn itself is drawn thus:
@@ -32,9 +34,13 @@ def draw_churn(term: Term, draws: int, rng: np.random.Generator, steps: int) -> 
     - An interval alone: a normal distribution on either side of the estimate that has its ends at the interval's.
     - A curve: in every step Beta(n s, n (1 - s)) for the share s that stays, with n the customers at risk that its
       standard error stands for.
+    - A fitted contractual model: models, as `draw_models` makes them; by step where the survival is tabulated.
     """
     if not is_uncertain(term):
         return None
+    if term.survival is not None and is_fitted(term.churn_evidence):
+        models = draw_models(term.churn_evidence, draws, rng)
+        return models.by_step(steps) if isinstance(term.survival, SurvivalTable) else models
     if isinstance(term.survival, SurvivalTable):
         return _curves(term, term.survival, draws, rng, steps)
     assert term.churn_evidence is not None
@@ -90,5 +96,7 @@ def _curves(term: Term, table: SurvivalTable, draws: int, rng: np.random.Generat
 
 def interval_of(values: Floats, level: float) -> tuple[Floats, Floats]:
     """Ends of the central interval over the draws, which are the first axis."""
-    low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2), axis=0)
+    # Between draws of infinite worth there is nothing to interpolate.
+    method: Literal["linear", "inverted_cdf"] = "linear" if np.isfinite(values).all() else "inverted_cdf"
+    low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2), axis=0, method=method)
     return low, high

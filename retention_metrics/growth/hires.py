@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from retention_metrics import _checks
 from retention_metrics.contracts.clients import drawn_interval, draws_of, draws_of_share, present_months
 from retention_metrics.explanation import Explanation, Step
-from retention_metrics.growth.plateaus import plateau, uncertain_client
+from retention_metrics.growth.plateaus import plateau, survivors_by_month, uncertain_client
 from retention_metrics.results import Columns, Result, TableResult, result
-from retention_metrics.survival import Assumption, SurvivalTable, Tail
+from retention_metrics.survival import Assumption, Tail
 
 __all__ = ["Hire", "hire"]
 
@@ -140,8 +140,9 @@ def hire(
     new_clients_per_month: float,
     lifetime_months: float | Result | None = None,
     monthly_churn: float | Result | None = None,
-    survival: Assumption | ArrayLike | None = None,
+    survival: Assumption | Result | ArrayLike | None = None,
     tail: Tail | None = None,
+    term_months: int | None = None,
     margin: float = 1.0,
     attainment: float | Result = 1.0,
     ramp_months: int = 0,
@@ -166,10 +167,13 @@ def hire(
         ``survival`` is given.
     monthly_churn : float or Result, optional
         Share of the clients that leaves in a month, above 0 and at most 1.
-    survival : Assumption or array_like of float, optional
-        Share of the clients still there after 0, 1, 2, ... months, to the end.
+    survival : Assumption, Fit or array_like of float, optional
+        Share of the clients still there after 0, 1, 2, ... months, to the end; or an `Assumption`, or its ``Fit``.
     tail : {"constant_hazard"}, optional
-        Past the last observed month of ``survival`` every further month loses the share that the last one lost.
+        Past the last observed step of ``survival`` every further one loses the share that the last one lost.
+    term_months : int, optional
+        Months of one step of a ``survival`` by the term, such as a contractual model: the client is then bound to each
+        term's end. By default one month, which a note says.
     margin : float, default 1
         Share of the fee that is left after serving the client, in (0, 1].
     attainment : float or Result, default 1
@@ -238,28 +242,30 @@ def hire(
         monthly_churn=monthly_churn,
         survival=survival,
         tail=tail,
+        term_months=term_months,
         level=None,
     )
     quota, fee, lifetime = full.new_clients_per_month, full.monthly_fee, full.lifetime_months
 
     def brought(mean: Floats | float, share: Floats | float) -> Floats:
-        return np.asarray(quota * share * (fee * (kept - rate) * mean - signing) - cost)
+        # Without a margin a lifetime without end brings nothing.
+        brought_in = fee * (kept - rate) * mean if kept != rate else np.zeros_like(mean)
+        return np.asarray(quota * share * (brought_in - signing) - cost)
 
     estimate = float(brought(lifetime, made))
     drawn = None
     if level is not None:
-        term = uncertain_client(lifetime_months, monthly_churn, survival, tail)
+        term = uncertain_client(lifetime_months, monthly_churn, survival, tail, term_months)
         generator = np.random.default_rng(rng)
         lives = None
         if term is not None:
-            last = term.survival.last + 1.0 if isinstance(term.survival, SurvivalTable) else 2.0
-            churns = draws_of(term, last, draws=count, rng=generator)
+            churns = draws_of(term, math.inf, draws=count, rng=generator)
             lives = None if churns is None else present_months(term, math.inf, 0.0, churns)
         shares = draws_of_share(attainment if isinstance(attainment, Result) else None, count, generator)
         if lives is not None or shares is not None:
             drawn = brought(lifetime if lives is None else lives, made if shares is None else shares)
     won = quota * made * np.minimum(np.arange(1.0, _MOST_ROWS + 1) / (ramp + 1), 1.0)
-    survivors = np.asarray(full.churn.survival(np.arange(_MOST_ROWS)), dtype=np.float64)
+    survivors = survivors_by_month(full.churn, full.term_months, _MOST_ROWS)
     clients = np.convolve(won, survivors)[:_MOST_ROWS]
     contribution = clients * fee * (kept - rate) - won * signing
     cash = np.cumsum(contribution - cost)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from retention_metrics import _checks, churn
-from retention_metrics.contracts.clients import carried, client, present_months
+from retention_metrics.contracts.clients import carried, client, present_months, step_notes, step_of
+from retention_metrics.contracts.fitted import RenewalModel, of_one_client, terms_to_come
 from retention_metrics.contracts.terms import Term
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
@@ -31,6 +32,7 @@ __all__ = ["LeverTable", "RevenuePlateau", "plateau"]
 Arrivals = Literal["spread", "whole"]
 ARRIVALS: tuple[Arrivals, ...] = ("spread", "whole")
 Floats = NDArray[np.float64]
+Churn = ConstantChurn | SurvivalTable | RenewalModel
 Swing = tuple[float, tuple[float, ...]]  # clients at the start, and the factors of the seasons
 
 _FEWEST_ROWS = 24
@@ -104,8 +106,10 @@ class RevenuePlateau(TableResult):
         Mean lifetime of a client.
     new_clients_per_month, monthly_fee : float
         As given.
-    churn : ConstantChurn or SurvivalTable
+    churn : ConstantChurn, SurvivalTable or model of renewals
         The churn assumption used.
+    term_months : int
+        Months of one step of it: 1, or the length of the term that binds the clients.
     arrivals : str
         ``"spread"`` or ``"whole"``.
     start_clients : float
@@ -128,7 +132,8 @@ class RevenuePlateau(TableResult):
     lifetime_months: float
     new_clients_per_month: float
     monthly_fee: float
-    churn: ConstantChurn | SurvivalTable
+    churn: Churn
+    term_months: int
     arrivals: str
     start_clients: float
     seasonality: tuple[float, ...]
@@ -159,7 +164,7 @@ class RevenuePlateau(TableResult):
         14
         """
         wanted = _checks.number(share, name="share", low=0.0, high=1.0, open_low=True)
-        hazard = self.churn.monthly_churn if isinstance(self.churn, ConstantChurn) else self.churn.tail_hazard
+        hazard = _last_hazard(self.churn)
         steady = self.arrivals == "spread" and not self.seasonality and self.start_clients < self.clients * (1 - 1e-12)
         if wanted == 1 and steady and hazard != 1:
             return None
@@ -232,11 +237,13 @@ class RevenuePlateau(TableResult):
             plateau=float(self),
         )
 
-    def _months(self, churn_then: ConstantChurn | SurvivalTable, new: float, clients: float) -> int | None:
+    def _months(self, churn_then: Churn, new: float, clients: float) -> int | None:
         months = self.columns.height
         while True:
             months = min(2 * months, MOST_STEPS)
-            month = _first_month(_clients(churn_then, new, self.arrivals, months, self._swing), clients)
+            month = _first_month(
+                _clients(churn_then, self.term_months, new, self.arrivals, months, self._swing), clients
+            )
             if month is not None or months == MOST_STEPS:
                 return month
 
@@ -271,8 +278,9 @@ def plateau(
     monthly_fee: float,
     lifetime_months: float | Result | None = None,
     monthly_churn: float | Result | None = None,
-    survival: Assumption | ArrayLike | None = None,
+    survival: Assumption | Result | ArrayLike | None = None,
     tail: Tail | None = None,
+    term_months: int | None = None,
     arrivals: Arrivals = "spread",
     start_clients: float = 0.0,
     seasonality: Sequence[float] | None = None,
@@ -293,11 +301,15 @@ def plateau(
         Exactly one of ``lifetime_months``, ``monthly_churn`` and ``survival`` is given.
     monthly_churn : float or Result, optional
         Share of the clients that leaves in a month, above 0 and at most 1.
-    survival : Assumption or array_like of float, optional
+    survival : Assumption, Fit or array_like of float, optional
         Share of the clients still there after 0, 1, 2, ... months, beginning with 1 and, without a ``tail``,
-        ending with 0; or an object with ``survival(k)`` whose step is the month.
+        ending with 0; or an `Assumption`, or its ``Fit``. A model of renewals, which has no end, has a plateau where
+        its mean lifetime is finite.
     tail : {"constant_hazard"}, optional
-        Past the last observed month of ``survival`` every further month loses the share that the last one lost.
+        Past the last observed step of ``survival`` every further one loses the share that the last one lost.
+    term_months : int, optional
+        Months of one step of a ``survival`` by the term, such as a contractual model: the client is then bound to each
+        term's end. By default one month, which a note says.
     arrivals : {"spread", "whole"}, default "spread"
         ``"spread"``: the same number, possibly a fraction, at the end of each month, the first in month 1.
         ``"whole"``: whole clients only, the first at month 0, each as soon as it is due; at one every six
@@ -360,14 +372,15 @@ def plateau(
     flow = _checks.choice(arrivals, ARRIVALS, name="arrivals")
     swing = _swing(start_clients, seasonality, flow)
     level = _checks.level(level)
-    assumed = _churn(lifetime_months, monthly_churn, survival, tail)
+    assumed = _churn(lifetime_months, monthly_churn, survival, tail, term_months)
+    length = step_of(survival, term_months)[1]
 
-    lifetime = _mean_lifetime(assumed)
-    path = _path(assumed, new, flow, new * lifetime, swing)
-    term = uncertain_client(lifetime_months, monthly_churn, survival, tail)
+    lifetime = length * _mean_steps(assumed)
+    path = _path(assumed, length, new, flow, new * lifetime, swing)
+    term = uncertain_client(lifetime_months, monthly_churn, survival, tail, term_months)
     interval = _interval(term, new * fee, level=level, draws=draws, rng=rng)
-    notes = list(assumed.notes) if isinstance(assumed, SurvivalTable) else []
-    if swing[0] and isinstance(assumed, SurvivalTable):
+    notes = [*step_notes(survival, term_months), *getattr(assumed, "notes", ())]
+    if swing[0] and not isinstance(assumed, ConstantChurn):
         notes.append(f"The {swing[0]:g} clients at the start are taken to have just arrived.")
     if path[-1] < _SHARE_SHOWN * new * lifetime and path.size >= MOST_STEPS:
         notes.append(f"The path stops at month {path.size}, before 99 % of the plateau.")
@@ -395,6 +408,7 @@ def plateau(
         new_clients_per_month=new,
         monthly_fee=fee,
         churn=assumed,
+        term_months=length,
         arrivals=flow,
         start_clients=swing[0],
         seasonality=swing[1],
@@ -423,8 +437,9 @@ def _swing(start_clients: float, seasonality: Sequence[float] | None, arrivals: 
 def uncertain_client(
     lifetime_months: float | Result | None,
     monthly_churn: float | Result | None,
-    survival: Assumption | ArrayLike | None,
+    survival: Assumption | Result | ArrayLike | None,
     tail: Tail | None,
+    term_months: int | None,
 ) -> Term | None:
     """The churn assumption with what is known of it; None where it is a plain number or an array."""
     if isinstance(lifetime_months, Result):
@@ -433,7 +448,14 @@ def uncertain_client(
         return None
     if survival is None and not isinstance(monthly_churn, Result):
         return None
-    return client(monthly_churn=monthly_churn, survival=survival, tail=tail, horizon=math.inf, caller="plateau")
+    return client(
+        monthly_churn=monthly_churn,
+        survival=survival,
+        tail=tail,
+        term_months=term_months,
+        horizon=math.inf,
+        caller="plateau",
+    )
 
 
 def _interval(
@@ -442,11 +464,10 @@ def _interval(
     """The interval of money times the mean lifetime."""
     if term is None:
         return None
-    last = term.survival.last + 1.0 if isinstance(term.survival, SurvivalTable) else 2.0
     return carried(
         term,
         lambda drawn: money * present_months(term, math.inf, 0.0, drawn),
-        horizon=last,
+        horizon=math.inf,
         level=level,
         draws=draws,
         rng=rng,
@@ -466,11 +487,13 @@ def _band(
     if term is None or interval is None or term.survival is not None:
         return {}
     ends = [min(max(money / end, 0.0), 1.0) if end else 1.0 for end in (interval.low, interval.high)]
-    paths = [_clients(ConstantChurn(monthly_churn=rate), money / fee, arrivals, months, swing) * fee for rate in ends]
+    paths = [
+        _clients(ConstantChurn(monthly_churn=rate), 1, money / fee, arrivals, months, swing) * fee for rate in ends
+    ]
     return {name: path.tolist() for name, path in zip(("revenue_low", "revenue_high"), paths, strict=True)}
 
 
-def _lived(assumed: ConstantChurn | SurvivalTable, lifetime: float) -> ConstantChurn | None:
+def _lived(assumed: Churn, lifetime: float) -> ConstantChurn | None:
     """The churn of a longer lifetime; None for a curve, of which a mean says too little."""
     if not isinstance(assumed, ConstantChurn):
         return None
@@ -480,10 +503,11 @@ def _lived(assumed: ConstantChurn | SurvivalTable, lifetime: float) -> ConstantC
 def _churn(
     lifetime_months: float | Result | None,
     monthly_churn: float | Result | None,
-    survival: Assumption | ArrayLike | None,
+    survival: Assumption | Result | ArrayLike | None,
     tail: Tail | None,
-) -> ConstantChurn | SurvivalTable:
-    """The one churn assumption given, as a rate or as a table that comes to its end."""
+    term_months: int | None,
+) -> Churn:
+    """The one churn assumption given, as a rate, as a table that comes to its end or as a model that needs none."""
     given = {"lifetime_months": lifetime_months, "monthly_churn": monthly_churn, "survival": survival}
     named = [name for name, value in given.items() if value is not None]
     if len(named) != 1:
@@ -497,24 +521,21 @@ def _churn(
             raise InputError(
                 "tail= extends survival; a constant churn has no end to extend.", argument="tail", fix="Leave tail out."
             )
+        step_of(None, term_months)
         return _constant(lifetime_months, monthly_churn)
-    adopted = assumption(survival, tail=tail)
-    if adopted.step != "month":
-        raise InputError(
-            f"survival goes by month here; that of {type(adopted).__name__} goes by term.",
-            argument="survival",
-            fix="Give the shares still there after 0, 1, 2, ... months as an array.",
-        )
+    adopted = of_one_client(assumption(survival, step=step_of(survival, term_months)[0], tail=tail), name="survival")
     if isinstance(adopted, ConstantChurn):
         return _constant(None, adopted.monthly_churn)
+    if isinstance(adopted, RenewalModel):
+        return adopted
     table = tabulate(adopted, steps=None, tail=tail)
     if not table.tail_hazard:
         raise InputError(
-            f"survival ends at month {table.last} with {table.values[-1]:.6g} still there"
-            f"{'' if table.tail_hazard is None else ', and nobody left in the last month'}: "
+            f"survival ends at {table.step} {table.last} with {table.values[-1]:.6g} still there"
+            f"{'' if table.tail_hazard is None else f', and nobody left in the last {table.step}'}: "
             "how long they stay is not known, nor where revenue levels off.",
             argument="survival",
-            fix="Go on to the month when nobody is left"
+            fix=f"Go on to the {table.step} when nobody is left"
             + (", or assume tail='constant_hazard'." if table.tail_hazard is None else "."),
         )
     return table
@@ -536,20 +557,35 @@ def _constant(lifetime_months: object, monthly_churn: object) -> ConstantChurn:
     return ConstantChurn(monthly_churn=rate)
 
 
-def _mean_lifetime(churn: ConstantChurn | SurvivalTable) -> float:
-    """The sum of all survival shares, from month 0 on."""
+def _last_hazard(churn: Churn) -> float | None:
+    """Share lost in every step in the end; None for a model of renewals, under which it is another in each."""
+    return churn.monthly_churn if isinstance(churn, ConstantChurn) else getattr(churn, "tail_hazard", None)
+
+
+def _mean_steps(churn: Churn) -> float:
+    """The sum of all survival shares, from step 0 on."""
     if isinstance(churn, ConstantChurn):
         return 1 / churn.monthly_churn
+    if isinstance(churn, RenewalModel):
+        terms = float(terms_to_come(churn, 0, 0.0))
+        if math.isinf(terms):
+            raise InputError(
+                f"the mean lifetime under this {type(churn).__name__} is infinite, because a few clients stay for ever "
+                "longer: revenue never levels off.",
+                argument="survival",
+                fix="Give survival.by_month(..., horizon_months=...) with tail='constant_hazard', or a churn rate.",
+            )
+        return terms
     hazard = churn.tail_hazard
     assert hazard is not None
     return math.fsum(churn.values) + churn.values[-1] * (1 - hazard) / hazard
 
 
-def _path(churn: ConstantChurn | SurvivalTable, new: float, arrivals: str, level: float, swing: Swing) -> Floats:
+def _path(churn: Churn, length: int, new: float, arrivals: str, level: float, swing: Swing) -> Floats:
     """Clients at the end of month 1, 2, ..., at least 24 of them and on until 99 % of the plateau."""
     months = _FEWEST_ROWS
     while True:
-        path = _clients(churn, new, arrivals, months, swing)
+        path = _clients(churn, length, new, arrivals, months, swing)
         month = _first_month(path, _SHARE_SHOWN * level)
         if month is not None:
             return path[: max(month, _FEWEST_ROWS)]
@@ -558,10 +594,10 @@ def _path(churn: ConstantChurn | SurvivalTable, new: float, arrivals: str, level
         months = min(4 * months, MOST_STEPS)
 
 
-def _clients(churn: ConstantChurn | SurvivalTable, new: float, arrivals: str, months: int, swing: Swing) -> Floats:
-    """Clients at the end of month 1, 2, ..."""
+def _clients(churn: Churn, length: int, new: float, arrivals: str, months: int, swing: Swing) -> Floats:
+    """Clients at the end of month 1, 2, ..., each staying whole steps of ``length`` months."""
     start, factors = swing
-    survivors = np.asarray(churn.survival(np.arange(months + 1)), dtype=np.float64)
+    survivors = survivors_by_month(churn, length, months + 1)
     before = start * survivors[1:]
     if arrivals == "whole":
         # Due by the start of month m + 1, a client arrives in month m; the guard keeps 6 x (1/6) at one.
@@ -571,6 +607,11 @@ def _clients(churn: ConstantChurn | SurvivalTable, new: float, arrivals: str, mo
         won = new * np.resize(np.asarray(factors), months)
         return np.asarray(before + np.convolve(won, survivors)[:months], dtype=np.float64)
     return np.asarray(before + new * np.cumsum(survivors[:-1]), dtype=np.float64)
+
+
+def survivors_by_month(churn: Churn, length: int, months: int) -> Floats:
+    """Share still there after 0, 1, ... months, of steps of ``length`` months each."""
+    return np.asarray(churn.survival(np.arange(months) // length), dtype=np.float64)
 
 
 def _first_month(path: Floats, clients: float) -> int | None:

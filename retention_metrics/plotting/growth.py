@@ -334,7 +334,7 @@ def capped_bonus(bonus: TableResult, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        Steps of both by month, and a line at the cap.
+        Steps of both by month, and a line at the cap of a month where each month has its own.
 
     Raises
     ------
@@ -354,7 +354,8 @@ def capped_bonus(bonus: TableResult, ax: Axes | None = None) -> Axes:
     ax = canvas.axes(ax)
     ax.step(months, [_float(row["due"]) for row in rows], where="mid", color=canvas.MUTED, label="due")
     ax.step(months, [_float(row["paid"]) for row in rows], where="mid", color=canvas.PRIMARY, label="paid")
-    ax.axhline(_float(getattr(bonus, "cap")), color=canvas.INK, linestyle="--", linewidth=1, label="cap")  # noqa: B009
+    if getattr(bonus, "salary_months", 1) == 1:
+        ax.axhline(_float(getattr(bonus, "cap")), color=canvas.INK, linestyle="--", linewidth=1, label="cap")  # noqa: B009
     _thousands_or_less(ax, rows, "due")
     ax.legend(frameon=False)
     return canvas.finish(ax, x="month", y="expected bonuses")

@@ -314,8 +314,8 @@ def assumption(
     ----------
     churn : float, Result, array_like of float or Assumption
         A monthly churn rate in [0, 1], a result at its estimate; the shares still there after 0, 1, 2, ...
-        steps, beginning with 1; or an object that satisfies `Assumption`, which is returned as it is, but for one
-        that says its ``last`` step where a tail is given: that is written out as a table.
+        steps, beginning with 1; or an object that satisfies `Assumption`, or the ``Fit`` of one. It is returned as it
+        is, but for one that says its ``last`` step where a tail is given: that is written out as a table.
     step : {"month", "term"}, optional
         The length of one step of an array (by default a month), or of an object whose own step is a term but
         was fitted to months. Months stay months.
@@ -346,14 +346,12 @@ def assumption(
     unit = None if step is None else _checks.choice(step, STEP_UNITS, name="step")
     kept_tail = None if tail is None else _checks.choice(tail, TAILS, name="tail")
 
-    if hasattr(churn, "survival"):
-        return _adopted(churn, unit, kept_tail, name)
-    if hasattr(getattr(churn, "model", None), "survival"):
-        raise InputError(
-            f"{name} is a churn assumption; got a {type(churn).__name__}, which holds one.",
-            argument=name,
-            fix="Use its .model.",
-        )
+    # A fit holds the model that was fitted.
+    stated = getattr(churn, "model", churn)
+    if hasattr(stated, "survival"):
+        return _adopted(stated, unit, kept_tail, name)
+    if stated is not churn or hasattr(stated, "at"):
+        raise _says_nothing(stated, name)
     rate = plain(churn, name=name)
     if isinstance(rate, (int, float, np.number)):
         return _constant(rate, unit, name)
@@ -365,10 +363,27 @@ def assumption(
     return SurvivalTable(values=rate, step=unit or "month", tail=kept_tail)  # type: ignore[arg-type]
 
 
+def _says_nothing(model: object, name: str) -> InputError:
+    """The error of a model that is no churn assumption as it stands."""
+    by_covariates = hasattr(model, "at")
+    return InputError(
+        f"{name} is one churn assumption; a {type(model).__name__} "
+        f"{'has one for each row of covariates' if by_covariates else 'says nothing of who is still there'}.",
+        argument=name,
+        fix="Give its .at(covariates) of one row." if by_covariates else "Give a model of renewals, or a churn rate.",
+    )
+
+
 def plain(value: object, *, name: str) -> object:
     """A result of months as its estimate; anything else as it is."""
     if not isinstance(value, Result):
         return value
+    if hasattr(value, "model"):
+        raise InputError(
+            f"{name} is a number; got the fit of a {type(value.model).__name__}.",
+            argument=name,
+            fix="Give it as survival=." if hasattr(value.model, "survival") else None,
+        )
     if value.definition.startswith("retention."):
         raise InputError(
             f"{name} says who leaves; got {value.definition}.", argument=name, fix="Retention and churn add up to 1."
@@ -482,14 +497,14 @@ def tabulate(
 
 
 def by_month(
-    churn: Assumption | ArrayLike, *, months: int, horizon_months: int, name: str = "survival"
+    churn: Assumption | Result | ArrayLike, *, months: int, horizon_months: int, name: str = "survival"
 ) -> SurvivalTable:
     """An assumption by the term, month by month, for clients bound to its end.
 
     Parameters
     ----------
-    churn : Assumption or array_like of float
-        Survival by the term, such as a fitted contractual model, or shares that begin with 1.
+    churn : Assumption, Fit or array_like of float
+        Survival by the term, such as a contractual model or its fit, or shares that begin with 1.
     months : int
         Length of a term in months, at least 1; 1 for a model that was fitted to months.
     horizon_months : int
@@ -521,7 +536,8 @@ def by_month(
     horizon = _checks.count(horizon_months, name="horizon_months", low=1)
     if horizon > MOST_STEPS:
         raise InputError(f"horizon_months is at most {MOST_STEPS}; got {horizon}.", argument="horizon_months")
-    adopted = assumption(churn, step=None if hasattr(churn, "survival") else "term", name=name)
+    stated = getattr(churn, "model", churn)
+    adopted = assumption(stated, step=None if hasattr(stated, "survival") else "term", name=name)
     if adopted.step != "term":
         raise InputError(f"{name} goes by the month already.", argument=name, fix="Give it as it is.")
     if isinstance(adopted, SurvivalTable):
@@ -535,7 +551,11 @@ def _survivors_after(churn: Assumption, k: int, name: str) -> float:
     """One value of an assumption: asked for one by one, so that an object may take scalars only."""
     share = np.asarray(churn.survival(k), dtype=np.float64)
     if share.size != 1:
-        raise InputError(f"{name}.survival({k}) is one number; got shape {share.shape}.", argument=name)
+        raise InputError(
+            f"{name}.survival({k}) is one number; got shape {share.shape}.",
+            argument=name,
+            fix="Give the assumption of one kind of customer.",
+        )
     value = float(share.item())
     if math.isnan(value):
         raise InputError(
