@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -161,6 +162,13 @@ def harrell(values, t, e, ties=lambda i, j: False):
 def test_concordance_is_harrells(rows):
     x, t, e = (np.array(column) for column in zip(*rows, strict=True))
     assert timed(x.astype(float), t, e)["auc"] == approx(harrell(x, t, e))
+
+
+@pytest.mark.parametrize(("values", "times"), [(3, 40), (40, 3), (40, 40), (2, 2)])
+def test_concordance_is_harrells_whichever_of_value_and_time_has_more_ties(values, times):
+    rng = np.random.default_rng(1982)
+    x, t, e = rng.integers(0, values, 80).astype(float), rng.integers(0, times, 80), rng.random(80) < 0.6
+    assert timed(x, t, e)["auc"] == approx(harrell(x, t, e))
 
 
 @given(rows=spells)
@@ -443,6 +451,29 @@ def test_an_outcome_that_is_the_same_for_all_is_refused(value):
     if not value:
         with pytest.raises(InputError, match="'left'"):
             ranked(clients().assign(left=False), outcome=None, duration="months", churned="left")
+
+
+def test_numbers_are_numbers_however_they_are_kept():
+    table = clients(n=60)
+    plain = one(table["liking"], table["kept"])
+    for kept in (Decimal, int, np.float64):
+        cells = pd.Series([kept(cell) for cell in table["liking"]], dtype=object)
+        row = one(cells, table["kept"])
+        assert (row["kind"], row["auc"], row["p_value"]) == ("numeric", plain["auc"], plain["p_value"])
+    gaps = pd.Series([True, None, False] * 20, dtype=object)
+    assert (one(gaps, table["kept"])["kind"], one(gaps, table["kept"])["missing"]) == ("numeric", 20)
+    assert one(pd.Categorical(table["code"]), table["kept"])["kind"] == "categorical"
+
+
+def test_a_scale_may_be_of_numbers_and_names_each_place_once():
+    table = clients(n=60)
+    row = one(table["code"], table["kept"], ordered={"x": [3, 2, 1, 0]})
+    assert row["auc"] == approx(1 - one(table["code"], table["kept"])["auc"])
+    assert row["kind"] == "ordinal"
+    with pytest.raises(InputError, match="once"):
+        one(table["grade"], table["kept"], ordered={"x": ["low", "mid", "mid", "high"]})
+    with pytest.raises(InputError, match="single values"):
+        one(pd.Series([[1], [2]] * 30), table["kept"])
 
 
 def test_infinite_values_are_refused():
