@@ -418,3 +418,20 @@ def test_the_r_package_nps_gives_the_same_score_and_variance(ratings, score, var
     found = rm.nps.score(ratings)
     assert found.estimate == approx(100 * score)
     assert found.standard_error == approx(100 * math.sqrt(variance / len(ratings)))
+
+
+def test_of_a_respondents_answers_one_that_was_given_counts(frame):
+    table = pd.DataFrame(
+        {
+            "who": ["a", "a", "b", "b", "c"],
+            "day": pd.to_datetime(["2024-01-01", "2024-01-01", "2024-01-01", "2024-01-02", "2024-01-01"]),
+            "score": [3, 10, 10, 3, 8],
+            "weight": [5.0, 1.0, 2.0, 1.0, 1.0],
+            "account": ["x", "w", "y", None, "z"],
+        }
+    )
+    roles = {"rating": "score", "respondent": "who", "time": "day", "survey_weights": "weight", "cluster": "account"}
+    found = rm.nps.score(frame(table), answers="latest", **roles)
+    # a detracts with its own weight of 5; b's later answer has no account, so that its first is the latest.
+    assert found.estimate == approx(100 * (2 - 5) / (5 + 2 + 1))
+    assert found.excluded == {"missing_cluster": 1, "earlier_answers": 1}

@@ -85,24 +85,35 @@ def last_day(source: Source, times: Clock) -> int:
 
 
 def kept_answers(source: Source, *, keep: Keep) -> Source:
-    """One answer of each respondent, the latest or the first; of several at one time the lowest."""
+    """One answer of each respondent, the latest or the first; of several at one time the lowest.
+
+    Only answers count that lack nothing: one without a cluster is no later answer than one with.
+    """
     if source.dtype("time") in (nw.Float32, nw.Float64, nw.Boolean):
         raise InputError(
             f"time={source.roles['time']!r} orders the answers of a respondent; it holds {source.dtype('time')}.",
             argument="time",
             column=source.roles["time"],
         )
-    frame = source.by_role()
-    known = ~nw.col("respondent").is_null() & ~nw.col("time").is_null() & ~_missing("rating")
-    rows = frame.filter(known)
-    end = nw.col("time").max() if keep == "latest" else nw.col("time").min()
-    ends = rows.group_by("respondent").agg(end.alias("_end")).with_columns(nw.col("respondent").alias("_who"))
-    held = rows.join(ends.drop("respondent"), left_on="respondent", right_on="_who", how="inner")
-    held = held.filter(nw.col("time") == nw.col("_end"))
     others = [role for role in source.roles if role not in ("respondent", "time")]
-    one = held.group_by("respondent").agg(*(nw.col(role).min().alias(role) for role in others))
+    known = ~_missing("rating")
+    for role in source.roles:
+        known = known & ~nw.col(role).is_null()
+    rows = source.by_role().filter(known)
+    rows = _at_end(rows, nw.col("time").max() if keep == "latest" else nw.col("time").min(), "time")
+    # Roles after one another, so that what is left is an answer that was given.
+    for role in ("rating", *(role for role in others if role != "rating")):
+        rows = _at_end(rows, nw.col(role).min(), role)
+    one = rows.group_by("respondent").agg(*(nw.col(role).min().alias(role) for role in others))
     roles = {role: role for role in ("respondent", *others)}
     return Source(frame=one, roles=roles, schema=dict(one.collect_schema()), lazy=source.lazy)
+
+
+def _at_end(rows: nw.LazyFrame[Any], end: nw.Expr, role: str) -> nw.LazyFrame[Any]:
+    """The rows of each respondent at an end of a role's values."""
+    ends = rows.group_by("respondent").agg(end.alias("_end")).with_columns(nw.col("respondent").alias("_who"))
+    held = rows.join(ends.drop("respondent"), left_on="respondent", right_on="_who", how="inner")
+    return held.filter(nw.col(role) == nw.col("_end")).select(*rows.collect_schema().names())
 
 
 def unanswerable(source: Source, *roles: str) -> dict[str, int]:
