@@ -222,7 +222,7 @@ def _summed(rows: nw.LazyFrame[Any], keys: Sequence[str], numbers: Sequence[str]
 
 def paired(source: Source, first: Any, second: Any) -> groups.Tally:
     """Customers by their answers in two waves: keys ``before, after`` (None without), and how many each gave."""
-    known = ~nw.col("customer").is_null() & ~_missing("rating")
+    known = ~nw.col("customer").is_null() & ~_missing("rating") & ~nw.col("wave").is_null()
     rows = source.by_role("customer", "rating", "wave").filter(known)
     parts = {}
     for name, wave in (("before", first), ("after", second)):
