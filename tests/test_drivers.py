@@ -343,8 +343,11 @@ def test_the_interval_of_a_spread_holds_it_at_least_as_often(effects, n, least):
 
 
 def test_every_kind_of_frame_gives_the_same_ranking(frame):
-    expected = as_rows(ranked())
-    found = as_rows(ranked(frame(clients())))
+    table = clients()
+    table.loc[::9, ["plan", "grade"]] = None
+    expected = as_rows(ranked(table, effect="logistic"))
+    assert [row["missing"] for row in expected if row["indicator"] in ("plan", "grade")] == [34, 34]
+    found = as_rows(ranked(frame(table), effect="logistic"))
     assert [row["indicator"] for row in found] == [row["indicator"] for row in expected]
     for row, other in zip(found, expected, strict=True):
         for name, cell in other.items():

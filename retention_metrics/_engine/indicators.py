@@ -65,9 +65,7 @@ def pulled(source: Source) -> Mapping[str, Column]:
         # narwhals would collect through PyArrow, which is not among the required dependencies.
         fetched: Mapping[str, Any] = frame.to_native().fetchnumpy()
         return {
-            role: Column(np.ma.filled(cells, math.nan))
-            if role in numeric
-            else Column.of(np.ma.filled(cells, None).tolist())
+            role: Column(np.ma.filled(cells, math.nan)) if role in numeric else Column.of(_unmasked(cells))
             for role, cells in fetched.items()
         }
     eager = frame.collect()
@@ -77,6 +75,10 @@ def pulled(source: Source) -> Mapping[str, Column]:
         else Column.of(eager[role].to_list())
         for role in source.roles
     }
+
+
+def _unmasked(cells: NDArray[Any]) -> list[Any]:
+    return np.where(np.ma.getmaskarray(cells), None, np.ma.getdata(cells)).tolist()
 
 
 def is_category(source: Source, role: str) -> bool:
