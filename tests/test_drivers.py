@@ -547,3 +547,11 @@ def test_a_column_of_names_is_no_driver():
     assert (row["kind"], row["auc"], row["association"]) == ("categorical", 0.5, 0.0)
     row = timed(table["name"], table["months"], table["left"])
     assert row["association"] == approx(0.0, abs=0.05)
+
+
+def test_cells_are_cut_where_numbers_are_finite_and_however_kept(frame):
+    table = clients(n=60)
+    decimals = table.assign(liking=[Decimal(int(cell)) for cell in table["liking"]])
+    assert as_sorted_rows(crossed(frame(decimals))) == as_sorted_rows(crossed(table))
+    with pytest.raises(InputError, match="row='liking' holds finite numbers; 1 rows"):
+        crossed(frame(table.assign(liking=table["liking"].where(table.index > 0, np.inf))))

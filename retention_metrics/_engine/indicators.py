@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from retention_metrics._engine import groups, responses
 from retention_metrics._engine.adopt import Source, builtin, collect
-from retention_metrics.errors import ColumnError
+from retention_metrics.errors import ColumnError, InputError
 
 Floats = NDArray[np.float64]
 
@@ -54,6 +54,8 @@ def _looked_up(places: Mapping[Any, float], cells: Sequence[Any]) -> Floats:
 def pulled(source: Source) -> Mapping[str, Column]:
     """The columns that play a role, by role, in one row order; no other column is read."""
     numeric = {role for role in source.roles if source.dtype(role).is_numeric() or source.dtype(role) == nw.Boolean}
+    for role in source.roles:
+        groups.refuse_nested(source, role)
     lazy = source.frame.implementation is nw.Implementation.DUCKDB
     parts = {
         role: source.column(role).cast(nw.Float64) if role in numeric else source.column(role) for role in source.roles
@@ -78,7 +80,9 @@ def pulled(source: Source) -> Mapping[str, Column]:
 
 
 def _unmasked(cells: NDArray[Any]) -> list[Any]:
-    return np.where(np.ma.getmaskarray(cells), None, np.ma.getdata(cells)).tolist()
+    held = np.ma.getdata(cells).astype(object)
+    held[np.ma.getmaskarray(cells)] = None
+    return list(held)
 
 
 def is_category(source: Source, role: str) -> bool:
@@ -135,16 +139,32 @@ class Cut:
 
 def cut(source: Source, role: str, *, quantiles: int) -> Cut:
     """Where a numeric column is cut: at its quantiles, each value in the first group that reaches it."""
-    if not source.dtype(role).is_numeric():
+    if not _holds_numbers(source, role):
         return Cut(None)
     number = nw.col(role).cast(nw.Float64)
     kept = source.by_role(role).filter(~number.is_null() & ~number.is_nan()).select(number.alias(role))
+    infinite = int(collect(kept.select((~nw.col(role).is_finite()).cast(nw.Int64).sum().alias("n")))["n"][0] or 0)
+    if infinite:
+        raise InputError(
+            f"{role}={source.roles[role]!r} holds finite numbers; {infinite} rows are infinite.",
+            argument=role,
+            column=source.roles[role],
+            count=infinite,
+        )
     shares = [step / quantiles for step in range(1, quantiles)]
     ends = [nw.col(role).quantile(share, interpolation="linear").alias(f"q{k}") for k, share in enumerate(shares)]
     found = collect(kept.select(*ends, nw.col(role).max().alias("most")))
     most = found.pop("most")[0]
     edges = sorted({float(cells[0]) for cells in found.values() if cells[0] is not None})
     return Cut(tuple(edge for edge in edges if edge < most))
+
+
+def _holds_numbers(source: Source, role: str) -> bool:
+    """Whether a column is of numbers; one of objects is where all its cells are, such as decimals in pandas."""
+    if source.dtype(role) != nw.Object:
+        return source.dtype(role).is_numeric()
+    found = {type(cell) for cell in collect(source.by_role(role))[role] if cell is not None}
+    return bool(found) and found <= {int, float}
 
 
 def cells(source: Source, cuts: Mapping[str, Cut]) -> groups.Tally:
