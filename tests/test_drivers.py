@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -161,6 +162,13 @@ def harrell(values, t, e, ties=lambda i, j: False):
 def test_concordance_is_harrells(rows):
     x, t, e = (np.array(column) for column in zip(*rows, strict=True))
     assert timed(x.astype(float), t, e)["auc"] == approx(harrell(x, t, e))
+
+
+@pytest.mark.parametrize(("values", "times"), [(3, 40), (40, 3), (40, 40), (2, 2)])
+def test_concordance_is_harrells_whichever_of_value_and_time_has_more_ties(values, times):
+    rng = np.random.default_rng(1982)
+    x, t, e = rng.integers(0, values, 80).astype(float), rng.integers(0, times, 80), rng.random(80) < 0.6
+    assert timed(x, t, e)["auc"] == approx(harrell(x, t, e))
 
 
 @given(rows=spells)
@@ -335,8 +343,11 @@ def test_the_interval_of_a_spread_holds_it_at_least_as_often(effects, n, least):
 
 
 def test_every_kind_of_frame_gives_the_same_ranking(frame):
-    expected = as_rows(ranked())
-    found = as_rows(ranked(frame(clients())))
+    table = clients()
+    table.loc[::9, ["plan", "grade"]] = None
+    expected = as_rows(ranked(table, effect="logistic"))
+    assert [row["missing"] for row in expected if row["indicator"] in ("plan", "grade")] == [34, 34]
+    found = as_rows(ranked(frame(table), effect="logistic"))
     assert [row["indicator"] for row in found] == [row["indicator"] for row in expected]
     for row, other in zip(found, expected, strict=True):
         for name, cell in other.items():
@@ -445,6 +456,29 @@ def test_an_outcome_that_is_the_same_for_all_is_refused(value):
             ranked(clients().assign(left=False), outcome=None, duration="months", churned="left")
 
 
+def test_numbers_are_numbers_however_they_are_kept():
+    table = clients(n=60)
+    plain = one(table["liking"], table["kept"])
+    for kept in (Decimal, int, np.float64):
+        cells = pd.Series([kept(cell) for cell in table["liking"]], dtype=object)
+        row = one(cells, table["kept"])
+        assert (row["kind"], row["auc"], row["p_value"]) == ("numeric", plain["auc"], plain["p_value"])
+    gaps = pd.Series([True, None, False] * 20, dtype=object)
+    assert (one(gaps, table["kept"])["kind"], one(gaps, table["kept"])["missing"]) == ("numeric", 20)
+    assert one(pd.Categorical(table["code"]), table["kept"])["kind"] == "categorical"
+
+
+def test_a_scale_may_be_of_numbers_and_names_each_place_once():
+    table = clients(n=60)
+    row = one(table["code"], table["kept"], ordered={"x": [3, 2, 1, 0]})
+    assert row["auc"] == approx(1 - one(table["code"], table["kept"])["auc"])
+    assert row["kind"] == "ordinal"
+    with pytest.raises(InputError, match="once"):
+        one(table["grade"], table["kept"], ordered={"x": ["low", "mid", "mid", "high"]})
+    with pytest.raises(InputError, match="single values"):
+        one(pd.Series([[1], [2]] * 30), table["kept"])
+
+
 def test_infinite_values_are_refused():
     with pytest.raises(InputError, match="finite numbers"):
         ranked(clients().assign(noise=np.inf))
@@ -513,3 +547,11 @@ def test_a_column_of_names_is_no_driver():
     assert (row["kind"], row["auc"], row["association"]) == ("categorical", 0.5, 0.0)
     row = timed(table["name"], table["months"], table["left"])
     assert row["association"] == approx(0.0, abs=0.05)
+
+
+def test_cells_are_cut_where_numbers_are_finite_and_however_kept(frame):
+    table = clients(n=60)
+    decimals = table.assign(liking=[Decimal(int(cell)) for cell in table["liking"]])
+    assert as_sorted_rows(crossed(frame(decimals))) == as_sorted_rows(crossed(table))
+    with pytest.raises(InputError, match="row='liking' holds finite numbers; 1 rows"):
+        crossed(frame(table.assign(liking=table["liking"].where(table.index > 0, np.inf))))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import retention_metrics as rm
@@ -418,3 +420,99 @@ def test_the_r_package_nps_gives_the_same_score_and_variance(ratings, score, var
     found = rm.nps.score(ratings)
     assert found.estimate == approx(100 * score)
     assert found.standard_error == approx(100 * math.sqrt(variance / len(ratings)))
+
+
+def test_of_a_respondents_answers_one_that_was_given_counts(frame):
+    table = pd.DataFrame(
+        {
+            "who": ["a", "a", "b", "b", "c"],
+            "day": pd.to_datetime(["2024-01-01", "2024-01-01", "2024-01-01", "2024-01-02", "2024-01-01"]),
+            "score": [3, 10, 10, 3, 8],
+            "weight": [5.0, 1.0, 2.0, 1.0, 1.0],
+            "account": ["x", "w", "y", None, "z"],
+        }
+    )
+    roles = {"rating": "score", "respondent": "who", "time": "day", "survey_weights": "weight", "cluster": "account"}
+    found = rm.nps.score(frame(table), answers="latest", **roles)
+    # a detracts with its own weight of 5; b's later answer has no account, so that its first is the latest.
+    assert found.estimate == approx(100 * (2 - 5) / (5 + 2 + 1))
+    assert found.excluded == {"missing_cluster": 1, "earlier_answers": 1}
+
+
+# ---------------------------------------------------------------- what a column may hold that it should not
+
+
+def with_nans(**columns):
+    """Frames in which a NaN is a number and no missing value."""
+    table = pa.table({name: pa.array(cells) for name, cells in columns.items()})
+    connection = duckdb.connect()
+    connection.register("rows_in", table)
+    connection.execute("create table answers as select * from rows_in")
+    return {"pyarrow": table, "polars": pl.from_arrow(table), "lazy": pl.from_arrow(table).lazy(),
+            "duckdb": connection.table("answers")}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["pyarrow", "polars", "lazy", "duckdb"])
+def test_a_nan_is_a_missing_cluster_stratum_or_respondent(kind):
+    keys = [1.0, 1.0, 2.0, 3.0, math.nan, math.nan]
+    table = with_nans(score=[10, 9, 8, 3, 10, 10], key=keys)[kind]
+    for options in ({"cluster": "key"}, {"strata": "key"}, {"respondent": "key", "answers": "mean"}):
+        role = next(iter(options))
+        found = rm.nps.score(table, rating="score", **options)
+        known = rm.nps.score(pd.DataFrame({"score": [10, 9, 8, 3], "key": keys[:4]}), rating="score", **options)
+        assert (found.estimate, found.standard_error) == (known.estimate, known.standard_error)
+        assert found.excluded == {f"missing_{role}": 2}
+
+
+@pytest.mark.parametrize("kind", ["pyarrow", "polars", "lazy", "duckdb"])
+def test_a_nan_is_no_promoter_and_no_fortune(kind):
+    table = with_nans(score=[10.0, math.nan, 10.0, 9.0, 3.0], value=[5.0, 1.0, math.nan, 7.0, 2.0], id=[0, 1, 2, 3, 4])
+    work = rm.nps.referrals(table[kind], rating="score", value="value")
+    assert [row["id"] for row in as_rows(work.frame)] == [0, 2, 3]
+    assert work.excluded == {"detractors": 1, "missing_rating": 1}
+
+
+@pytest.mark.parametrize("reps", [[1, 2], [True, False], ["Ana", "Bo"], [1, 1], [None, None]], ids=str)
+def test_reps_of_any_type_are_bettered(frame, reps):
+    table = pd.DataFrame({"score": [3] * 30 + [10] * 30, "rep": [reps[0]] * 30 + [reps[1]] * 30})
+    work = as_rows(rm.nps.follow_up(frame(table), rating="score", rep="rep", suggest=True).frame)
+    assert len(work) == 30
+    assert {row["better_rep"] for row in work} == {None if reps[0] == reps[1] else reps[1]}
+
+
+def test_columns_of_lists_are_refused(frame):
+    table = frame(
+        pd.DataFrame({"score": [[9], [3]], "group": [[1], [2]], "right": [9, 3], "t": [1.0, 2.0], "e": [1, 1]})
+    )
+    for call in (
+        lambda: rm.nps.score(table, rating="score"),
+        lambda: rm.nps.by_group(table, rating="right", group="group"),
+        lambda: rm.nps.retention_curves(table, rating="score", duration="t", churned="e"),
+        lambda: rm.surveys.csat(table, answer="score"),
+        lambda: rm.drivers.rank(table, outcome="e", indicators=["group"]),
+    ):
+        with pytest.raises(ColumnError, match="single values"):
+            call()
+
+
+@pytest.mark.parametrize("weight", [1e-200, 1e200])
+def test_weights_without_a_square_are_refused(frame, weight):
+    table = pd.DataFrame({"score": [9, 3, 10], "weight": [1.0, weight, 2.0]})
+    with pytest.raises(InputError, match="1e-100 and 1e\\+100"):
+        rm.nps.score(frame(table), rating="score", survey_weights="weight")
+    with pytest.raises(InputError, match="1e-100 and 1e\\+100"):
+        rm.nps.score(table["score"], survey_weights=table["weight"])
+
+
+def test_words_in_place_of_numbers_are_refused(frame):
+    table = frame(
+        pd.DataFrame(
+            {"score": [9, None], "months": ["new", "old"], "said": [1, 0], "left": ["yes", "no"], "t": [1.0, 2.0]}
+        )
+    )
+    with pytest.raises(ColumnError, match="tenure='months' is a column of numbers"):
+        rm.nps.response_rates(table, rating="score", tenure="months")
+    with pytest.raises(ColumnError, match="tenure='months' is a column of numbers"):
+        rm.surveys.response_rate(table, answered="said", tenure="months")
+    with pytest.raises(InputError, match="left"):
+        rm.nps.retention_curves(table, rating="score", duration="t", churned="left")

@@ -225,7 +225,7 @@ def test_a_change_counts_each_customer_once(frame):
     # Of six pairs two climbed a class, and one fell two.
     assert found.customers == 6
     assert found.estimate == approx(0, abs=1e-12)
-    assert dict(found.excluded) == {"only_before": 1, "only_after": 1}
+    assert dict(found.excluded) == {"missing_rating": 2, "only_before": 1, "only_after": 1}
     assert found.p_value == approx(1)
 
 
@@ -347,3 +347,18 @@ def test_a_trend_reads_its_columns_once():
     reads = Reads(pl.from_pandas(MESSY.assign(note="never read")))
     rm.nps.trend(reads.scan(), rating="score", time="when")
     assert reads.columns == [["score", "when"]]
+
+
+def test_rows_that_lack_something_are_counted_out_of_a_change(frame):
+    table = pd.DataFrame(
+        {
+            "who": ["a", "a", "b", "b", None, "c", "d", "d"],
+            "wave": ["1st", "2nd", "1st", "2nd", "1st", None, "1st", "2nd"],
+            "score": [3.0, 9.0, 9.0, 9.0, 10.0, 10.0, None, 10.0],
+        }
+    )
+    found = rm.nps.change(frame(table), customer="who", rating="score", wave="wave")
+    assert (found.customers, found.estimate) == (2, 100.0)
+    assert dict(found.excluded) == {
+        "missing_rating": 1, "missing_customer": 1, "missing_wave": 1, "only_after": 1,
+    }  # fmt: skip

@@ -52,6 +52,18 @@ def test_the_slopes_of_many_covariates_are_at_the_top_of_the_partial_likelihood(
     assert np.linalg.inv(covariance) == approx(information, rel=1e-3, abs=1e-3)
 
 
+def test_trials_of_one_row_are_rows_of_their_own():
+    rng = np.random.default_rng(1958)
+    design, trials = rng.normal(size=(9_000, 2)), rng.integers(1, 4, 9_000)
+    hits = rng.binomial(trials, 1 / (1 + np.exp(-design[:, 0])))
+    each = np.repeat(np.arange(9_000), trials)
+    outcome = np.arange(each.size) - np.repeat(np.cumsum(trials) - trials, trials) < hits[each]
+    for together, apart in zip(
+        regression.logistic(design, hits, trials.astype(float)), regression.logistic(design[each], outcome), strict=True
+    ):
+        assert together == approx(apart, rel=1e-9)
+
+
 def test_a_covariate_that_orders_who_leaves_has_no_slope():
     duration, churned = np.arange(1.0, 21.0), np.ones(20, dtype=bool)
     assert cox.slopes(duration[:, None], duration, churned) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -247,3 +248,13 @@ def test_without_a_segment_there_is_one_row():
 def test_what_says_nothing_about_replies_is_refused(options, word):
     with pytest.raises(InputError, match=word):
         rm.surveys.response_rate(asked().assign(nothing=None), **options)
+
+
+def test_dates_are_no_answers_and_decimals_are():
+    days = pd.DataFrame({"stars": pd.to_datetime(["2024-01-01", "2024-01-02"])})
+    with pytest.raises(InputError, match="whole numbers from 1 to 5"):
+        rm.surveys.csat(days, answer="stars")
+    assert rm.surveys.csat([Decimal("5"), Decimal("2")]).estimate == 0.5
+    assert rm.nps.score([Decimal("9"), Decimal("3"), Decimal("10")]).promoters == 2
+    with pytest.raises(InputError, match=r"2\.5"):
+        rm.surveys.csat([Decimal("2.5")])

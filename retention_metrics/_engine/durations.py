@@ -10,6 +10,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_metrics._engine import groups
 from retention_metrics._engine.adopt import Source, builtin
 
 
@@ -43,6 +44,8 @@ def distinct_rows(source: Source, *, by: Sequence[str], labels: Sequence[str], c
 
     ``labels`` are those of them that keep their own type, and ``counts`` the role with the customers of each row.
     """
+    for role in set(by) & set(labels):
+        groups.refuse_nested(source, role)
     numbers = [
         role for role in by if role not in labels and (source.dtype(role).is_numeric() or _is_mark(source, role))
     ]

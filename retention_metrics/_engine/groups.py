@@ -11,6 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics._engine.adopt import Source, collect
+from retention_metrics.errors import ColumnError
+
+EXTREME = 1e100
+"""Weights above this, and those below one over it, have no square that a float holds."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,22 @@ def _sort_key(value: Any) -> tuple[bool, bool, Any]:
     return (value is None, isinstance(value, str), 0 if value is None else value)
 
 
+def refuse_nested(source: Source, role: str) -> None:
+    """Refuse a column of lists or records, which no engine tells apart; in pandas the first cell shows it."""
+    nested = source.dtype(role).is_nested()
+    if source.dtype(role) == nw.Object:
+        first = collect(source.by_role(role).filter(~nw.col(role).is_null()).head(1))[role]
+        nested = bool(first) and isinstance(first[0], (list, dict, set))
+    if nested:
+        raise ColumnError(
+            f"{role}={source.roles[role]!r} is a column of single values; it holds lists or records.",
+            argument=role,
+            column=source.roles[role],
+        )
+
+
 def weight_faults(source: Source, *, weight: str) -> dict[str, int]:
-    """Rows whose weight is missing, not finite or below zero."""
+    """Rows whose weight is missing, not finite, below zero, or so small or large that its square is lost."""
     value = nw.col(weight).cast(nw.Float64)
     missing = value.is_null() | value.is_nan()
     found = collect(
@@ -65,8 +83,13 @@ def weight_faults(source: Source, *, weight: str) -> dict[str, int]:
             missing.cast(nw.Int64).sum().alias("missing"),
             (~missing & ~value.is_finite()).cast(nw.Int64).sum().alias("infinite"),
             (value < 0).cast(nw.Int64).sum().alias("negative"),
+            (value.is_finite() & ((value > EXTREME) | (value > 0) & (value < 1 / EXTREME)))
+            .cast(nw.Int64)
+            .sum()
+            .alias("extreme"),
         )
     )
+    found[f"not between {1 / EXTREME:g} and {EXTREME:g}"] = found.pop("extreme")
     return {name: int(cells[0] or 0) for name, cells in found.items()}
 
 

@@ -2,25 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
 
 from retention_metrics._engine import groups, responses
-from retention_metrics._engine.adopt import Source, collect
-from retention_metrics.errors import ColumnError
+from retention_metrics._engine.adopt import Source, builtin, collect
+from retention_metrics.errors import ColumnError, InputError
+
+Floats = NDArray[np.float64]
 
 
-def pulled(source: Source) -> Mapping[str, list[Any]]:
-    """The columns that play a role, by role, as builtins; no other column is read."""
-    return collect(source.by_role())
+@dataclass(frozen=True)
+class Column:
+    """The cells of a column in row order, NaN where missing: numbers, or the places of its ``words``."""
+
+    values: Floats
+    words: tuple[Any, ...] | None = None
+
+    @classmethod
+    def of(cls, cells: Sequence[Any]) -> Column:
+        """Cells that are all numbers, true or false as numbers; any others as words, told apart by how they print."""
+        held: dict[Any, Any] = {cell: builtin(cell) for cell in _distinct(cells)}
+        known = [word for word in held.values() if word is not None]
+        if all(isinstance(word, (bool, int, float)) for word in known):
+            places = {cell: math.nan if word is None else float(word) for cell, word in held.items()}
+            return cls(_looked_up(places, cells))
+        words = {str(word): word for word in known}
+        order = {name: float(place) for place, name in enumerate(sorted(words))}
+        places = {cell: math.nan if word is None else order[str(word)] for cell, word in held.items()}
+        return cls(_looked_up(places, cells), tuple(words[name] for name in order))
 
 
-def is_numeric(source: Source, role: str) -> bool:
-    """Whether a column holds numbers, or true and false."""
-    return source.dtype(role).is_numeric() or source.dtype(role) == nw.Boolean
+def _distinct(cells: Sequence[Any]) -> set[Any]:
+    try:
+        return set(cells)
+    except TypeError:
+        first = next(cell for cell in cells if not isinstance(cell, Hashable))
+        raise ColumnError(f"a column holds single values; got {first!r}.") from None
+
+
+def _looked_up(places: Mapping[Any, float], cells: Sequence[Any]) -> Floats:
+    return np.fromiter(map(places.__getitem__, cells), dtype=np.float64, count=len(cells))
+
+
+def pulled(source: Source) -> Mapping[str, Column]:
+    """The columns that play a role, by role, in one row order; no other column is read."""
+    numeric = {role for role in source.roles if source.dtype(role).is_numeric() or source.dtype(role) == nw.Boolean}
+    for role in source.roles:
+        groups.refuse_nested(source, role)
+    lazy = source.frame.implementation is nw.Implementation.DUCKDB
+    parts = {
+        role: source.column(role).cast(nw.Float64) if role in numeric else source.column(role) for role in source.roles
+    }
+    if lazy:
+        parts |= {role: part.cast(nw.String) for role, part in parts.items() if role not in numeric}
+    frame = source.frame.select(*(part.alias(role) for role, part in parts.items()))
+    if lazy:
+        # narwhals would collect through PyArrow, which is not among the required dependencies.
+        fetched: Mapping[str, Any] = frame.to_native().fetchnumpy()
+        return {
+            role: Column(np.ma.filled(cells, math.nan)) if role in numeric else Column.of(_unmasked(cells))
+            for role, cells in fetched.items()
+        }
+    eager = frame.collect()
+    return {
+        role: Column(np.asarray(eager[role].to_numpy(), dtype=np.float64))
+        if role in numeric
+        else Column.of(eager[role].to_list())
+        for role in source.roles
+    }
+
+
+def _unmasked(cells: NDArray[Any]) -> list[Any]:
+    held = np.ma.getdata(cells).astype(object)
+    held[np.ma.getmaskarray(cells)] = None
+    return list(held)
+
+
+def is_category(source: Source, role: str) -> bool:
+    """Whether a column is of a type for categories, whose numbers are only names."""
+    return source.dtype(role) in (nw.Categorical, nw.Enum)
 
 
 def late(source: Source, measured: Mapping[str, str], outcome_date: str) -> Mapping[str, int]:
@@ -72,16 +139,32 @@ class Cut:
 
 def cut(source: Source, role: str, *, quantiles: int) -> Cut:
     """Where a numeric column is cut: at its quantiles, each value in the first group that reaches it."""
-    if not source.dtype(role).is_numeric():
+    if not _holds_numbers(source, role):
         return Cut(None)
     number = nw.col(role).cast(nw.Float64)
     kept = source.by_role(role).filter(~number.is_null() & ~number.is_nan()).select(number.alias(role))
+    infinite = int(collect(kept.select((~nw.col(role).is_finite()).cast(nw.Int64).sum().alias("n")))["n"][0] or 0)
+    if infinite:
+        raise InputError(
+            f"{role}={source.roles[role]!r} holds finite numbers; {infinite} rows are infinite.",
+            argument=role,
+            column=source.roles[role],
+            count=infinite,
+        )
     shares = [step / quantiles for step in range(1, quantiles)]
     ends = [nw.col(role).quantile(share, interpolation="linear").alias(f"q{k}") for k, share in enumerate(shares)]
     found = collect(kept.select(*ends, nw.col(role).max().alias("most")))
     most = found.pop("most")[0]
     edges = sorted({float(cells[0]) for cells in found.values() if cells[0] is not None})
     return Cut(tuple(edge for edge in edges if edge < most))
+
+
+def _holds_numbers(source: Source, role: str) -> bool:
+    """Whether a column is of numbers; one of objects is where all its cells are, such as decimals in pandas."""
+    if source.dtype(role) != nw.Object:
+        return source.dtype(role).is_numeric()
+    found = {type(cell) for cell in collect(source.by_role(role))[role] if cell is not None}
+    return bool(found) and found <= {int, float}
 
 
 def cells(source: Source, cuts: Mapping[str, Cut]) -> groups.Tally:

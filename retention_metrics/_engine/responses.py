@@ -14,7 +14,7 @@ from retention_metrics._engine import groups
 from retention_metrics._engine.adopt import NativeFrame, Source, collect, once
 from retention_metrics._engine.audit import read_clock
 from retention_metrics._engine.clock import Clock
-from retention_metrics.errors import InputError
+from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment, Period
 
 Floats = NDArray[np.float64]
@@ -33,6 +33,8 @@ def tally(source: Source, *, by: Sequence[str], weight: str | None = None, extra
 
     Missing values are keys like any other. Sums of weights and of their squares come along where there are weights.
     """
+    for role in by:
+        groups.refuse_nested(source, role)
     columns = {role: source.column(role) for role in by} | dict(extra or {})
     sums = {}
     if weight:
@@ -85,24 +87,35 @@ def last_day(source: Source, times: Clock) -> int:
 
 
 def kept_answers(source: Source, *, keep: Keep) -> Source:
-    """One answer of each respondent, the latest or the first; of several at one time the lowest."""
+    """One answer of each respondent, the latest or the first; of several at one time the lowest.
+
+    Only answers count that lack nothing: one without a cluster is no later answer than one with.
+    """
     if source.dtype("time") in (nw.Float32, nw.Float64, nw.Boolean):
         raise InputError(
             f"time={source.roles['time']!r} orders the answers of a respondent; it holds {source.dtype('time')}.",
             argument="time",
             column=source.roles["time"],
         )
-    frame = source.by_role()
-    known = ~nw.col("respondent").is_null() & ~nw.col("time").is_null() & ~_missing("rating")
-    rows = frame.filter(known)
-    end = nw.col("time").max() if keep == "latest" else nw.col("time").min()
-    ends = rows.group_by("respondent").agg(end.alias("_end")).with_columns(nw.col("respondent").alias("_who"))
-    held = rows.join(ends.drop("respondent"), left_on="respondent", right_on="_who", how="inner")
-    held = held.filter(nw.col("time") == nw.col("_end"))
     others = [role for role in source.roles if role not in ("respondent", "time")]
-    one = held.group_by("respondent").agg(*(nw.col(role).min().alias(role) for role in others))
+    known = ~_missing("rating")
+    for role in source.roles:
+        known = known & ~_absent(source, role)
+    rows = source.by_role().filter(known)
+    rows = _at_end(rows, nw.col("time").max() if keep == "latest" else nw.col("time").min(), "time")
+    # Roles after one another, so that what is left is an answer that was given.
+    for role in ("rating", *(role for role in others if role != "rating")):
+        rows = _at_end(rows, nw.col(role).min(), role)
+    one = rows.group_by("respondent").agg(*(nw.col(role).min().alias(role) for role in others))
     roles = {role: role for role in ("respondent", *others)}
     return Source(frame=one, roles=roles, schema=dict(one.collect_schema()), lazy=source.lazy)
+
+
+def _at_end(rows: nw.LazyFrame[Any], end: nw.Expr, role: str) -> nw.LazyFrame[Any]:
+    """The rows of each respondent at an end of a role's values."""
+    ends = rows.group_by("respondent").agg(end.alias("_end")).with_columns(nw.col("respondent").alias("_who"))
+    held = rows.join(ends.drop("respondent"), left_on="respondent", right_on="_who", how="inner")
+    return held.filter(nw.col(role) == nw.col("_end")).select(*rows.collect_schema().names())
 
 
 def unanswerable(source: Source, *roles: str) -> dict[str, int]:
@@ -110,7 +123,7 @@ def unanswerable(source: Source, *roles: str) -> dict[str, int]:
     left = _missing("rating")
     parts = {"missing_rating": left}
     for role in roles:
-        gone = nw.col(role).is_null()
+        gone = _absent(source, role)
         parts[f"missing_{role}"] = gone & ~left
         left = left | gone
     parts["kept"] = ~left
@@ -122,6 +135,12 @@ def unanswerable(source: Source, *roles: str) -> dict[str, int]:
 def _missing(role: str) -> nw.Expr:
     value = nw.col(role).cast(nw.Float64)
     return value.is_null() | value.is_nan()
+
+
+def _absent(source: Source, role: str) -> nw.Expr:
+    """Where a column, under the name of its role, holds nothing: a NaN is none of the things that it tells apart."""
+    column = nw.col(role)
+    return column.is_null() | column.is_nan() if source.dtype(role).is_float() else column.is_null()
 
 
 @dataclass(frozen=True)
@@ -150,25 +169,29 @@ def unit_sums(source: Source, *, mean: bool) -> Units:
 
     A respondent's answers share one answer's weight, so that whoever answers more often does not count for more.
     """
-    weight = source.column("survey_weights").cast(nw.Float64) if source.has("survey_weights") else nw.lit(1.0)
-    rating = source.column("rating").cast(nw.Float64)
+    weight = nw.col("survey_weights").cast(nw.Float64) if source.has("survey_weights") else nw.lit(1.0)
+    rating = nw.col("rating").cast(nw.Float64)
     flags = {
         "up": rating >= _PROMOTES,
         "level": (rating < _PROMOTES) & (rating > _DETRACTS),
         "down": rating <= _DETRACTS,
     }
-    stratum = source.column("strata") if source.has("strata") else nw.lit(0)
-    known = ~(rating.is_null() | rating.is_nan())
+    stratum = nw.col("strata") if source.has("strata") else nw.lit(0)
+    known = ~_missing("rating")
     for role in ("strata", "cluster", "respondent"):
         if source.has(role):
-            known = known & ~source.column(role).is_null()
+            known = known & ~_absent(source, role)
     keys = [role for role in ("respondent", "cluster") if source.has(role)]
-    rows = source.frame.filter(known).select(
-        *(source.column(role).alias(role) for role in keys),
-        stratum.alias("stratum"),
-        *(flag.cast(nw.Int64).alias(f"n_{name}") for name, flag in flags.items()),
-        *((flag.cast(nw.Float64) * weight).alias(name) for name, flag in flags.items()),
-        (weight * weight).alias("kish"),
+    rows = (
+        source.by_role()
+        .filter(known)
+        .select(
+            *keys,
+            stratum.alias("stratum"),
+            *(flag.cast(nw.Int64).alias(f"n_{name}") for name, flag in flags.items()),
+            *((flag.cast(nw.Float64) * weight).alias(name) for name, flag in flags.items()),
+            (weight * weight).alias("kish"),
+        )
     )
     numbers = ["n_up", "n_level", "n_down", "up", "level", "down", "kish"]
     if mean:
@@ -211,7 +234,7 @@ def _summed(rows: nw.LazyFrame[Any], keys: Sequence[str], numbers: Sequence[str]
 
 def paired(source: Source, first: Any, second: Any) -> groups.Tally:
     """Customers by their answers in two waves: keys ``before, after`` (None without), and how many each gave."""
-    known = ~nw.col("customer").is_null() & ~_missing("rating")
+    known = ~_absent(source, "customer") & ~_missing("rating") & ~_absent(source, "wave")
     rows = source.by_role("customer", "rating", "wave").filter(known)
     parts = {}
     for name, wave in (("before", first), ("after", second)):
@@ -238,6 +261,12 @@ def paired(source: Source, first: Any, second: Any) -> groups.Tally:
 
 def band(source: Source, role: str, edges: Sequence[float]) -> Keys:
     """The number of edges at or below a value, and whether it is known, as keys of a tally."""
+    if not source.dtype(role).is_numeric():
+        raise ColumnError(
+            f"{role}={source.roles[role]!r} is a column of numbers; it holds {source.dtype(role)}.",
+            argument=role,
+            column=source.roles[role],
+        )
     value = source.column(role).cast(nw.Float64)
     unknown = value.is_null() | value.is_nan()
     number = nw.lit(0)
@@ -249,29 +278,41 @@ def band(source: Source, role: str, edges: Sequence[float]) -> Keys:
 # ---------------------------------------------------------------- work lists
 
 
-def detractors(source: Source, *, better: Mapping[Any, Any] | None) -> NativeFrame:
-    """The rows of detractors, worst first and among these the most valuable, with a better rep beside each."""
+def detractors(source: Source, *, better: tuple[Any, Sequence[Any]] | None) -> NativeFrame:
+    """The rows of detractors, worst first and among these the most valuable.
+
+    ``better`` is the best rep, if there is one, and the reps beside whose rows it stands.
+    """
     rating = source.column("rating").cast(nw.Float64)
     rows = source.frame.filter(rating <= _DETRACTS)
     if better is not None:
-        chosen: Any = nw.lit(None, dtype=source.dtype("rep"))
-        for own, other in better.items():
-            chosen = nw.when(source.column("rep") == nw.lit(own)).then(nw.lit(other)).otherwise(chosen)
-        rows = rows.with_columns(chosen.alias("better_rep"))
+        best, below = better
+        nobody = nw.lit(None, dtype=nw.String)
+        suggested = nw.when(source.column("rep").is_in(below)).then(nw.lit(best)) if below else nobody
+        rows = rows.with_columns(suggested.alias("better_rep"))
     return _sorted(rows, source, [("rating", False), ("value", True), ("rep", False)])
 
 
 def promoters(source: Source, answers: Mapping[str, float]) -> NativeFrame:
     """The rows of promoters, tens first, with constants beside each."""
-    rows = source.frame.filter(source.column("rating").cast(nw.Float64) >= _PROMOTES)
+    rating = source.column("rating").cast(nw.Float64)
+    # A NaN is the greatest of numbers to some engines.
+    rows = source.frame.filter((rating >= _PROMOTES) & ~rating.is_nan())
     if answers:
         rows = rows.with_columns(*(nw.lit(value).alias(name) for name, value in answers.items()))
     return _sorted(rows, source, [("rating", True), ("value", True)])
 
 
 def _sorted(rows: nw.LazyFrame[Any], source: Source, order: Sequence[tuple[str, bool]]) -> NativeFrame:
-    held = [(source.roles[role], down) for role, down in order if source.has(role)]
-    rows = rows.sort(*(name for name, _ in held), descending=[down for _, down in held], nulls_last=True)
+    held = [(role, down) for role, down in order if source.has(role)]
+    keys = {f"_{role}": source.column(role) for role, _ in held}
+    keys |= {
+        f"_{role}": nw.when(~source.column(role).is_nan()).then(source.column(role))
+        for role, _ in held
+        if source.dtype(role).is_float()
+    }
+    rows = rows.with_columns(*(key.alias(name) for name, key in keys.items()))
+    rows = rows.sort(*keys, descending=[down for _, down in held], nulls_last=True).drop(*keys)
     if source.lazy:
         return rows.to_native()
     return nw.maybe_reset_index(rows.collect()).to_native()

@@ -15,11 +15,14 @@ References
    55, 1828-1844.
 .. [5] Mantel, N. (1966). Evaluation of survival data and two new rank order statistics arising in its consideration.
    *Cancer Chemotherapy Reports* 50, 163-170.
+.. [6] Grossi, R., Gupta, A. and Vitter, J. S. (2003). High-order entropy-compressed text indexes. *Proceedings of the
+   14th ACM-SIAM Symposium on Discrete Algorithms*, 841-850.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,33 +120,87 @@ def _ratio(better: Floats, pairs: Floats) -> tuple[float, Floats]:
 def _concordant(values: Floats, duration: Floats, churned: Flags) -> tuple[Floats, Floats]:
     """For each customer, the concordant pairs that it is in, ties half, and the pairs that count."""
     # At one time churn comes before censoring: who is censored then has outlived who churned.
-    moments = np.stack([duration, (~churned).astype(np.float64)])
-    order = np.unique(moments, axis=1, return_inverse=True)[1].reshape(-1)
-    later, below, tied = _after(order, values, of=churned, among=np.ones(churned.size, dtype=bool))
-    better, pairs = later - below - tied / 2, later
-    earlier, below, tied = _after(order.max() - order, values, of=np.ones(churned.size, dtype=bool), among=churned)
-    return better + below + tied / 2, pairs + earlier
+    order, levels = _dense(2 * _dense(duration) + ~churned), _dense(values)
+    # Customers alike in all are counted together; none of them is in a pair with another.
+    width = int(levels.max()) + 1 if levels.size else 1
+    held, first, which, counts = np.unique(
+        order * width + levels, return_index=True, return_inverse=True, return_counts=True
+    )
+    counted = _by_time if order.max(initial=0) <= width else _by_level
+    better, pairs = counted(held // width, held % width, churned[first], counts.astype(np.int64))
+    return better[which.reshape(-1)], pairs[which.reshape(-1)]
 
 
-def _after(order: Integers, values: Floats, *, of: Flags, among: Flags) -> tuple[Floats, Floats, Floats]:
-    """For each row of ``of``, the rows of ``among`` with a greater order: all, those of lower value, those of equal.
+def _dense(values: NDArray[np.generic]) -> Integers:
+    return np.asarray(np.unique(values, return_inverse=True)[1].reshape(-1), dtype=np.int64)
 
-    One order is greater than another where at the highest bit in which they differ it has the one: bit by bit, the rows
-    with a one are counted for those with a zero and the same bits above.
+
+def _by_time(order: Integers, levels: Integers, churned: Flags, counts: Integers) -> tuple[Floats, Floats]:
+    """Concordant and all pairs of one customer of each row, split by the order of their times."""
+    better, pairs = np.zeros(order.size), np.zeros(order.size)
+    for rows, later, (first, tied, above, end) in _splits(order, levels):
+        ended, many = churned[rows], counts[rows]
+        longer, left = _upto(later * many), _upto((~later & ended) * many)
+        ahead = longer[end] - (longer[above] + longer[tied]) / 2
+        behind = (left[above] + left[tied]) / 2 - left[first]
+        better[rows] += np.where(later, behind, ended * ahead)
+        pairs[rows] += np.where(later, left[end] - left[first], ended * (longer[end] - longer[first]))
+    return better, pairs
+
+
+def _by_level(order: Integers, levels: Integers, churned: Flags, counts: Integers) -> tuple[Floats, Floats]:
+    """The same, split by their values, and those that tie in value apart: faster where these are few."""
+    better, pairs = np.zeros(order.size), np.zeros(order.size)
+    for rows, higher, (first, tied, above, end) in _splits(levels, order):
+        ended, many = churned[rows], counts[rows]
+        left, stayed = [], []
+        for other in (higher, ~higher):
+            gone, every = _upto((other & ended) * many), _upto(other * many)
+            left.append(gone[tied] - gone[first])
+            stayed.append(ended * (every[end] - every[above]))
+        better[rows] += np.where(higher, left[1], stayed[0])
+        pairs[rows] += np.where(higher, left[1] + stayed[1], left[0] + stayed[0])
+    rows = np.lexsort([order, levels])
+    (first, end), (tied, above) = _runs(levels[rows]), _runs(levels[rows] * (int(order.max()) + 1) + order[rows])
+    ended = churned[rows]
+    gone, every = _upto(ended * counts[rows]), _upto(counts[rows])
+    same = gone[tied] - gone[first] + ended * (every[end] - every[above])
+    better[rows] += same / 2
+    pairs[rows] += same
+    return better, pairs
+
+
+def _splits(keys: Integers, places: Integers) -> Iterator[tuple[Integers, Flags, tuple[Integers, ...]]]:
+    """Every two rows of different keys, once: at the highest bit in which the keys differ (a wavelet tree [6]_).
+
+    Per bit, rows in blocks of the same bits above, inside a block in the order of their places; whether the bit is
+    one; and for each, the ends ``first <= tied < above <= end`` of its block and, inside it, of the rows in its place.
     """
-    levels = np.unique(values, return_inverse=True)[1].reshape(-1).astype(np.int64)
-    width = int(levels.max()) + 2 if levels.size else 1
-    counted = np.zeros((3, order.size))
-    for bit in range(int(order.max()).bit_length() if order.size else 0):
-        block, one = order >> (bit + 1), (order >> bit) & 1 == 1
-        keys = np.sort((block * width + levels)[among & one])
-        rows = np.flatnonzero(of & ~one)
-        place = block[rows] * width
-        first, last = np.searchsorted(keys, place), np.searchsorted(keys, place + width - 1)
-        low = np.searchsorted(keys, place + levels[rows])
-        high = np.searchsorted(keys, place + levels[rows], side="right")
-        counted[:, rows] += np.stack([last - first, low - first, high - low])
-    return counted[0], counted[1], counted[2]
+    rows, width = np.argsort(places, kind="stable"), int(places.max()) + 1
+    for bit in reversed(range(int(keys.max()).bit_length())):
+        held = keys[rows]
+        first, end = _runs(held >> (bit + 1))
+        tied, above = _runs((held >> (bit + 1)) * width + places[rows])
+        one = (held >> bit) & 1 == 1
+        yield rows, one, (first, tied, above, end)
+        zeros = _upto((~one).astype(np.int64))
+        before = zeros[:-1] - zeros[first]
+        target = first + np.where(one, zeros[end] - zeros[first] + np.arange(rows.size) - first - before, before)
+        moved = np.empty_like(rows)
+        moved[target] = rows
+        rows = moved
+
+
+def _runs(keys: Integers) -> tuple[Integers, Integers]:
+    """For each row, the start and the end of the run of equal keys that it is in."""
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    lengths = np.diff(starts, append=keys.size)
+    return np.repeat(starts, lengths), np.repeat(starts + lengths, lengths)
+
+
+def _upto(counts: Integers) -> Integers:
+    """Sums of the counts before each row, and of all."""
+    return np.concatenate([[0], np.cumsum(counts)])
 
 
 def rank_sum_p_value(values: Floats, outcome: Flags, share: float) -> float | None:
@@ -211,8 +268,9 @@ def resampled(measures: Floats, influences: Floats, *, draws: int, rng: np.rando
     if n > _MANY:
         around = influences - influences.mean(axis=0)
         return rng.multivariate_normal(measures, around.T @ around, size=draws, method="eigh")
-    share = np.full(n, 1.0 / n)
-    parts = [
-        (rng.multinomial(n, share, size=min(block, draws - done)) - 1.0) @ influences for done in range(0, draws, block)
-    ]
+    parts = []
+    for done in range(0, draws, block):
+        size = min(block, draws - done)
+        rows = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
+        parts.append((np.bincount(rows.ravel(), minlength=size * n).reshape(size, n) - 1.0) @ influences)
     return measures + np.concatenate(parts)

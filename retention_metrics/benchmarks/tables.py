@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from retention_metrics import _checks, locales
 from retention_metrics._stored import Stored
@@ -400,7 +400,7 @@ class BandTable(Stored):
             raise InputError(
                 f"bands are one more than percentiles, {len(shares) + 1}; got {len(names)}.", argument="bands"
             )
-        edges = np.percentile(known, shares).tolist()
+        edges = _percentile_edges(known, shares)
         return cls(
             name=name,
             metric=metric,
@@ -416,6 +416,21 @@ class BandTable(Stored):
             higher_is_better=higher_is_better,
             notes=(f"Percentiles of {known.size} values of one's own.",),
         )
+
+
+def _percentile_edges(values: NDArray[np.float64], shares: Sequence[float]) -> list[float]:
+    for low, high in itertools.pairwise(shares):
+        if low >= high:
+            raise InputError(f"percentiles rise; got {low:g} before {high:g}.", argument="percentiles")
+    edges: list[float] = np.percentile(values, shares).tolist()
+    for (low, high), (first, second) in zip(itertools.pairwise(shares), itertools.pairwise(edges), strict=True):
+        if first == second:
+            raise InputError(
+                f"values differ from one percentile to the next; {low:g} and {high:g} are both {first:g}.",
+                argument="values",
+                fix="Give fewer percentiles=.",
+            )
+    return edges
 
 
 def _percentile_bands(shares: Sequence[float]) -> tuple[str, ...]:

@@ -154,7 +154,7 @@ def cross(
 
     cuts = {role: indicators.cut(source, role, quantiles=groups) for role in ("row", "column")}
     tally = indicators.cells(source, cuts)
-    true, known = flags(tally.keys["outcome"], role="outcome", name=source.roles["outcome"])
+    true, known = flags(indicators.Column.of(tally.keys["outcome"]), role="outcome", name=source.roles["outcome"])
     counts, excluded = _by_cell(
         zip(tally.keys["row"], tally.keys["column"], true.tolist(), known.tolist(), tally.counts.tolist(), strict=True)
     )

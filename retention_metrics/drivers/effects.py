@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from retention_metrics._stats import cox, proportions, regression
-from retention_metrics.drivers.reading import Effect, Flags, Floats, Indicator, Outcome
+from retention_metrics.drivers.reading import Effect, Floats, Indicator, Outcome
 from retention_metrics.results import Cell
 
 
@@ -19,8 +19,7 @@ def effects_beside(
     """Effects beside all other indicators, on the customers for whom all are known."""
     complete = np.logical_and.reduce([each.known for each in read])
     held = outcome.of(complete)
-    blocks = [_design(each, complete) for each in read]
-    design = np.concatenate(blocks, axis=1)
+    design, blocks = _design([each.values[complete] for each in read], [each.kind == "categorical" for each in read])
     notes = [f"Effects are those of one {model} model of the {int(complete.sum())} customers with all indicators."]
     fitted = None
     if held.true.size > design.shape[1] + 1 and held.settled and design.shape[1]:
@@ -72,13 +71,19 @@ def _spread(
     return regression.spread(beta, shape), *regression.spread_limits(beta, covariance, shape, reach=reach)
 
 
-def _design(indicator: Indicator, complete: Flags) -> Floats:
-    """Columns of a regression: in standard deviations, or one per category but the most frequent."""
-    values = indicator.values[complete]
-    if values.size == 0 or np.unique(values).size < 2:
-        return np.zeros((values.size, 0))
-    if indicator.kind != "categorical":
-        return np.asarray((values - values.mean()) / values.std(), dtype=np.float64)[:, None]
+def _design(values: Sequence[Floats], named: Sequence[bool]) -> tuple[Floats, list[Floats]]:
+    """Columns of a regression, and those of each indicator: in standard deviations, or one per category but one."""
+    others = [_others(each) if only else each[:1] for each, only in zip(values, named, strict=True)]
+    widths = [codes.size if (each != each[:1]).any() else 0 for each, codes in zip(values, others, strict=True)]
+    design = np.empty((values[0].size, sum(widths)))
+    blocks = np.split(design, np.cumsum(widths)[:-1], axis=1)
+    for each, only, codes, block in zip(values, named, others, blocks, strict=True):
+        if block.shape[1]:
+            block[:] = each[:, None] == codes if only else ((each - each.mean()) / each.std())[:, None]
+    return design, blocks
+
+
+def _others(values: Floats) -> Floats:
+    """The categories but the most frequent."""
     codes, rows = np.unique(values, return_counts=True)
-    others = np.delete(codes, int(np.argmax(rows)))
-    return np.asarray(values[:, None] == others, dtype=np.float64)
+    return np.delete(codes, int(np.argmax(rows))) if codes.size else codes

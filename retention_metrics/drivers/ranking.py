@@ -281,12 +281,10 @@ def _measure(indicator: Indicator, outcome: Outcome) -> _Measure | None:
 
 def _error(influence: Floats, group: Flags) -> float:
     """Standard error: DeLong's variance of each group of customers, with n - 1."""
-    variance = 0.0
-    for rows in (group, ~group):
-        size = int(rows.sum())
-        if size > 1:
-            variance += float(influence[rows] @ influence[rows]) * size / (size - 1)
-    return math.sqrt(variance)
+    squares = influence**2
+    true, size = float(squares @ group), int(group.sum())
+    parts = ((true, size), (float(squares.sum()) - true, group.size - size))
+    return math.sqrt(sum(max(0.0, part) * n / (n - 1) for part, n in parts if n > 1))
 
 
 def _strength(indicator: Indicator, measure: _Measure | None) -> float | None:

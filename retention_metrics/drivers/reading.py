@@ -118,7 +118,9 @@ def read_columns(
     for name in (*ordered, *([categorical] if isinstance(categorical, str) else categorical)):
         _checks.choice(name, list(names), name="ordered" if name in ordered else "categorical")
     wanted = [role for role in source.roles if not role.startswith(("measured", "outcome_date"))]
-    cells = indicators.pulled(adopt.Source(source.frame, {r: source.roles[r] for r in wanted}, source.schema, False))
+    cells = dict(
+        indicators.pulled(adopt.Source(source.frame, {r: source.roles[r] for r in wanted}, source.schema, False))
+    )
     role = "outcome" if source.has("outcome") else "churned"
     true, known = flags(cells[role], role=role, name=source.roles[role])
     duration = None
@@ -132,9 +134,10 @@ def read_columns(
     read = []
     for place, name in enumerate(names):
         key = f"indicators[{place}]"
-        listed = [cell for cell, there in zip(cells[key], known.tolist(), strict=True) if there]
-        numeric = indicators.is_numeric(source, key) and name not in categorical
-        read.append(_indicator(listed, name=name, numeric=numeric, scale=ordered.get(name)))
+        column = cells.pop(key)
+        held = indicators.Column(column.values[known], column.words)
+        named = name in categorical or indicators.is_category(source, key)
+        read.append(_indicator(held, name=name, named=named, scale=ordered.get(name)))
     return outcome, read, {reason: rows for reason, rows in excluded.items() if rows}
 
 
@@ -150,29 +153,36 @@ def _refuse_constant(outcome: Outcome, name: str, role: str) -> None:
         )
 
 
-def flags(cells: Sequence[object], *, role: str, name: str) -> tuple[Flags, Flags]:
+def flags(column: indicators.Column, *, role: str, name: str) -> tuple[Flags, Flags]:
     """True or false, and where that is known."""
-    known = np.array([cell is not None for cell in cells], dtype=bool)
-    strange = [cell for cell in cells if cell is not None and cell not in (0, 1)]
-    if strange:
+    known = ~np.isnan(column.values)
+    strange = known if column.words is not None else known & (column.values != 0) & (column.values != 1)
+    if strange.any():
+        rows, first = int(strange.sum()), [_cell(column, row) for row in np.flatnonzero(strange)[:3].tolist()]
         raise InputError(
-            f"{role}={name!r} holds true and false, or 1 and 0; {len(strange)} of {len(cells)} rows do not: "
-            f"{strange[0]!r}.",
+            f"{role}={name!r} holds true and false, or 1 and 0; {rows} of {known.size} rows do not: {first[0]!r}.",
             argument=role,
             column=name,
-            count=len(strange),
-            first=strange[:3],
+            count=rows,
+            first=first,
             fix=f"Compare first, for instance {name} == 'Yes'.",
         )
-    return np.array([cell in (1, True) for cell in cells], dtype=bool), known
+    return column.values == 1, known
 
 
-def numbers(cells: Sequence[object], *, role: str, name: str, low: float = -math.inf) -> Floats:
+def _cell(column: indicators.Column, row: int) -> object:
+    value = float(column.values[row])
+    if column.words is not None:
+        return column.words[int(value)]
+    return int(value) if value.is_integer() else value
+
+
+def numbers(column: indicators.Column, *, role: str, name: str, low: float = -math.inf) -> Floats:
     """Numbers, missing ones as NaN."""
-    words = next((cell for cell in cells if cell is not None and not isinstance(cell, (int, float))), None)
-    if words is not None:
-        raise InputError(f"{role}={name!r} holds numbers; got {words!r}.", argument=role, column=name)
-    values = np.array([math.nan if cell is None else cell for cell in cells], dtype=np.float64)
+    if column.words is not None:
+        first = _cell(column, int(np.flatnonzero(~np.isnan(column.values))[0]))
+        raise InputError(f"{role}={name!r} holds numbers; got {first!r}.", argument=role, column=name)
+    values = column.values
     with np.errstate(invalid="ignore"):
         bad = np.isinf(values) | (values < low)
     if bad.any():
@@ -188,20 +198,29 @@ def numbers(cells: Sequence[object], *, role: str, name: str, low: float = -math
     return values
 
 
-def _indicator(cells: list[object], *, name: str, numeric: bool, scale: Sequence[str] | None) -> Indicator:
+def _indicator(column: indicators.Column, *, name: str, named: bool, scale: Sequence[str] | None) -> Indicator:
     if scale is not None:
-        places = {word: float(place) for place, word in enumerate(scale)}
-        strange = next((cell for cell in cells if cell is not None and cell not in places), None)
-        if strange is not None:
-            raise InputError(
-                f"ordered lists every word of {name!r}; it leaves out {strange!r}.", argument="ordered", column=name
-            )
-        values = np.array([math.nan if cell is None else places[str(cell)] for cell in cells])
+        values = _placed(column, name, scale)
         return Indicator(name, "ordinal", values, ~np.isnan(values))
-    if numeric:
-        values = numbers(cells, role="indicators", name=name)
-        return Indicator(name, "numeric", values, ~np.isnan(values))
-    words = sorted({str(cell) for cell in cells if cell is not None})
-    codes = {word: float(code) for code, word in enumerate(words)}
-    values = np.array([math.nan if cell is None else codes[str(cell)] for cell in cells])
-    return Indicator(name, "categorical", values, ~np.isnan(values))
+    if named or column.words is not None:
+        return Indicator(name, "categorical", column.values, ~np.isnan(column.values))
+    values = numbers(column, role="indicators", name=name)
+    return Indicator(name, "numeric", values, ~np.isnan(values))
+
+
+def _placed(column: indicators.Column, name: str, scale: Sequence[str]) -> Floats:
+    """The place of each cell on a scale."""
+    places: dict[object, float] = {word: float(place) for place, word in enumerate(scale)}
+    if len(places) < len(scale):
+        raise InputError(f"ordered lists every word of {name!r} once; got {list(scale)!r}.", argument="ordered")
+    known = ~np.isnan(column.values)
+    held, where = np.unique(column.values[known], return_inverse=True)
+    words = held.tolist() if column.words is None else [column.words[int(code)] for code in held.tolist()]
+    strange = next((word for word in words if word not in places), None)
+    if strange is not None:
+        raise InputError(
+            f"ordered lists every word of {name!r}; it leaves out {strange!r}.", argument="ordered", column=name
+        )
+    values = np.full(known.size, math.nan)
+    values[known] = np.array([places[word] for word in words], dtype=np.float64)[where.reshape(-1)]
+    return values

@@ -6,6 +6,7 @@ import math
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -131,8 +132,8 @@ def answers_of_array(
         return _kept(rows, name="ratings", backend="pandas", scale=scale)
     if isinstance(survey_weights, str):
         raise InputError("survey_weights= is an array beside an array of answers.", argument="survey_weights")
-    weights = _checks.floats(survey_weights, name="survey_weights", low=0.0)
-    _checks.same_length(ratings=values, survey_weights=_checks.one_dimensional(weights, name="survey_weights"))
+    weights = array_weights(survey_weights)
+    _checks.same_length(ratings=values, survey_weights=weights)
     rows = _Rows(values.tolist(), np.ones(values.size, dtype=np.int64), weights, weights**2, weights)
     return _kept(rows, name="ratings", backend="pandas", scale=scale)
 
@@ -170,6 +171,16 @@ def refuse_weights(source: adopt.Source, weight: str) -> None:
                 column=column,
                 count=rows,
             )
+
+
+def array_weights(survey_weights: ArrayLike) -> Floats:
+    """Weights of at least 0 whose squares a float holds."""
+    weights = _checks.floats(survey_weights, name="survey_weights", low=0.0)
+    _checks.one_dimensional(weights, name="survey_weights")
+    extreme = (weights > groups.EXTREME) | (weights > 0) & (weights < 1 / groups.EXTREME)
+    rule = f"is 0 or between {1 / groups.EXTREME:g} and {groups.EXTREME:g}"
+    _checks.refuse(extreme, weights, name="survey_weights", rule=rule)
+    return weights
 
 
 def classes(values: Sequence[object], counts: Integers, *, name: str, scale: Scale) -> Integers:
@@ -216,7 +227,7 @@ def _refuse_codes(
     low, high = (int(end) for end in scale.split("-"))
     strange: dict[object, int] = {}
     for value, there, rows in zip(values, given.tolist(), counts.tolist(), strict=True):
-        if there and not _on_scale(value, low, high):
+        if there and not on_scale(value, low, high):
             strange[value] = strange.get(value, 0) + rows
     if not strange:
         return
@@ -233,8 +244,9 @@ def _refuse_codes(
     )
 
 
-def _on_scale(value: object, low: int, high: int) -> bool:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+def on_scale(value: object, low: int, high: int) -> bool:
+    """Whether a value is a whole number in a range; true and false are none."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Real, Decimal)):
         return False
     code = float(value)
     return low <= code <= high and code == math.floor(code)

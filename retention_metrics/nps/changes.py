@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -111,7 +111,8 @@ def change(
     -------
     ScoreChange
         ``estimate`` and ``interval`` in points, from -200 to 200, and ``p_value``. Customers who answered in one wave
-        alone are counted in ``excluded``: who stays away may differ from who answers.
+        alone are counted in ``excluded``, as are rows without an answer, a customer or a wave: who stays away may
+        differ from who answers.
 
     Raises
     ------
@@ -153,8 +154,10 @@ def change(
     classes(tally.keys["rating"], tally.counts, name=rating, scale=offered)
     first, second = _two_waves(tally, waves, column=wave)
 
+    missing = engine.unanswerable(source, "customer", "wave")
+    missing.pop("kept")
     pairs = engine.paired(source, first, second)
-    table, excluded = _table(pairs, column=customer)
+    table, excluded = _table(pairs, {reason: rows for reason, rows in missing.items() if rows}, column=customer)
     counts = np.array([np.trace(table, offset=-step) for step in (2, 1, 0, -1, -2)], dtype=np.float64)
     n = int(table.sum())
     before, after = (100 * float(side[0] - side[2]) / n for side in (table.sum(axis=1), table.sum(axis=0)))
@@ -204,8 +207,8 @@ def _two_waves(tally: Tally, waves: Sequence[Cell] | None, *, column: str) -> tu
     return named[0], named[1]
 
 
-def _table(pairs: Tally, *, column: str) -> tuple[Integers, dict[str, int]]:
-    """Customers by class before and after; who answered once is counted apart."""
+def _table(pairs: Tally, missing: Mapping[str, int], *, column: str) -> tuple[Integers, dict[str, int]]:
+    """Customers by class before and after; who answered once is counted apart, and so are rows that lack something."""
     both = np.zeros((3, 3), dtype=np.int64)
     excluded = {"only_before": 0, "only_after": 0, "in_neither_wave": 0}
     keys = pairs.keys
@@ -226,7 +229,7 @@ def _table(pairs: Tally, *, column: str) -> tuple[Integers, dict[str, int]]:
             count=repeated,
             fix="Keep one answer of each customer and wave.",
         )
-    excluded = {reason: count for reason, count in excluded.items() if count}
+    excluded = {**missing, **{reason: count for reason, count in excluded.items() if count}}
     if not both.any():
         listed = ", ".join(f"{reason} {count}" for reason, count in excluded.items())
         raise InputError(f"nobody answered in both waves{': ' if listed else ''}{listed}.", argument="customer")

@@ -13,7 +13,7 @@ from retention_metrics import _checks
 from retention_metrics._engine import adopt
 from retention_metrics._engine import responses as engine
 from retention_metrics._engine.groups import Tally
-from retention_metrics._stats import multiplicity, proportions, roc
+from retention_metrics._stats import multiplicity, proportions, regression, roc
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.nps.answers import SCALES, Scale, classes
@@ -524,17 +524,8 @@ def _logistic_slope(scores: Floats, left: Floats, stayed: Floats) -> tuple[float
     leaving, staying = scores[left > 0], scores[stayed > 0]
     if leaving.max() <= staying.min() or staying.max() <= leaving.min():
         return None
-    n, design = left + stayed, np.stack([np.ones(scores.size), scores - scores.mean()], axis=1)
-    beta = np.zeros(2)
-    for _ in range(100):
-        share = 1 / (1 + np.exp(-design @ beta))
-        information = design.T @ (design * (n * share * (1 - share))[:, None])
-        step = np.linalg.solve(information, design.T @ (left - n * share))
-        # A step of at most 2 on the logit scale of the whole range keeps Newton's method from leaping away.
-        beta += step * min(1.0, 2.0 / float(np.abs(design @ step).max() + 1e-300))
-        if float(np.abs(step).max()) < 1e-10:
-            break
-    return float(beta[1]), math.sqrt(float(np.linalg.inv(information)[1, 1]))
+    found = regression.logistic((scores - scores.mean())[:, None], left, left + stayed)
+    return None if found is None else (float(found[0][0]), math.sqrt(float(found[1][0, 0])))
 
 
 def _odds_interval(slope: tuple[float, float] | None, level: float | None) -> Interval | None:

@@ -146,7 +146,7 @@ def response_rates(
     source = adopt.adopt(customers, {"rating": rating, "segment": segment, "tenure": tenure})
     level = _checks.level(level)
     offered = _checks.choice(scale, SCALES, name="scale")
-    cuts = _rising(edges)
+    cuts = rising(edges)
 
     by = ("segment", "rating") if segment else ("rating",)
     tally = engine.tally(source, by=by, extra=engine.band(source, "tenure", cuts) if tenure else None)
@@ -174,7 +174,8 @@ def response_rates(
     )
 
 
-def _rising(edges: Sequence[float]) -> list[float]:
+def rising(edges: Sequence[float]) -> list[float]:
+    """The edges of bands of tenure, checked."""
     cuts = [_checks.number(edge, name="edges") for edge in edges]
     if not cuts or any(b <= a for a, b in itertools.pairwise(cuts)):
         raise InputError(f"edges rise; got {list(edges)!r}.", argument="edges")

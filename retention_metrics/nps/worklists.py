@@ -201,15 +201,16 @@ def _excluded(tally: Tally, group: Integers, *, kept: int) -> Mapping[str, int]:
     return {name: rows for name, rows in found.items() if rows}
 
 
-def _better_reps(tally: Tally, group: Integers) -> dict[object, object]:
-    """For each rep but the best, the rep whose shrunk score is the best of all."""
+def _better_reps(tally: Tally, group: Integers) -> tuple[object, list[object]]:
+    """The rep whose shrunk score is the best of all, None where no rep has an answer, and the reps below."""
     reps = list(dict.fromkeys(rep for rep in tally.keys["rep"] if rep is not None))
     counts = np.zeros((len(reps), 3))
     for rep, code, rows in zip(tally.keys["rep"], group.tolist(), tally.counts.tolist(), strict=True):
         if rep is not None and code < 3:
             counts[reps.index(rep), code] += rows
     if counts.sum() == 0:
-        return {}
+        return None, []
     scores, _ = shrinkage.net_moments(shrinkage.fit(counts), counts)
     best = int(scores.argmax())
-    return {rep: reps[best] for rep, score in zip(reps, scores.tolist(), strict=True) if score < scores[best] - 1e-12}
+    below = [rep for rep, score in zip(reps, scores.tolist(), strict=True) if score < scores[best] - 1e-12]
+    return reps[best], below

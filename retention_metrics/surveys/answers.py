@@ -15,7 +15,7 @@ from retention_metrics._engine import adopt, responses
 from retention_metrics._engine.groups import Tally
 from retention_metrics._stats import multinomials, proportions
 from retention_metrics.errors import InputError
-from retention_metrics.nps.answers import refuse_weights
+from retention_metrics.nps.answers import array_weights, on_scale, refuse_weights
 from retention_metrics.results import Interval
 
 Floats = NDArray[np.float64]
@@ -106,8 +106,8 @@ def _tally_of_array(answers: ArrayLike, answer: str | None, survey_weights: str 
     values = _checks.one_dimensional(answers, name="answers")
     weights = np.ones(values.size)
     if survey_weights is not None:
-        weights = _checks.floats(survey_weights, name="survey_weights", low=0.0)
-        _checks.same_length(answers=values, survey_weights=_checks.one_dimensional(weights, name="survey_weights"))
+        weights = array_weights(survey_weights)
+        _checks.same_length(answers=values, survey_weights=weights)
     return Tally(
         keys={"answer": tuple(values.tolist())},
         counts=np.ones(values.size, dtype=np.int64),
@@ -123,7 +123,7 @@ def scale_places(tally: Tally, name: str, asked: Question) -> tuple[NDArray[np.i
     for row, (value, rows) in enumerate(zip(tally.keys["answer"], tally.counts.tolist(), strict=True)):
         if value is None or value != value or type(value).__name__ in ("NAType", "NaTType"):
             continue
-        if isinstance(value, (bool, str)) or not asked.low <= float(value) <= asked.high or value != int(value):
+        if not on_scale(value, asked.low, asked.high):
             strange[value] = strange.get(value, 0) + rows
             continue
         places[row] = int(value) - asked.low

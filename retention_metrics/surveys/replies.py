@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -14,6 +13,7 @@ from retention_metrics._engine.groups import Tally
 from retention_metrics._stats import proportions
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
+from retention_metrics.nps.responding import rising
 from retention_metrics.results import Cell, Columns, ColumnType, TableResult, result
 from retention_metrics.surveys.answers import WILSON, share_interval
 
@@ -118,9 +118,7 @@ def response_rate(
     """
     source = adopt.adopt(invited, {"answered": answered, "by": by, "tenure": tenure})
     level = _checks.level(level)
-    cuts = [_checks.number(edge, name="edges") for edge in edges]
-    if not cuts or any(b <= a for a, b in itertools.pairwise(cuts)):
-        raise InputError(f"edges rise; got {list(edges)!r}.", argument="edges")
+    cuts = rising(edges)
 
     keys = ("answered", "by") if by else ("answered",)
     tally = responses.tally(source, by=keys, extra=responses.band(source, "tenure", cuts) if tenure else None)

@@ -222,7 +222,7 @@ def _refuse(bad: Booleans, values: NDArray[np.generic], counts: Floats | None, *
     if not bad.any():
         return
     n, total = (bad.sum(), bad.size) if counts is None else (counts[bad].sum(), counts.sum())
-    first = [values[row].item() for row in np.flatnonzero(bad)[:3]]
+    first = values[bad][:3].tolist()
     raise InputError(
         f"{name} {rule}; {int(n)} of {int(total)} do not (first: {first[0]!r}).",
         argument=name,
