@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pandas as pd
 import polars as pl
@@ -154,7 +155,9 @@ def test_cutting_a_subscription_in_two_changes_nothing(rows, cuts):
         pieces += [(who, start, end)] if whole else [(who, start, seam), (who, seam, end)]
     for definition in ("standard", "all_over_start"):
         options = {**ROLES, "definition": definition, "as_of": day(DAYS + 100)}
-        assert rm.churn.by_period(drawn(pieces), **options) == rm.churn.by_period(drawn(rows), **options)
+        cut, whole = (rm.churn.by_period(drawn(log), **options) for log in (pieces, rows))
+        # Rows that repeat another one are cut in two as well, and counted twice.
+        assert replace(cut, excluded={}) == replace(whole, excluded={})
 
 
 # ---------------------------------------------------------------- every kind of frame

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from retention_metrics._engine import money
 from retention_metrics._engine.adopt import NativeFrame, adopt, collect, once
-from retention_metrics._engine.audit import Fold, aggregate, audit_events, read_clock
+from retention_metrics._engine.audit import Duplicates, Fold, aggregate, audit_events, read_clock, settle_twins, twins
 from retention_metrics._stats.ratios import PairSums
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment
@@ -27,6 +27,7 @@ class Accounts:
     frame: nw.LazyFrame[Any]
     backend: str
     excluded: Mapping[str, int]
+    notes: tuple[str, ...] = ()
 
     def sums(self) -> tuple[PairSums, int]:
         """The sums of the ratio estimator, and the customers who stayed."""
@@ -50,9 +51,11 @@ class Accounts:
         return x[order], y[order]
 
 
-def two_amounts(data: NativeFrame, *, opening: str, closing: str, capped: bool) -> Accounts:
-    """Customers with money at the start, from a table with both amounts."""
-    roles = {"opening": opening, "closing": closing}
+def two_amounts(
+    data: NativeFrame, *, opening: str, closing: str, capped: bool, customer: str | None = None
+) -> Accounts:
+    """Customers with money at the start, from a table with both amounts; a named customer has one row."""
+    roles = {"opening": opening, "closing": closing, "customer": customer}
     source = adopt(once(data, roles), roles)
     for role in ("opening", "closing"):
         if not source.dtype(role).is_numeric():
@@ -62,9 +65,11 @@ def two_amounts(data: NativeFrame, *, opening: str, closing: str, capped: bool) 
                 column=source.roles[role],
             )
     x, y = (source.column(role).cast(nw.Float64) for role in ("opening", "closing"))
-    unknown = {"missing_opening": x.is_null() | x.is_nan()}
-    unknown["missing_closing"] = (y.is_null() | y.is_nan()) & ~unknown["missing_opening"]
-    known = ~unknown["missing_opening"] & ~unknown["missing_closing"]
+    # x > x is never so: a literal has no rows to count.
+    nobody = source.column("customer").is_null() if customer else (x > x).fill_null(False)
+    unknown = {"missing_customer": nobody, "missing_opening": (x.is_null() | x.is_nan()) & ~nobody}
+    unknown["missing_closing"] = (y.is_null() | y.is_nan()) & ~unknown["missing_opening"] & ~nobody
+    known = ~nobody & ~unknown["missing_opening"] & ~unknown["missing_closing"]
     counts = {**unknown, "not_at_start": known & (x == 0)}
     for role, amount in (("opening", x), ("closing", y)):
         counts[f"bad_{role}"] = ((amount < 0) | ~amount.is_finite()) & known
@@ -80,9 +85,23 @@ def two_amounts(data: NativeFrame, *, opening: str, closing: str, capped: bool) 
                 column=source.roles[role],
                 count=found[f"bad_{role}"],
             )
+    if customer:
+        _refuse_second_rows(source.frame.filter(~nobody).select(source.column("customer")), customer)
     frame = source.frame.filter(known & (x > 0)).select(x.alias("x"), y.alias("y"))
     excluded = {name: found[name] for name in (*unknown, "not_at_start") if found[name]}
     return Accounts(_counted(frame, capped=capped), source.backend, excluded)
+
+
+def _refuse_second_rows(customers: nw.LazyFrame[Any], customer: str) -> None:
+    again = twins(customers)
+    if again:
+        raise InputError(
+            f"customer={customer!r} names a row once; {again} rows name one that is named before.",
+            argument="customer",
+            column=customer,
+            count=again,
+            fix="Add up what belongs to one customer first.",
+        )
 
 
 def _counted(frame: nw.LazyFrame[Any], *, capped: bool) -> nw.LazyFrame[Any]:
@@ -138,6 +157,7 @@ def purchase_parts(
     first: Moment,
     last: Moment,
     part: str,
+    duplicates: Duplicates,
 ) -> Accounts:
     """Money of every customer in a window (``x``) and the part of it that counts (``y``).
 
@@ -147,7 +167,9 @@ def purchase_parts(
     roles = {"customer": customer, "time": time, "value": value, "recurring": recurring}
     source, times = read_clock(once(data, roles), roles, tz=None)
     marked = source.column("recurring").cast(nw.Boolean).fill_null(False) if recurring else nw.lit(False)
-    events, _ = audit_events(source, times, as_of=last.date, extra={"again": marked.cast(nw.Int64)})
+    events, _ = audit_events(
+        source, times, as_of=last.date, extra={"again": marked.cast(nw.Int64), "moment": times.time}
+    )
     if events.negative:
         raise InputError(
             f"value={value!r} is at least 0; {events.negative} rows are not.",
@@ -156,6 +178,7 @@ def purchase_parts(
             count=events.negative,
             fix="Net returns against their purchases first.",
         )
+    events, notes = settle_twins(events, duplicates)
     rows = events.kept.select("customer", "day", "value", "again")
     firsts = aggregate(rows, ("customer",), {"first": (nw.col("day"), "min")})
     inside = rows.filter(nw.col("day") >= first.day).join(firsts, on="customer", how="left")
@@ -167,7 +190,7 @@ def purchase_parts(
     chosen = nw.when(counts).then(nw.col("value")).otherwise(nw.lit(0.0))
     people = aggregate(inside, ("customer",), {"x": (nw.col("value"), "sum"), "y": (chosen, "sum")})
     frame = _counted(people.filter(nw.col("x") > 0).select("x", "y"), capped=False)
-    return Accounts(frame, source.backend, events.excluded or {})
+    return Accounts(frame, source.backend, events.excluded or {}, notes)
 
 
 @dataclass(frozen=True)

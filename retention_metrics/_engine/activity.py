@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import narwhals as nw
 
 from retention_metrics._engine.adopt import NativeFrame, Source, collect, once
-from retention_metrics._engine.audit import OK, Events, Fold, Parts, aggregate, audit_events, read_clock
+from retention_metrics._engine.audit import (
+    OK,
+    Duplicates,
+    Events,
+    Fold,
+    Parts,
+    aggregate,
+    audit_events,
+    read_clock,
+    settle_twins,
+)
 from retention_metrics._engine.clock import Clock, clock
+from retention_metrics._engine.coded import coded, cohort_cells, in_memory
 from retention_metrics.errors import InputError
 from retention_metrics.periods import Moment, Period
 
@@ -19,20 +31,34 @@ KEYS = ("by", "customer")
 
 @dataclass(frozen=True)
 class Activity:
-    """An event log cut to periods, before anything is counted.
-
-    ``seen`` holds one row per group, customer and period: ``by, customer, period``, and ``value`` where asked
-    for. ``firsts`` holds the customer's first period and first day, and ``joined`` where there is such a column.
-    """
+    """An event log cut to periods, before anything is counted; ``since`` is the day before which customers are old."""
 
     events: Events
     period: Period
-    seen: nw.LazyFrame[Any]
-    firsts: nw.LazyFrame[Any]
     as_of: Moment
     first_day: int
     excluded: Mapping[str, int]
     grouped: bool
+    joined: bool = False
+    since: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def seen(self) -> nw.LazyFrame[Any]:
+        """A row per group, customer and period: ``by, customer, period``, and ``value`` where there is one."""
+        parts: dict[str, tuple[nw.Expr, Fold]] = {"day": (nw.col("day"), "min")}
+        if self.events.source.has("value"):
+            parts["value"] = (nw.col("value"), "sum")
+        if self.joined:
+            parts["joined_period"] = (nw.col("joined_period"), "min")
+            parts["joined_day"] = (nw.col("joined_day"), "min")
+        return aggregate(self.events.kept, (*KEYS, "period"), parts)
+
+    @cached_property
+    def firsts(self) -> nw.LazyFrame[Any]:
+        """The first period and the first day of each customer, and ``joined`` where there is such a column."""
+        firsts = _firsts(self.seen, joined=self.joined)
+        return firsts if self.since is None else firsts.filter(nw.col("first_day") >= self.since)
 
     @property
     def backend(self) -> str:
@@ -52,6 +78,7 @@ def read(
     as_of: object = None,
     since: Moment | None = None,
     drop_old: bool = False,
+    duplicates: Duplicates = "keep",
 ) -> Activity:
     """Audit an event log and cut it to periods.
 
@@ -60,6 +87,8 @@ def read(
     roles = {"customer": customer, "time": time, "value": value, "joined": joined, "by": by}
     source, times = read_clock(once(data, roles), roles, tz=period.tz)
     extra = {"period": times.index(period), "by": source.column("by") if by else nw.lit(0)}
+    if value:
+        extra["moment"] = times.time
     if joined:
         start = clock(source, role="joined", tz=period.tz)
         _refuse_unreadable(source, start)
@@ -73,28 +102,18 @@ def read(
     events, counts = audit_events(
         source, times, as_of=as_of, tz=period.tz, extra=extra, inner=inner if outer else None, outer=outer
     )
-    keys = (*KEYS, "period")
-    rows = events.kept
-    parts: dict[str, tuple[nw.Expr, Fold]] = {"day": (day, "min")}
-    if value:
-        parts["value"] = (nw.col("value"), "sum")
-    if joined:
-        parts["joined_period"] = (nw.col("joined_period"), "min")
-        parts["joined_day"] = (nw.col("joined_day"), "min")
-    seen = aggregate(rows, keys, parts)
-    firsts = _firsts(seen, joined=joined is not None)
-    if drop_old and since is not None:
-        firsts = firsts.filter(nw.col("first_day") >= since.day)
     left_out = {name: counts[name] for name in outer if counts.get(name)}
+    events, notes = settle_twins(events, duplicates) if value else (events, ())
     return Activity(
         events=events,
         period=period,
-        seen=seen,
-        firsts=firsts,
         as_of=events.as_of,
         first_day=events.first_day or 0,
         excluded={**(events.excluded or {}), **left_out},
         grouped=by is not None,
+        joined=joined is not None,
+        since=since.day if drop_old and since is not None else None,
+        notes=notes,
     )
 
 
@@ -164,6 +183,10 @@ def cohort_counts(
     ``classic`` counts the customers seen at the age. For ``unbounded`` without a window the age is that of the
     last period seen, for ``cumulative`` that of the first after age 0: their running sums are the caller's.
     """
+    if not (valued or joined or activity.grouped) and in_memory(activity.events.marked):
+        numbered = coded(activity.events.kept)
+        if numbered is not None:
+            return cohort_cells(numbered, kind=kind, window=window, since=activity.since)
     firsts = activity.firsts.with_columns(nw.col("joined_period" if joined else "first").alias("cohort"))
     aged = activity.seen.join(firsts.select(*KEYS, "cohort"), on=list(KEYS), how="inner")
     aged = aged.with_columns((nw.col("period") - nw.col("cohort")).alias("age"))

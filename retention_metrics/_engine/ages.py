@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 
 from retention_metrics._engine.adopt import NativeFrame, Source, collect, once
-from retention_metrics._engine.audit import Events, Fold, aggregate, audit_events, read_clock
+from retention_metrics._engine.audit import Duplicates, Events, Fold, aggregate, audit_events, read_clock, settle_twins
 from retention_metrics.errors import ColumnError
 from retention_metrics.periods import Period
 
@@ -26,6 +26,7 @@ class Purchases:
     events: Events
     period: Period
     by: str | None
+    notes: tuple[str, ...]
 
     @property
     def excluded(self) -> Mapping[str, int]:
@@ -44,16 +45,23 @@ class AgeSums:
 
 
 def read(
-    data: NativeFrame, roles: Mapping[str, str | None], *, as_of: object, period: Period, cohorts: bool
+    data: NativeFrame,
+    roles: Mapping[str, str | None],
+    *,
+    as_of: object,
+    period: Period,
+    cohorts: bool,
+    duplicates: Duplicates,
 ) -> Purchases:
     """Audit purchases; ``roles`` names ``customer, time, value`` and any of ``by, category, discount``."""
     source, times = read_clock(once(data, roles), roles, tz=period.tz)
-    extra = {"period": times.index(period)}
+    extra = {"period": times.index(period), "moment": times.time}
     extra |= {role: source.column(role) for role in ("by", "category") if source.has(role)}
     if source.has("discount"):
         extra["discount"] = _discounted(source)
     events, _ = audit_events(source, times, as_of=as_of, tz=period.tz, extra=extra)
-    return Purchases(source, events, period, "start" if cohorts else "by" if source.has("by") else None)
+    events, notes = settle_twins(events, duplicates)
+    return Purchases(source, events, period, "start" if cohorts else "by" if source.has("by") else None, notes)
 
 
 def _discounted(source: Source) -> nw.Expr:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import narwhals as nw
 
-from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
+from retention_metrics import _checks
+from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect, quoted
 from retention_metrics._engine.clock import Clock, clock, with_local_times
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment
@@ -25,6 +26,12 @@ REASONS: Mapping[int, str] = {
 
 
 _ONE = "_retention_metrics_one"
+Duplicates = Literal["keep", "exclude", "raise"]
+DUPLICATES: tuple[Duplicates, ...] = ("keep", "exclude", "raise")
+TWINS = (
+    "{count} rows repeat another one in full, and count like any other. Where they are copies give "
+    "duplicates='exclude'."
+)
 Fold = Literal["sum", "min", "max"]
 Parts = Mapping[str, tuple[nw.Expr, Fold]]
 """Row expressions by name, and how a group folds each."""
@@ -240,12 +247,72 @@ def first_rows(source: Source, bad: nw.Expr, role: str) -> tuple[str, list[Any]]
     return shown, cells
 
 
-def refuse_twins(rows: nw.LazyFrame[Any], *, fix: str) -> None:
-    """Refuse rows that are the same in all columns."""
+def twins(rows: nw.LazyFrame[Any]) -> int:
+    """How many rows repeat another one in all columns.
+
+    Rows that are the same have the same hash, which costs an engine less than its columns; rows that only share a hash
+    are told apart by the columns themselves.
+    """
+    if rows.implementation is nw.Implementation.PANDAS:
+        native: Any = rows.to_native()
+        return int(native.duplicated().sum())
+    if _hashed_twins(rows) == 0:
+        return 0
     names = rows.collect_schema().names()
     counts = rows.with_columns(nw.lit(1).alias(_ONE)).group_by(*names).agg(nw.col(_ONE).sum().alias(_ONE))
-    twice = int(collect(counts.select((nw.col(_ONE) - 1).sum().alias("n")))["n"][0] or 0)
-    if twice:
+    return int(collect(counts.select((nw.col(_ONE) - 1).sum().alias("n")))["n"][0] or 0)
+
+
+def _hashed_twins(rows: nw.LazyFrame[Any]) -> int | None:
+    """Rows whose hash another one has; None where the engine has no hash."""
+    native: Any = rows.to_native()
+    if rows.implementation is nw.Implementation.DUCKDB:
+        columns = ", ".join(map(quoted, native.columns))
+        found = native.query(f"{_ONE}_rows", f"SELECT count(*) - count(DISTINCT hash({columns})) FROM {_ONE}_rows")
+        return int(found.fetchall()[0][0])
+    if rows.implementation is nw.Implementation.POLARS:
+        import polars as pl
+
+        return int(native.select(pl.len().cast(pl.Int64) - pl.struct(pl.all()).hash().n_unique()).collect().item())
+    return None
+
+
+def refuse_twins(rows: nw.LazyFrame[Any], *, fix: str) -> None:
+    """Refuse rows that are the same in all columns."""
+    _refuse_copies(twins(rows), fix)
+
+
+def _refuse_copies(count: int, fix: str) -> None:
+    if count:
         raise InputError(
-            f"data holds {twice} rows that repeat another one in full.", argument="data", count=twice, fix=fix
+            f"data holds {count} rows that repeat another one in full.", argument="data", count=count, fix=fix
         )
+
+
+def without_twins(events: Events, duplicates: Duplicates) -> Events:
+    """The log with its rows that repeat another one in full left out and counted, or refused; or as it is.
+
+    ``events`` needs the column ``moment``, the time itself, by which two purchases of one day can differ.
+    """
+    if duplicates == "keep":
+        return events
+    rows = events.kept
+    if duplicates == "exclude" and events.excluded is None:
+        return replace(events, marked=rows.unique())
+    count = twins(rows)
+    if duplicates == "raise":
+        _refuse_copies(count, "Drop them, or leave them out with duplicates='exclude'.")
+    if not count:
+        return events
+    return replace(events, marked=rows.unique(), excluded={**(events.excluded or {}), "duplicate_row": count})
+
+
+def settle_twins(events: Events, duplicates: Duplicates) -> tuple[Events, tuple[str, ...]]:
+    """What ``without_twins`` leaves, and the note about those that are kept, of an answer worked out at once."""
+    how = _checks.choice(duplicates, DUPLICATES, name="duplicates")
+    return without_twins(events, how), twin_note(twins(events.kept)) if how == "keep" else ()
+
+
+def twin_note(count: int) -> tuple[str, ...]:
+    """What a reader should know of rows that repeat another one and stay in."""
+    return (TWINS.format(count=count),) if count else ()

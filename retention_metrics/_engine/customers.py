@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_metrics import _checks
 from retention_metrics._engine.adopt import NativeFrame, Source, collect
-from retention_metrics._engine.audit import Events, Fold, aggregate, audit_events, read_clock
+from retention_metrics._engine.audit import (
+    DUPLICATES,
+    Duplicates,
+    Events,
+    Fold,
+    aggregate,
+    audit_events,
+    read_clock,
+    twin_note,
+    twins,
+    without_twins,
+)
+from retention_metrics._engine.coded import Coded, coded, purchasers
 from retention_metrics._engine.tables import refuse_clash
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment
@@ -30,15 +43,23 @@ class Buyers:
     """A purchase log at the door, and the plan of its customers.
 
     ``frame`` has a row per customer: ``customer, first, last`` (days of the first and last purchase), ``purchases``
-    (days with one), ``orders`` (rows), and with money ``revenue`` (returns taken off).
+    (days with one), ``orders`` (rows), and with money ``revenue`` (returns taken off). ``twins`` counts the rows that
+    repeat another one in full, where they are kept and were counted.
     """
 
     source: Source
     events: Events
-    days: nw.LazyFrame[Any]
+    rows: nw.LazyFrame[Any]
     frame: nw.LazyFrame[Any]
     excluded: Mapping[str, int] | None
     key: str
+    twins: int = 0
+
+    @property
+    def days(self) -> nw.LazyFrame[Any]:
+        """A row per customer and day: its purchases and its money."""
+        keys = ("by", "customer") if self.source.has("by") else ("customer",)
+        return _days(self.rows, valued=self.valued, returns=self.returns, keys=keys)
 
     @property
     def as_of(self) -> Moment:
@@ -57,10 +78,11 @@ class Buyers:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader should know about returns."""
+        """What a reader should know about returns, and about rows that repeat another one."""
         if not self.events.negative:
-            return ()
-        return (f"{self.events.negative} rows of negative value are no purchases; they are taken off revenue.",)
+            return twin_note(self.twins)
+        returned = f"{self.events.negative} rows of negative value are no purchases; they are taken off revenue."
+        return (returned, *twin_note(self.twins))
 
 
 def buyers(
@@ -74,22 +96,46 @@ def buyers(
     by: str | None = None,
     audit: bool = True,
     first_day: int | None = None,
+    duplicates: Duplicates | None = None,
+    at_once: bool = False,
 ) -> Buyers:
-    """Read a purchase log; with ``by`` a customer is a row in each group, with ``first_day`` earlier rows are out."""
+    """Read a purchase log; with ``by`` a customer is a row in each group, with ``first_day`` earlier rows are out.
+
+    Where ``duplicates`` matter, rows that repeat another one and are kept are counted if the frame is in memory or the
+    answer is worked out ``at_once``: no query is run for it on a plan that waits.
+    """
+    how = None if duplicates is None else _checks.choice(duplicates, DUPLICATES, name="duplicates")
     roles = {"customer": customer, "time": time, "value": value, "by": by}
     source, times = read_clock(data, roles, tz=tz)
-    extra = {"by": source.column("by")} if by else {}
+    extra = {"moment": times.time} if source.dtype("time") != nw.Date else {}
+    extra |= {"by": source.column("by")} if by else {}
     events, _ = audit_events(source, times, as_of=as_of, tz=tz, audit=audit, extra=extra)
-    keys = ("by", "customer") if by else ("customer",)
+    events = without_twins(events, how or "keep")
     rows = events.kept if first_day is None else events.kept.filter(nw.col("day") >= first_day)
+    if not source.lazy and by is None:
+        numbered = coded(rows)
+        if numbered is not None:
+            found = _in_memory(source, events, rows, numbered, key=customer)
+            return found if how == "keep" and audit else replace(found, twins=0)
     valued, returns = value is not None, _returns(source, events)
+    keys = ("by", "customer") if by else ("customer",)
     days = _days(rows, valued=valued, returns=returns, keys=keys)
     frame = aggregate(days, keys, _folds(valued=valued, returns=returns))
     excluded = events.excluded
     if events.negative:
         excluded = {**(excluded or {}), **_without_purchase(rows, keys)}
         frame = frame.filter(nw.col("purchases") > 0)
-    return Buyers(source, events, days, frame, excluded, customer)
+    counted = how == "keep" and audit and (at_once or not source.lazy)
+    return Buyers(source, events, rows, frame, excluded, customer, twins(rows) if counted else 0)
+
+
+def _in_memory(source: Source, events: Events, rows: nw.LazyFrame[Any], numbered: Coded, *, key: str) -> Buyers:
+    """The customers of a frame in memory, worked out on whole numbers."""
+    found = purchasers(numbered, valued=source.has("value"), returns=_returns(source, events))
+    excluded = events.excluded
+    if excluded is not None and found.without_purchase:
+        excluded = {**excluded, "no_purchase": found.without_purchase}
+    return Buyers(source, events, rows, found.frame, excluded, key, found.twins)
 
 
 def _returns(source: Source, events: Events) -> bool:
@@ -98,7 +144,7 @@ def _returns(source: Source, events: Events) -> bool:
 
 def _days(rows: nw.LazyFrame[Any], *, valued: bool, returns: bool, keys: tuple[str, ...]) -> nw.LazyFrame[Any]:
     """A row per customer and day: its purchases and its money."""
-    bought = (nw.col("value") >= 0).cast(nw.Int64) if returns else nw.lit(1)
+    bought = (nw.col("value") >= 0).cast(nw.Int64) if returns else nw.lit(1).cast(nw.Int64)
     parts: dict[str, tuple[nw.Expr, Fold]] = {"orders": (bought, "sum")}
     if valued:
         parts["revenue"] = (nw.col("value"), "sum")
@@ -111,7 +157,7 @@ def _folds(*, valued: bool, returns: bool) -> dict[str, tuple[nw.Expr, Fold]]:
     folds: dict[str, tuple[nw.Expr, Fold]] = {
         "first": (day, "min"),
         "last": (day, "max"),
-        "purchases": (bought.cast(nw.Int64) if returns else nw.lit(1), "sum"),
+        "purchases": (bought.cast(nw.Int64) if returns else nw.lit(1).cast(nw.Int64), "sum"),
         "orders": (nw.col("orders"), "sum"),
     }
     return {**folds, "revenue": (nw.col("revenue"), "sum")} if valued else folds
@@ -194,6 +240,8 @@ _PEOPLE_SQL = ", ".join(
 
 def _with_first_value(people: Buyers) -> nw.LazyFrame[Any]:
     """The customers with the money of their first day of purchase."""
+    if "first_value" in people.frame.collect_schema().names():
+        return people.frame
     bought = nw.col("orders") > 0
     if people.frame.implementation is nw.Implementation.POLARS:
         # A join would read a Polars scan twice.

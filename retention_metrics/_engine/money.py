@@ -53,6 +53,7 @@ REASONS = (
 MOVEMENTS = ("new", "reactivation", "expansion", "contraction", "churn")
 FX = "fx"
 ADDED = "Drop them, or add up what belongs together first."
+APART = "Drop them, or name the column that tells the subscriptions apart with subscription=."
 _MONEY_ROLES = ("amount", "tax", "discount")
 _WORDS = (nw.String, nw.Categorical, nw.Enum, nw.Boolean, nw.Date, nw.Datetime, nw.Duration)
 
@@ -274,11 +275,10 @@ def _ledger(
     marks = _marks(source, opens, closes, until, invoiced=invoiced)
     peak = max((rate for pairs in (pricing.changing or {}).values() for _, rate in pairs), default=1.0)
     found = _audit(source, opens, closes, marks, units * peak, pricing)
-    if closes is not None:
-        _refuse_twins(source, opens, closes, marks)
-    else:
-        kept = source.frame.filter(~_any(marks))
-        refuse_twins(kept.select(*(source.column(role).alias(role) for role in source.roles)), fix=ADDED)
+    kept = source.frame.filter(~_any(marks))
+    refuse_twins(source.with_frame(kept).by_role(), fix=ADDED if closes is None else APART)
+    if closes is not None and source.has("subscription"):
+        _refuse_overlaps(source, opens, closes, kept)
     last, cut = _end_of_log(found, until)
     first_index, last_index = period.index_of(np.array([found["first_start"], last.day])).tolist()
     code = None if pricing.changing is None else _code(source, pricing.changing)
@@ -460,24 +460,6 @@ def _refuse(source: Source, found: Mapping[str, int], words: Mapping[str, Any], 
             column=source.roles["currency"],
             fix="Give rates= with the worth of one unit of each in the currency of the answer.",
         )
-
-
-def _refuse_twins(source: Source, opens: Clock, closes: Clock, marks: Mapping[str, nw.Expr]) -> None:
-    """Refuse rows that are the same in all that was named, and rows of one subscription that overlap."""
-    kept = source.frame.filter(~_any(marks))
-    roles = tuple(source.roles)
-    named = kept.select(*(source.column(role).alias(role) for role in roles), nw.lit(1).alias("one"))
-    counts = named.group_by(*roles).agg(nw.col("one").sum().alias("rows"))
-    twice = int(collect(counts.select((nw.col("rows") - 1).sum().alias("n")))["n"][0] or 0)
-    if twice:
-        raise InputError(
-            f"data holds {twice} rows that repeat another one in full.",
-            argument="data",
-            count=twice,
-            fix="Drop them, or name the column that tells the subscriptions apart with subscription=.",
-        )
-    if source.has("subscription"):
-        _refuse_overlaps(source, opens, closes, kept)
 
 
 def _refuse_overlaps(source: Source, opens: Clock, closes: Clock, kept: nw.LazyFrame[Any]) -> None:

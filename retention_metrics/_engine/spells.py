@@ -128,7 +128,7 @@ def read(
         *extra,
     )
     last_seen = max(log.found["last_start"], log.found["last_end"] or 0)
-    return Spells(source, rows, last, log.found["first_start"], last_seen, log.excluded, cut)
+    return Spells(source, rows, last, log.found["first_start"], last_seen, log.excluded(last), cut)
 
 
 def _end_of_log(log: Opened, horizon: int | None) -> tuple[Moment, bool]:

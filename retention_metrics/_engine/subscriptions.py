@@ -11,13 +11,13 @@ import numpy as np
 
 from retention_metrics._engine.activity import KEYS
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
-from retention_metrics._engine.audit import Fold, aggregate, first_rows, refuse_twins, with_plain_dates
+from retention_metrics._engine.audit import Fold, aggregate, first_rows, refuse_twins, twins, with_plain_dates
 from retention_metrics._engine.clock import Clock, clock, with_local_times
 from retention_metrics._engine.join import cross_with
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment, Period
 
-REASONS = ("missing_customer", "missing_start", "missing_group", "empty_interval", "after_as_of")
+REASONS = ("missing_customer", "missing_start", "missing_group", "empty_interval", "after_as_of", "duplicate_row")
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,11 @@ class Opened:
         """The last date in either column."""
         return Moment(max(self.found["last_start"], self.found["last_end"] or self.found["last_start"]))
 
-    @property
-    def excluded(self) -> dict[str, int]:
-        """Rows left out, by reason."""
-        return {name: self.found[name] for name in REASONS if self.found[name]}
+    def excluded(self, last: Moment) -> dict[str, int]:
+        """Rows left out, by reason: one that repeats another in all that was named is the same subscription."""
+        named = self.source.with_frame(self.kept(last)).by_role()
+        counts = {**self.found, "duplicate_row": twins(named)}
+        return {name: counts[name] for name in REASONS if counts[name]}
 
     def kept(self, last: Moment) -> nw.LazyFrame[Any]:
         """The rows that count up to the end of observation."""
@@ -102,7 +103,7 @@ def read(
         nw.when(open_ended).then(nw.lit(last_index)).otherwise(closes.index(period) - 1).alias("hi"),
     )
     first_index = int(period.index_of(np.array([log.found["first_start"]]))[0])
-    return Subscriptions(source, rows, last, first_index, last_index, log.excluded)
+    return Subscriptions(source, rows, last, first_index, last_index, log.excluded(last))
 
 
 def comparable_clocks(source: Source, period: Period) -> tuple[Clock, Clock]:
@@ -187,7 +188,7 @@ def _refuse(source: Source, found: Mapping[str, int], marks: Mapping[str, nw.Exp
             first=first or None,
         )
     if found["kept"] == 0:
-        reasons = ", ".join(f"{reason} {found[reason]}" for reason in REASONS if found[reason])
+        reasons = ", ".join(f"{reason} {found[reason]}" for reason in REASONS if found.get(reason))
         raise InputError(f"data has no row left to count: {found['rows']} rows, {reasons}.", argument="data")
 
 

@@ -13,6 +13,7 @@ from retention_metrics import _checks
 from retention_metrics._engine import activity
 from retention_metrics._engine import ages as engine
 from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._engine.audit import Duplicates
 from retention_metrics._stats import ratios
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation
@@ -51,6 +52,7 @@ def spend_by_age(
     cohorts: bool = False,
     category: str | None = None,
     discount: str | None = None,
+    duplicates: Duplicates = "keep",
     level: float | None = 0.95,
 ) -> SpendByAge:
     """Spend per customer by age, with the growth of those who stay told apart.
@@ -74,6 +76,9 @@ def spend_by_age(
         Column of what was bought; adds the mean number of distinct ones per active customer.
     discount : str, optional
         Column of true and false, or of the discount's amount; adds the share of spend bought at a discount.
+    duplicates : {"keep", "exclude", "raise"}, default "keep"
+        What a row is that repeats another one in all columns named here: one more purchase, with a note of how many
+        there are; a copy, left out and counted; or an error.
     level : float or None, default 0.95
         Probability content of the intervals; None computes none.
 
@@ -118,7 +123,7 @@ def spend_by_age(
         raise InputError("by= and cohorts= exclude each other.", argument="by")
 
     roles = {"customer": customer, "time": time, "value": value, "by": by, "category": category, "discount": discount}
-    log = engine.read(transactions, roles, as_of=as_of, period=steps, cohorts=cohorts)
+    log = engine.read(transactions, roles, as_of=as_of, period=steps, cohorts=cohorts, duplicates=duplicates)
     rows = _rows(engine.age_sums(log), log, content)
     if not rows:
         raise InputError("no period has been observed to its end.", argument="as_of", count=0)
@@ -134,7 +139,7 @@ def spend_by_age(
         unit="money",
         definition=f"customers.spend_by_age/{steps.unit}",
         excluded=log.excluded,
-        notes=("The first period counts from the first purchase, so it is not a whole one.",),
+        notes=("The first period counts from the first purchase, so it is not a whole one.", *log.notes),
         backend=log.source.backend,
     )
 

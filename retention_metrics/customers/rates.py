@@ -11,6 +11,7 @@ import numpy as np
 from retention_metrics import _checks
 from retention_metrics._engine import customers as engine
 from retention_metrics._engine.adopt import NativeFrame, once
+from retention_metrics._engine.audit import Duplicates
 from retention_metrics._stats import proportions as stats
 from retention_metrics._stats import ratios
 from retention_metrics.errors import InputError
@@ -159,6 +160,7 @@ def average_order_value(
     as_of: str | dt.date | None = None,
     by: str | None = None,
     tz: str | None = None,
+    duplicates: Duplicates = "keep",
     level: float | None = 0.95,
 ) -> CustomerMean | CustomerRates:
     """Revenue over orders, a ratio of sums.
@@ -175,6 +177,9 @@ def average_order_value(
         Column of a group of orders; then the answer has a row per group.
     tz : str, optional
         IANA time zone in which times are cut to days.
+    duplicates : {"keep", "exclude", "raise"}, default "keep"
+        What a row is that repeats another one in all columns named here: one more purchase, with a note of how many
+        there are; a copy, left out and counted; or an error.
     level : float or None, default 0.95
         Probability content of the interval; None computes none.
 
@@ -200,7 +205,7 @@ def average_order_value(
     (35.28, 33.46, 37.2)
     """
     content = _checks.level(level)
-    people = _read(transactions, customer, time, value, since, as_of, by, tz)
+    people = _read(transactions, customer, time, value, since, as_of, by, tz, duplicates=duplicates)
     found = engine.ratio_sums(people, numerator="revenue", denominator="orders", grouped=by is not None)
     return _ratio(people, found, by, content, unit="money per order", definition="customers.average_order_value")
 
@@ -214,6 +219,8 @@ def _read(
     as_of: str | dt.date | None,
     by: str | None,
     tz: str | None,
+    *,
+    duplicates: Duplicates | None = None,
 ) -> engine.Buyers:
     first = None if since is None else moment(since, name="since")
     roles = {"customer": customer, "time": time, "value": value, "by": by}
@@ -226,6 +233,8 @@ def _read(
         tz=tz,
         by=by,
         first_day=None if first is None else first.day,
+        duplicates=duplicates,
+        at_once=True,
     )
     if first is not None and first.day > people.as_of.day:
         raise InputError(f"since is at or before as_of ({people.as_of.date}); got {since}.", argument="since")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from retention_metrics import _checks
 from retention_metrics._engine import customers as engine
 from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._engine.audit import Duplicates
 from retention_metrics._engine.tables import CustomerTable
 from retention_metrics.clv import Fit, PurchaseHistory, frames
 from retention_metrics.customers import rhythm
@@ -45,6 +46,7 @@ def at_risk(
     unit: TimeUnit | None = None,
     horizon_months: float = 12.0,
     tz: str | None = None,
+    duplicates: Duplicates = "keep",
     audit: bool = True,
 ) -> CustomerTable:
     """Every customer, with whether they are about to be lost.
@@ -74,6 +76,9 @@ def at_risk(
         Time over which the value at stake is counted.
     tz : str, optional
         IANA time zone in which times are cut to days.
+    duplicates : {"keep", "exclude", "raise"}, default "keep"
+        What a row is that repeats another one in all columns named here: one more purchase, with a note of how many
+        there are (a lazy table is not run for it); a copy, left out and counted; or an error.
     audit : bool, default True
         Run the one query that counts rows; without it ``as_of`` is required.
 
@@ -124,7 +129,9 @@ def at_risk(
     if (rule == "model") != (model is not None):
         raise InputError(f"model= goes with rule='model'; got rule={rule!r}.", argument="model")
 
-    people = engine.buyers(transactions, customer=customer, time=time, value=value, as_of=as_of, tz=tz, audit=audit)
+    people = engine.buyers(
+        transactions, customer=customer, time=time, value=value, as_of=as_of, tz=tz, audit=audit, duplicates=duplicates
+    )
     step = unit_of(model, unit)
     measured = engine.measures(
         people,

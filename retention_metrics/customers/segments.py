@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from retention_metrics import _checks, locales
 from retention_metrics._engine import customers as engine
 from retention_metrics._engine.adopt import NativeFrame, adopt, once
+from retention_metrics._engine.audit import Duplicates
 from retention_metrics._engine.tables import CustomerTable
 from retention_metrics._stats import proportions as stats
 from retention_metrics.errors import InputError
@@ -111,6 +112,7 @@ def segments(
     as_of: str | dt.date | None = None,
     months: int = 3,
     tz: str | None = None,
+    duplicates: Duplicates = "keep",
     audit: bool = True,
 ) -> CustomerTable:
     """Scores of recency, frequency and money from 1 to 5, and a named segment.
@@ -127,6 +129,9 @@ def segments(
         Calendar months without a purchase after which a customer is lapsing, and lapsed after twice as many.
     tz : str, optional
         IANA time zone in which times are cut to days.
+    duplicates : {"keep", "exclude", "raise"}, default "keep"
+        What a row is that repeats another one in all columns named here: one more purchase, with a note of how many
+        there are (a lazy table is not run for it); a copy, left out and counted; or an error.
     audit : bool, default True
         Run the one query that counts rows; without it ``as_of`` is required.
 
@@ -164,7 +169,9 @@ def segments(
     {'hibernating': 869, 'champions': 413}
     """
     span = _checks.count(months, name="months", low=1)
-    people = engine.buyers(transactions, customer=customer, time=time, value=value, as_of=as_of, tz=tz, audit=audit)
+    people = engine.buyers(
+        transactions, customer=customer, time=time, value=value, as_of=as_of, tz=tz, audit=audit, duplicates=duplicates
+    )
     return CustomerTable(
         frame=engine.finish(people, engine.segmented(people, grid(), [stage(people, span)])),
         definition="customers.segments/quintiles",
@@ -336,6 +343,7 @@ def migrations(
     before: str | dt.date,
     after: str | dt.date,
     tz: str | None = None,
+    duplicates: Duplicates = "keep",
     level: float | None = 0.95,
 ) -> SegmentMoves:
     """Who moved from which segment to which between two dates.
@@ -350,6 +358,9 @@ def migrations(
         The two dates, each through its end, the earlier one first.
     tz : str, optional
         IANA time zone in which times are cut to days.
+    duplicates : {"keep", "exclude", "raise"}, default "keep"
+        What a row is that repeats another one in all columns named here: one more purchase, with a note of how many
+        there are; a copy, left out and counted; or an error.
     level : float or None, default 0.95
         Probability content of the intervals; None computes none.
 
@@ -384,7 +395,10 @@ def migrations(
         raise InputError(f"before is earlier than after; got {before} and {after}.", argument="before")
     log = once(transactions, {"customer": customer, "time": time, "value": value})
     then, now = (
-        engine.buyers(log, customer=customer, time=time, value=value, as_of=day, tz=tz) for day in (before, after)
+        engine.buyers(
+            log, customer=customer, time=time, value=value, as_of=day, tz=tz, duplicates=duplicates, at_once=True
+        )
+        for day in (before, after)
     )
 
     found = engine.moves(then, now, grid(), NEWCOMER)
@@ -426,6 +440,7 @@ def audiences(
     current_months: int = 12,
     visits: NativeFrame | None = None,
     visit_time: str | None = None,
+    duplicates: Duplicates = "keep",
     tz: str | None = None,
 ) -> CustomerTable:
     """Whom to seed look-alikes with, to exclude, to remarket to and to retarget.
@@ -446,6 +461,9 @@ def audiences(
         A row per visit with the same column ``customer``, in the same library.
     visit_time : str, optional
         Its column of the time; by default ``time``.
+    duplicates : {"keep", "exclude", "raise"}, default "keep"
+        What a row is that repeats another one in all columns named here: one more purchase, with a note of how many
+        there are (a lazy table is not run for it); a copy, left out and counted; or an error.
     tz : str, optional
         IANA time zone in which times are cut to days.
 
@@ -474,7 +492,9 @@ def audiences(
     top = _checks.number(best, name="best", low=0.0, high=1.0, open_low=True, open_high=True)
     span = _checks.count(current_months, name="current_months", low=1)
 
-    people = engine.buyers(transactions, customer=customer, time=time, value=value, as_of=as_of, tz=tz)
+    people = engine.buyers(
+        transactions, customer=customer, time=time, value=value, as_of=as_of, tz=tz, duplicates=duplicates
+    )
     marks = engine.audience_marks(people, best=top, current_from=months_before(people.as_of.day, span) + 1)
     if visits is not None:
         marks = engine.visitors(

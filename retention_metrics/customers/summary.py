@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from retention_metrics import _checks
 from retention_metrics._engine import customers as engine
 from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._engine.audit import Duplicates
 from retention_metrics._engine.tables import CustomerTable
 from retention_metrics.clv import BGNBD, Fit, GammaGamma, PurchaseHistory, lifetime_value
 from retention_metrics.customers import segments as rfm
@@ -41,6 +42,7 @@ def summary(
     model: PurchaseModel | Fit[PurchaseModel] | None = None,
     spend: GammaGamma | Fit[GammaGamma] | None = None,
     horizon: float | None = None,
+    duplicates: Duplicates = "keep",
     audit: bool = True,
 ) -> CustomerTable:
     """One row per customer with every measure that the inputs allow.
@@ -78,6 +80,9 @@ def summary(
         Model of spend per purchase; with ``model`` adds ``clv``, undiscounted.
     horizon : float, optional
         Time ahead that ``model`` looks, in ``unit``; needed with it.
+    duplicates : {"keep", "exclude", "raise"}, default "keep"
+        What a row is that repeats another one in all columns named here: one more purchase, with a note of how many
+        there are (a lazy table is not run for it); a copy, left out and counted; or an error.
     audit : bool, default True
         Run the one query that counts rows and missing values. Without it ``as_of`` is required.
 
@@ -109,7 +114,9 @@ def summary(
     if responses is not None and rating is None:
         raise InputError("responses= needs rating=, its column of answers.", argument="rating")
 
-    people = engine.buyers(transactions, customer=customer, time=time, value=value, as_of=as_of, tz=tz, audit=audit)
+    people = engine.buyers(
+        transactions, customer=customer, time=time, value=value, as_of=as_of, tz=tz, audit=audit, duplicates=duplicates
+    )
     frame = engine.measures(
         people,
         unit_days=unit_days(step),

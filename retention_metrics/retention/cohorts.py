@@ -12,6 +12,7 @@ from scipy import stats as distributions
 from retention_metrics import _checks
 from retention_metrics._engine import activity
 from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._engine.audit import Duplicates
 from retention_metrics._stats import proportions as stats
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
@@ -201,6 +202,7 @@ def cohorts(
     since: str | dt.date | None = None,
     joined: str | None = None,
     by: str | None = None,
+    duplicates: Duplicates = "keep",
     level: float | None = 0.95,
     method: stats.ProportionMethod = "wilson",
 ) -> CohortTable:
@@ -230,6 +232,9 @@ def cohorts(
         Column of the date on which the customer really joined, which then makes the cohort.
     by : str, optional
         Column of a group; each group is counted on its own rows, and rows without one are counted in ``excluded``.
+    duplicates : {"keep", "exclude", "raise"}, default "keep"
+        With ``value``: what a row is that repeats another one in all columns named here. One more purchase, with a
+        note of how many there are; a copy, left out and counted; or an error. Presence is not counted twice anyway.
     level : float or None, default 0.95
         Probability content of the intervals; None computes none.
     method : {"wilson", "clopper_pearson", "jeffreys"}, default "wilson"
@@ -291,6 +296,7 @@ def cohorts(
         as_of=as_of,
         since=first_seen,
         drop_old=True,
+        duplicates=duplicates,
     )
     if joined is not None:
         activity.refuse_late_joiners(log)
@@ -314,7 +320,7 @@ def cohorts(
         unit="share",
         definition=f"retention.cohorts/{wanted}" + ("/revenue" if value is not None else ""),
         excluded=log.excluded,
-        notes=notes,
+        notes=(*notes, *log.notes),
         period=calendar.unit,
         retention_kind=wanted,
         as_of=log.as_of.date,

@@ -129,7 +129,8 @@ def net_retention(
     opening, closing : str, optional
         Columns of the amounts at the start and at the end, at least 0.
     customer, start, end, amount : str, optional
-        Of subscriptions: columns as for ``movements``.
+        Of subscriptions: columns as for ``movements``. Of two amounts ``customer`` alone, by whom a second row is found
+        and refused.
     at : pair of dates, optional
         Of subscriptions: the two days, each read at its end.
     every : str or float, default "month"
@@ -221,7 +222,8 @@ def gross_retention(
     opening, closing : str, optional
         Columns of the amounts at the start and at the end, at least 0.
     customer, start, end, amount : str, optional
-        Of subscriptions: columns as for ``movements``.
+        Of subscriptions: columns as for ``movements``. Of two amounts ``customer`` alone, by whom a second row is found
+        and refused.
     at : pair of dates, optional
         Of subscriptions: the two days, each read at its end.
     every : str or float, default "month"
@@ -309,7 +311,8 @@ def logo_retention(
     opening, closing : str, optional
         Columns of the amounts at the start and at the end, at least 0.
     customer, start, end, amount : str, optional
-        Of subscriptions: columns as for ``movements``.
+        Of subscriptions: columns as for ``movements``. Of two amounts ``customer`` alone, by whom a second row is found
+        and refused.
     at : pair of dates, optional
         Of subscriptions: the two days, each read at its end.
     basis : {"endpoint", "events"}, default "endpoint"
@@ -376,10 +379,10 @@ def _accounts(
     basis: Basis = "endpoint",
 ) -> accounts.Accounts:
     """The customers at the start, from either form of the data."""
-    if opening is not None and closing is not None and at is None and not any(columns):
+    if opening is not None and closing is not None and at is None and not any(columns[1:]):
         if basis == "events":
             raise InputError("basis='events' needs subscriptions: two amounts hold no events.", argument="basis")
-        return accounts.two_amounts(data, opening=opening, closing=closing, capped=capped)
+        return accounts.two_amounts(data, opening=opening, closing=closing, capped=capped, customer=columns[0])
     roles = dict(zip(("customer", "start", "end", "amount", "billing", "currency"), columns, strict=True))
     if at is None or opening or closing or any(roles[name] is None for name in ("customer", "start", "end", "amount")):
         raise InputError(

@@ -11,6 +11,7 @@ import numpy as np
 from retention_metrics import _checks
 from retention_metrics._engine import accounts
 from retention_metrics._engine.adopt import NativeFrame
+from retention_metrics._engine.audit import Duplicates
 from retention_metrics._stats import ratios
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
@@ -278,7 +279,14 @@ def arpa(customers: NativeFrame, *, amount: str, level: float | None = 0.95) -> 
 
 
 def returning_share(
-    orders: NativeFrame, *, customer: str, time: str, value: str, window: Window, level: float | None = 0.95
+    orders: NativeFrame,
+    *,
+    customer: str,
+    time: str,
+    value: str,
+    window: Window,
+    duplicates: Duplicates = "keep",
+    level: float | None = 0.95,
 ) -> RevenueShare:
     """Share of revenue from customers who had bought before.
 
@@ -290,6 +298,9 @@ def returning_share(
         Columns of the customer, of the time and of the money, at least 0.
     window : pair of dates
         First day, and the day after the last.
+    duplicates : {"keep", "exclude", "raise"}, default "keep"
+        What a row is that repeats another one in all columns named here: one more purchase, with a note of how many
+        there are; a copy, left out and counted; or an error.
     level : float or None, default 0.95
         Probability content of the interval; None computes none.
 
@@ -325,11 +336,18 @@ def returning_share(
     >>> rm.revenue.returning_share(orders, **options).estimate, rm.revenue.existing_share(orders, **options).estimate
     (0.7, 0.2)
     """
-    return _purchases(orders, customer, time, value, None, window, level, part="returning")
+    return _purchases(orders, customer, time, value, None, window, duplicates, level, part="returning")
 
 
 def existing_share(
-    orders: NativeFrame, *, customer: str, time: str, value: str, window: Window, level: float | None = 0.95
+    orders: NativeFrame,
+    *,
+    customer: str,
+    time: str,
+    value: str,
+    window: Window,
+    duplicates: Duplicates = "keep",
+    level: float | None = 0.95,
 ) -> RevenueShare:
     """Share of revenue from customers who were there when the period began.
 
@@ -341,6 +359,9 @@ def existing_share(
         Columns of the customer, of the time and of the money, at least 0.
     window : pair of dates
         First day, and the day after the last.
+    duplicates : {"keep", "exclude", "raise"}, default "keep"
+        What a row is that repeats another one in all columns named here: one more purchase, with a note of how many
+        there are; a copy, left out and counted; or an error.
     level : float or None, default 0.95
         Probability content of the interval; None computes none.
 
@@ -370,7 +391,7 @@ def existing_share(
     >>> round(share.estimate, 3), round(share.interval.low, 3), round(share.interval.high, 3)
     (0.134, 0.103, 0.173)
     """
-    return _purchases(orders, customer, time, value, None, window, level, part="existing")
+    return _purchases(orders, customer, time, value, None, window, duplicates, level, part="existing")
 
 
 def predictable_share(
@@ -381,6 +402,7 @@ def predictable_share(
     value: str,
     window: Window,
     recurring: str | None = None,
+    duplicates: Duplicates = "keep",
     level: float | None = 0.95,
 ) -> RevenueShare:
     """Share of revenue that is predictable: recurring, or from repeat buyers.
@@ -395,6 +417,9 @@ def predictable_share(
         First day, and the day after the last.
     recurring : str, optional
         Column of true and false: true is the payment of a subscription, the first one too.
+    duplicates : {"keep", "exclude", "raise"}, default "keep"
+        What a row is that repeats another one in all columns named here: one more purchase, with a note of how many
+        there are; a copy, left out and counted; or an error.
     level : float or None, default 0.95
         Probability content of the interval; None computes none.
 
@@ -428,7 +453,7 @@ def predictable_share(
     ... ).estimate
     0.5
     """
-    return _purchases(orders, customer, time, value, recurring, window, level, part="predictable")
+    return _purchases(orders, customer, time, value, recurring, window, duplicates, level, part="predictable")
 
 
 def _purchases(
@@ -438,6 +463,7 @@ def _purchases(
     value: str,
     recurring: str | None,
     window: Window,
+    duplicates: Duplicates,
     level: float | None,
     *,
     part: str,
@@ -456,6 +482,7 @@ def _purchases(
         recurring=recurring,
         first=first,
         last=type(after)(after.day - 1),
+        duplicates=duplicates,
         part=part,
     )
     sums, _ = people.sums()
@@ -468,7 +495,7 @@ def _purchases(
         unit="share",
         definition=f"revenue.{part}_share",
         excluded=people.excluded,
-        notes=notes,
+        notes=(*people.notes, *notes),
         part=sums.y,
         total=sums.x,
         customers=sums.n,
