@@ -170,7 +170,7 @@ class _Sums(NamedTuple):
 
     def plus(self, other: _Sums, cap: float) -> _Sums:
         """The sum of two that are independent."""
-        reached = np.round(np.add.outer(self.values, other.values), _DIGITS)
+        reached = np.asarray(np.add.outer(self.values, other.values), dtype=np.float64).round(_DIGITS)
         values, place = np.unique(reached, return_inverse=True)
         place = place.reshape(reached.shape)
         joined = np.zeros((*self.chances.shape[:-1], values.size))
