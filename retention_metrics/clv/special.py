@@ -8,6 +8,7 @@ formulas (a = 1; b = 1 without repeat purchases) do not exist. The means are com
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -251,14 +252,19 @@ def _log_integral(integrand: _Integrand, power: Floats, a: Floats, b: Floats, ta
 
 
 def _bisect(before: Callable[[Floats], NDArray[np.bool_]], low: Floats, high: Floats, *, steps: int) -> Floats:
-    """The point where ``before`` turns from true to false; an end point where it does not."""
+    """The point where ``before`` turns from true to false, to 2**-steps; an end point where it does not.
+
+    Few rows are cut into many parts at a time, since an array of a few numbers costs as much as one of hundreds.
+    """
     low, high = np.broadcast_arrays(low, high)
     ends = before(high), ~before(low)
     start, stop = low, high
-    for _ in range(steps):
-        middle = 0.5 * (low + high)
-        passed = before(middle)
-        low, high = np.where(passed, middle, low), np.where(passed, high, middle)
+    bits = max(1, int(np.log2(_BATCH / low.size)))
+    inner = np.arange(1, 2**bits) / 2**bits
+    for _ in range(math.ceil(steps / bits)):
+        width = high - low
+        passed = np.count_nonzero(before(low + width * inner), axis=1, keepdims=True)
+        low, high = low + width * (passed / 2**bits), low + width * ((passed + 1) / 2**bits)
     return np.where(ends[0], stop, np.where(ends[1], start, 0.5 * (low + high)))
 
 
