@@ -857,6 +857,8 @@ def _brief(value: object) -> str:
         return f"[{value.low:.6g}, {value.high:.6g}] ({value.level:g}, {value.method})"
     if isinstance(value, np.ndarray):
         return f"<array of shape {value.shape}>"
+    if isinstance(value, Mapping) and any(isinstance(entry, np.ndarray) for entry in value.values()):
+        return "{" + ", ".join(f"{key!r}: {_brief(entry)}" for key, entry in value.items()) + "}"
     return repr(value)
 
 
