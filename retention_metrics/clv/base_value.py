@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from retention_metrics import _checks
 from retention_metrics.clv import frames
 from retention_metrics.clv.fitting import Fit, Spread
-from retention_metrics.clv.gamma_gamma import GammaGamma
 from retention_metrics.clv.posterior import Posterior
 from retention_metrics.clv.purchase_model import PurchaseModel
 from retention_metrics.clv.regression import at_rows, base_of, columns_of, matrix_of
@@ -22,6 +21,7 @@ from retention_metrics.results import Interval, Result, result
 
 if TYPE_CHECKING:
     from retention_metrics.clv.history import PurchaseHistory
+    from retention_metrics.clv.spend_model import SpendModel
 
 Floats = NDArray[np.float64]
 Total = Callable[[Any, Any], Floats]
@@ -313,7 +313,7 @@ def _models(purchases: object, spend: object) -> tuple[Any, Any]:
     return models_of(purchases, spend)
 
 
-def _mean(model: GammaGamma, x: Floats, value: Floats) -> Floats:
+def _mean(model: SpendModel, x: Floats, value: Floats) -> Floats:
     mean = model._mean(x, value)
     if not np.isfinite(mean).all():
         raise InputError(
