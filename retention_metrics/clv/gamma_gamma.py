@@ -336,7 +336,8 @@ class _SpendObjective:
 
         def chunk(rows: slice) -> Floats:
             data = self._data
-            found = spend_terms(*(np.asarray(part) for part in theta), data.frequency[rows], data.value[rows])
+            p, q, v = theta[:, None]
+            found = spend_terms(p, q, v, data.frequency[rows], data.value[rows])
             counts = np.ones(found.value.size) if data.counts is None else data.counts[rows]
             return np.concatenate([[counts @ found.value], found.slopes @ counts, (found.curvatures @ counts).ravel()])
 
