@@ -392,6 +392,8 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "clv.geometric_bb": (lambda: opportunity_limits.GeometricBB(alpha=1.2, beta=0.8, dropout=0.1),),
     "clv.geometric_bernoulli": (lambda: opportunity_limits.GeometricBernoulli(p=0.5, dropout=0.2),),
     "clv.geometric_cnbd": (lambda: bg_cnbd.GeometricCNBD(k=2, r=0.9, alpha=2.5, p=0.2),),
+    "clv.one_repeat_cnbd": (lambda: bg_cnbd.OneRepeatCNBD(k=2, r=0.9, alpha=2.5),),
+    "clv.two_type_cnbd": (lambda: bg_cnbd.TwoTypeCNBD(k=2, r=0.9, alpha=2.5, share=0.2),),
     "clv.geometric_churn": (lambda: contract_limits.GeometricChurn(p=0.2),),
     "clv.gamma_gamma": (lambda: rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44),),
     "clv.gamma_spend": (lambda: spend_limits.GammaSpend(p=6.25, mu=35.0),),
