@@ -292,7 +292,7 @@ def test_without_dropout_the_limit_is_given():
     faithful = CNBD(k=3, r=0.9, alpha=2.5).simulate(np.full(3000, 20.0), rng=6)
     with pytest.raises(FitError, match=r"nobody drops out|share one dropout|or never") as caught:
         BGCNBD.fit(faithful, k=3)
-    for simpler in (CNBD, GeometricCNBD, TwoTypeCNBD):
+    for simpler in (CNBD, TwoTypeCNBD):
         assert caught.value.limit.log_likelihood >= simpler.fit(faithful, k=3).log_likelihood - 1e-4
     assert caught.value.limit.model.k == 3
     assert caught.value.limit.model.r == pytest.approx(0.9, abs=0.1)
