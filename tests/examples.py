@@ -20,6 +20,7 @@ from retention_metrics.clv import (
     limits,
     onset_limits,
     opportunity_limits,
+    spend_limits,
 )
 
 LIMIT_MODULES = (limits, early_limits, lifetime_limits, onset_limits)
@@ -391,8 +392,12 @@ EXAMPLES: Mapping[str, tuple[Callable[[], object], ...]] = {
     "clv.geometric_bb": (lambda: opportunity_limits.GeometricBB(alpha=1.2, beta=0.8, dropout=0.1),),
     "clv.geometric_bernoulli": (lambda: opportunity_limits.GeometricBernoulli(p=0.5, dropout=0.2),),
     "clv.geometric_cnbd": (lambda: bg_cnbd.GeometricCNBD(k=2, r=0.9, alpha=2.5, p=0.2),),
+    "clv.one_repeat_cnbd": (lambda: bg_cnbd.OneRepeatCNBD(k=2, r=0.9, alpha=2.5),),
+    "clv.two_type_cnbd": (lambda: bg_cnbd.TwoTypeCNBD(k=2, r=0.9, alpha=2.5, share=0.2),),
     "clv.geometric_churn": (lambda: contract_limits.GeometricChurn(p=0.2),),
     "clv.gamma_gamma": (lambda: rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44),),
+    "clv.gamma_spend": (lambda: spend_limits.GammaSpend(p=6.25, mu=35.0),),
+    "clv.inverse_gamma_spend": (lambda: spend_limits.InverseGammaSpend(q=3.0, s=70.0),),
     "clv.holdout": (
         lambda: rm.clv.holdout([fit_of_purchases(), fit_of_nbd()], split_history()),
         lambda: rm.clv.holdout(

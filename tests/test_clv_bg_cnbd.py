@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retention_metrics.clv import BGCNBD, BGNBD, Fit
-from retention_metrics.clv.bg_cnbd import CNBD, GeometricCNBD
+from retention_metrics.clv.bg_cnbd import CNBD, GeometricCNBD, OneRepeatCNBD, TwoTypeCNBD
 from retention_metrics.clv.limits import NBD, GeometricNBD
 from retention_metrics.errors import FitError, InputError
 
@@ -290,12 +290,53 @@ def test_the_fit_keeps_its_k_through_json_profiles_and_predictions(drawn):
 
 def test_without_dropout_the_limit_is_given():
     faithful = CNBD(k=3, r=0.9, alpha=2.5).simulate(np.full(3000, 20.0), rng=6)
-    with pytest.raises(FitError, match=r"nobody drops out|share one dropout") as caught:
+    with pytest.raises(FitError, match=r"nobody drops out|share one dropout|or never") as caught:
         BGCNBD.fit(faithful, k=3)
+    for simpler in (CNBD, TwoTypeCNBD):
+        assert caught.value.limit.log_likelihood >= simpler.fit(faithful, k=3).log_likelihood - 1e-4
     assert caught.value.limit.model.k == 3
     assert caught.value.limit.model.r == pytest.approx(0.9, abs=0.1)
     with pytest.raises(FitError, match="none of 2 customers"):
         BGCNBD.fit(pd.DataFrame({"frequency": [0, 0], "recency": [0, 0], "T": [5.0, 6.0]}))
+
+
+FAR = 1e8
+LEAVERS = [
+    (TwoTypeCNBD(k=3, r=0.9, alpha=2.5, share=0.3), BGCNBD(k=3, r=0.9, alpha=2.5, a=0.3 / FAR, b=0.7 / FAR)),
+    (OneRepeatCNBD(k=3, r=0.9, alpha=2.5), BGCNBD(k=3, r=0.9, alpha=2.5, a=1.0, b=1 / FAR)),
+]
+over_leavers = pytest.mark.parametrize(("limit", "near"), LEAVERS, ids=[type(limit).__name__ for limit, _ in LEAVERS])
+
+
+@over_leavers
+def test_where_leavers_leave_at_once_the_bg_cnbd_comes_ever_closer(limit, near):
+    x = np.arange(2.0 if isinstance(limit, OneRepeatCNBD) else 6.0)
+    history = x, np.where(x > 0, 12.0 + x, 0.0), np.full(x.shape, 20.0)
+    assert near.log_likelihood(*history) == pytest.approx(limit.log_likelihood(*history), abs=1e-6)
+    alive = limit.probability_alive(*history, after=5.0)
+    assert near.probability_alive(*history, after=5.0) == pytest.approx(alive, abs=1e-6)
+    ahead = limit.expected_purchases(*history, horizon=30.0)
+    assert near.expected_purchases(*history, horizon=30.0) == pytest.approx(ahead, abs=1e-6)
+    columns = tuple(column[:, None] for column in history)
+    mass = limit.probability_of_purchases(*columns, n=np.arange(5), horizon=30.0)
+    assert near.probability_of_purchases(*columns, n=np.arange(5), horizon=30.0) == pytest.approx(mass, abs=1e-6)
+
+
+@over_leavers
+def test_leavers_who_leave_at_once_are_named_and_found_again(limit, near):
+    data = limit.simulate(np.linspace(10, 40, 2_000), rng=2)[["frequency", "recency", "T"]]
+    with pytest.raises(FitError, match="has no maximum on these data") as caught:
+        BGCNBD.fit(data, k=3)
+    fit = caught.value.limit
+    assert type(fit.model) is type(limit)
+    assert fit.model.k == 3
+    for name, error in fit.standard_errors.items():
+        assert getattr(fit.model, name) == pytest.approx(getattr(limit, name), abs=3.5 * error)
+    at_near = float(near.log_likelihood(*(data[name] for name in data)).sum())
+    assert fit.log_likelihood > at_near
+    assert Fit.from_dict(fit.to_dict()) == fit
+    table = fit.predict(data.head(50), horizon=10.0, level=0.9).to_frame()
+    assert np.isfinite(table[["expected_purchases_low", "expected_purchases_high"]]).all(axis=None)
 
 
 def test_simulation_repeats_with_its_seed():

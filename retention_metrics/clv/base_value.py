@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from retention_metrics import _checks
 from retention_metrics.clv import frames, predictive
 from retention_metrics.clv.fitting import Fit, Spread
-from retention_metrics.clv.gamma_gamma import GammaGamma
 from retention_metrics.clv.purchase_model import PurchaseModel
 from retention_metrics.clv.regression import at_rows, base_of, columns_of, matrix_of
 from retention_metrics.clv.value import (
@@ -32,6 +31,7 @@ from retention_metrics.results import Interval, Result, result
 
 if TYPE_CHECKING:
     from retention_metrics.clv.history import PurchaseHistory
+    from retention_metrics.clv.spend_model import SpendModel
 
 Floats = NDArray[np.float64]
 Total = Callable[[Any, Any], Floats]
@@ -335,7 +335,7 @@ def _valued(
 
 
 def _spent(given: Any, base: predictive.Base) -> Floats:
-    model: GammaGamma = at_rows(given, base.spending)
+    model: SpendModel = at_rows(given, base.spending)
     if not np.isfinite(model._mean(base.x, np.zeros(base.x.shape))).all():
         raise InputError(
             f"the spend model's q is above 1 where customers have made few purchases; got q = {model.q:.4g}, with "

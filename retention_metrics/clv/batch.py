@@ -16,9 +16,9 @@ from retention_metrics.clv import histories
 from retention_metrics.clv.histories import Histories
 
 if TYPE_CHECKING:
-    from retention_metrics.clv.gamma_gamma import Spending
     from retention_metrics.clv.model import Model
     from retention_metrics.clv.newton import Objective
+    from retention_metrics.clv.spend_model import Spending
 
 Floats = NDArray[np.float64]
 M = TypeVar("M", bound="Model")

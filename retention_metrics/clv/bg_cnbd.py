@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from retention_metrics.clv.erlang_model import ErlangModel
 from retention_metrics.clv.model import model
-from retention_metrics.clv.parts import BetaDropout, NoDropout, OneDropout
+from retention_metrics.clv.parts import BetaDropout, CertainDropout, NoDropout, OneDropout, TwoTypes
 from retention_metrics.clv.purchase_model import PurchaseModel
 
 
@@ -87,6 +87,76 @@ class GeometricCNBD(OneDropout, ErlangModel):
 
 
 @model
+class TwoTypeCNBD(TwoTypes, ErlangModel):
+    """Regular purchases at gamma rates; a share drops out at the first repeat purchase, the others never.
+
+    Parameters
+    ----------
+    k : int
+        Stages of a purchase, at least 1.
+    r : float
+        Shape of the stage rates, above 0.
+    alpha : float
+        Inverse scale of the stage rates, above 0, in units of time.
+    share : float
+        Share of customers who drop out at their first repeat purchase, in (0, 1).
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Unit of time.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.bg_cnbd import TwoTypeCNBD
+    >>> float(TwoTypeCNBD(k=2, r=0.9, alpha=2.5, share=0.2).probability_alive(2, 30.0, 40.0))
+    1.0
+    """
+
+    kind: ClassVar[str] = "clv.two_type_cnbd"
+    parameters: ClassVar[tuple[str, ...]] = ("r", "alpha", "share")
+    time_scales: ClassVar[tuple[str, ...]] = ("alpha",)
+    shares: ClassVar[tuple[str, ...]] = ("share",)
+    limit_of: ClassVar[str] = "customers drop out at their first repeat purchase or never"
+
+    k: int
+    r: float
+    alpha: float
+    share: float
+    unit: str | None = None
+
+
+@model
+class OneRepeatCNBD(CertainDropout, ErlangModel):
+    """Regular purchases at gamma rates; every customer drops out at the first repeat purchase.
+
+    Parameters
+    ----------
+    k : int
+        Stages of a purchase, at least 1.
+    r : float
+        Shape of the stage rates, above 0.
+    alpha : float
+        Inverse scale of the stage rates, above 0, in units of time.
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Unit of time.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.bg_cnbd import OneRepeatCNBD
+    >>> float(OneRepeatCNBD(k=2, r=0.9, alpha=2.5).probability_alive(1, 30.0, 40.0))
+    0.0
+    """
+
+    kind: ClassVar[str] = "clv.one_repeat_cnbd"
+    parameters: ClassVar[tuple[str, ...]] = ("r", "alpha")
+    time_scales: ClassVar[tuple[str, ...]] = ("alpha",)
+    limit_of: ClassVar[str] = "every customer drops out at the first repeat purchase"
+
+    k: int
+    r: float
+    alpha: float
+    unit: str | None = None
+
+
+@model
 class BGCNBD(BetaDropout, ErlangModel):
     """Beta-geometric/condensed NBD model of regular purchases [1]_ [2]_.
 
@@ -153,4 +223,4 @@ class BGCNBD(BetaDropout, ErlangModel):
 
     @classmethod
     def _limits(cls) -> tuple[type[PurchaseModel], ...]:
-        return CNBD, GeometricCNBD
+        return CNBD, OneRepeatCNBD, GeometricCNBD, TwoTypeCNBD

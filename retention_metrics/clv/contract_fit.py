@@ -30,7 +30,7 @@ def fit(cls: type[C], table: RenewalTable, *, penalty: float) -> Fit[C]:
     if data.observed < len(cls.parameters) and penalty == 0:
         raise _too_short(cls, table)
     peak = _climb(cls, data, penalty=penalty)
-    if not peak.converged or (_flat(peak) and _reached(_limit(cls, table), peak)):
+    if not peak.converged or (penalty == 0 and _flat(peak) and _reached(_limit(cls, table), peak)):
         raise _no_maximum(cls, table, peak)
     return _wrap(cls, table, peak, penalty=penalty)
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from retention_metrics import _checks
 from retention_metrics.clv import frames
-from retention_metrics.clv.gamma_gamma import Spending, repeat_buyers
+from retention_metrics.clv.spend_model import Spending, repeat_buyers
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Interval, Result, result

@@ -89,11 +89,14 @@ def maximise(
             break
         trial = position.copy()
         trial[moving] += step
-        found = at(trial)
+        # Far out a likelihood may overflow: then the step is not taken, and the next one is shorter.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            found = at(trial)
+        finite = all(bool(np.isfinite(part).all()) for part in found)
         step_count += 1
         # Below the rounding of the sum itself the quadratic model is the better judge.
         rounding = 1e-13 * abs(height)
-        ratio = 1.0 if gain < rounding else (found[1] - height) / gain
+        ratio = (1.0 if gain < rounding else (found[1] - height) / gain) if finite else -1.0
         length = float(np.linalg.norm(step))
         if not ratio > 0.25:
             radius = 0.25 * length

@@ -17,6 +17,7 @@ from retention_metrics.clv import batch, frames
 from retention_metrics.clv.gamma_gamma import GammaGamma
 from retention_metrics.clv.purchase_model import PurchaseModel
 from retention_metrics.clv.regression import at_rows, base_of, columns_of, matrix_of
+from retention_metrics.clv.spend_model import SpendModel
 from retention_metrics.errors import InputError
 from retention_metrics.results import Interval
 
@@ -294,9 +295,10 @@ class Base:
         own = (self.x[first], self.t_x[first], self.age[first])
         return Base(*own, worth, money, counts, self.buying[first], self.spending[first])
 
-    def spent(self, model: GammaGamma) -> Floats:
+    def spent(self, model: SpendModel) -> Floats:
         """What the customers of each row are expected to spend at a purchase of each, weighted by their worth."""
-        return np.asarray(_share(model, self.x) * (model.v * self.worth + self.x * self.money))
+        own = self.x * self.money if model.reads_money else 0.0
+        return np.asarray(_share(model, self.x) * (model._offset(self.x) * self.worth + own))
 
     def rows(self, some: slice) -> Base:
         """Some of the rows."""
@@ -345,17 +347,17 @@ def _definition(model: Any) -> str:
     return f"{base_of(model).kind}{given}/posterior-predict"
 
 
-def _share(model: GammaGamma, x: Floats) -> Floats:
+def _share(model: SpendModel, x: Floats) -> Floats:
     """What multiplies ``v + x m`` in the expected spend."""
-    below = model.p * x + model.q - 1
-    if (below <= 0).any():
+    share = model._share(x)
+    if not np.isfinite(share).all():
         raise InputError(
             "every draw of the spend model has a q above 1 where customers have made few purchases; "
             f"got q = {model.q:.4g} in one, with which the mean spend of some is infinite.",
             argument="spend",
             fix='A prior of q above 1 rules that out: priors={"q": scipy.stats.lognorm(s=0.5, loc=1, scale=3)}.',
         )
-    return np.asarray(model.p / below)
+    return share
 
 
 # ---------------------------------------------------------------- draws and rows

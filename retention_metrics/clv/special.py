@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 _DEPTH = 38.0  # e**-38 is below the last bit of a double
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _PANEL = 3.0  # in units of y: the integrands' poles are at a distance of pi/2 or more
+_LARGE = 1e3  # where gamma functions are their asymptotic series, and their differences would cancel
 _BATCH = 256  # rows at a time, so that the nodes stay in the cache
 
 
@@ -176,6 +177,30 @@ def log_mean_purchases(power: ArrayLike, a: ArrayLike, b: ArrayLike, tau: ArrayL
 
 # An integrand gives its log and the log's slope at y, with a factor e**y (1 - p) for dp already in it.
 _Integrand = Callable[[Floats, Floats, Floats, Floats, Floats], tuple[Floats, Floats]]
+
+
+def gamma_excess(a: Floats) -> tuple[Floats, Floats, Floats]:
+    """``a log(a) - a - log Gamma(a)`` with its first two derivatives, without cancellation for a large a."""
+    small, large = np.minimum(a, _LARGE), np.maximum(a, _LARGE)
+    near = (
+        special.xlogy(small, small) - small - special.gammaln(small),
+        np.log(small) - special.digamma(small),
+        1 / small - special.polygamma(1, small),
+    )
+    far = (
+        0.5 * np.log(large / (2 * np.pi)) - 1 / (12 * large) + 1 / (360 * large**3),
+        1 / (2 * large) + 1 / (12 * large**2) - 1 / (120 * large**4),
+        -1 / (2 * large**2) - 1 / (6 * large**3) + 1 / (30 * large**5),
+    )
+    value, slope, curve = (np.where(a < _LARGE, here, there) for here, there in zip(near, far, strict=True))
+    return value, slope, curve
+
+
+def log_ratio(off: Floats, above: Floats | float, below: Floats | float) -> Floats:
+    """Log of ``above / below``, which is ``1 + off``, without cancellation near 1."""
+    near = np.abs(off) < 0.5
+    answer: Floats = np.where(near, np.log1p(np.where(near, off, 0.0)), np.log(above) - np.log(below))
+    return answer
 
 
 def _survival(y: Floats, power: Floats, a: Floats, b: Floats, tau: Floats) -> tuple[Floats, Floats]:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from retention_metrics import _checks
 from retention_metrics.clv import frames, predictive
 from retention_metrics.clv.fitting import Fit, Spread
-from retention_metrics.clv.gamma_gamma import GammaGamma, Money
+from retention_metrics.clv.gamma_gamma import GammaGamma
 from retention_metrics.clv.posterior import Posterior
 from retention_metrics.clv.purchase_model import PurchaseModel
 from retention_metrics.clv.regression import Regression, at_rows, base_of, columns_of, matrix_of
+from retention_metrics.clv.spend_model import Money, SpendModel
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Result, result
@@ -29,7 +30,7 @@ Floats = NDArray[np.float64]
 Timing = Literal["continuous", "end_of_period"]
 Purchases = PurchaseModel | Regression[PurchaseModel] | Fit[PurchaseModel] | Fit[Regression[PurchaseModel]]
 """A model of purchases, with covariates or without, or its fit."""
-Spend = GammaGamma | Regression[GammaGamma] | Fit[GammaGamma] | Fit[Regression[GammaGamma]]
+Spend = SpendModel | Regression[GammaGamma] | Fit[SpendModel] | Fit[Regression[GammaGamma]]
 """A model of spend, with covariates or without, or its fit."""
 PurchasePosterior = Posterior[PurchaseModel] | Posterior[Regression[PurchaseModel]]
 """A posterior of a model of purchases, with covariates or without."""
@@ -161,7 +162,7 @@ class _Models:
     """Two models with the uncertainty of their parameters, where it is asked for."""
 
     purchases: PurchaseModel | Regression[PurchaseModel]
-    spend: GammaGamma | Regression[GammaGamma]
+    spend: SpendModel | Regression[GammaGamma]
     purchases_spread: Spread[Any] | None
     spend_spread: Spread[Any] | None
 
@@ -242,10 +243,14 @@ def _models(purchases: object, spend: object, level: float | None) -> _Models:
 def models_of(purchases: object, spend: object) -> tuple[Any, Any]:
     """The models of purchases and of spend, from models, fits or posteriors."""
     found = []
-    for name, given, kind in (("purchases", purchases, PurchaseModel), ("spend", spend, GammaGamma)):
+    # The draws of a posterior are those of a Gamma-Gamma model; its limits serve as models and fits.
+    kinds = PurchaseModel, GammaGamma if isinstance(spend, Posterior) else SpendModel
+    for name, given, kind, words in zip(
+        ("purchases", "spend"), (purchases, spend), kinds, ("PurchaseModel", "GammaGamma"), strict=True
+    ):
         model: Any = given.model if isinstance(given, (Fit, Posterior)) else given
         if not isinstance(base_of(model), kind):
-            raise InputError(f"{name} is a {kind.__name__} or its Fit; got {type(model).__name__}.", argument=name)
+            raise InputError(f"{name} is a {words} or its Fit; got {type(model).__name__}.", argument=name)
         found.append(model)
     return found[0], found[1]
 

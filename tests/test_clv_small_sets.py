@@ -1,0 +1,89 @@
+"""Small sets of customers at odd parameters: a maximum, a limit that nothing exceeds, or the reason why not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from retention_metrics.clv import BGNBD, MBGNBD, ParetoNBD, ShiftedBetaGeometric
+from retention_metrics.errors import FitError
+
+SETS = 25
+SAME = 1e-4  # log-likelihoods this close are one supremum
+PURCHASES = [BGNBD, MBGNBD, ParetoNBD]
+
+
+def spread(rng: np.random.Generator, low: float, high: float, size: int | None = None):
+    """Numbers between two, even in the log."""
+    return np.exp(rng.uniform(np.log(low), np.log(high), size))
+
+
+def buyers(cls, rng: np.random.Generator) -> pd.DataFrame:
+    """2 to 60 customers over a short or a long window in some unit; some sets of one-shot or of repeat buyers alone."""
+    unit = spread(rng, 0.01, 100)
+    values = {name: spread(rng, 0.05, 8) * (unit if name in cls.time_scales else 1) for name in cls.parameters}
+    size = int(rng.integers(2, 61))
+    table = cls(**values).simulate(spread(rng, 1, 100) * unit * rng.uniform(0.3, 1, size), rng=rng)
+    table = table[["frequency", "recency", "T"]].assign(customers=rng.integers(0, 4, size))
+    kept = [table["frequency"] >= 0, table["frequency"] <= 1, table["frequency"] >= 1][int(rng.integers(3))]
+    return table[kept] if kept.any() else table
+
+
+def answer(cls, *data, **how):
+    """A fit, the limit in its place, or None where the error says that nothing is identified."""
+    try:
+        fit = cls.fit(*data, **how)
+    except FitError as error:
+        refusal = error
+    else:
+        assert fit.gradient_norm < 1e-5
+        return fit
+    assert refusal.limit is not None or "has nothing to go by" in str(refusal)
+    return refusal.limit
+
+
+@pytest.mark.parametrize("cls", PURCHASES, ids=lambda cls: cls.__name__)
+def test_no_parameters_are_likelier_than_what_a_fit_ends_with(cls):
+    ended = []
+    for seed in range(SETS):
+        rng = np.random.default_rng([2005, seed])
+        table = buyers(cls, rng)
+        found = answer(cls, table, counts="customers")
+        if found is None:
+            continue
+        ended.append(found)
+        columns = [table[name].to_numpy(float) for name in ("frequency", "recency", "T")]
+        weights, age = table["customers"].to_numpy(), columns[2].mean()
+        for point in spread(rng, 1e-3, 1e3, (60, len(cls.parameters))):
+            scaled = point * [age if name in cls.time_scales else 1 for name in cls.parameters]
+            rival = cls(**dict(zip(cls.parameters, scaled, strict=True)))
+            assert weights @ rival.log_likelihood(*columns) <= found.log_likelihood + SAME
+    assert {type(found.model) is cls for found in ended} == {True, False}
+
+
+def test_no_shapes_are_likelier_than_what_a_contractual_fit_ends_with():
+    ended = []
+    for seed in range(2 * SETS):
+        rng = np.random.default_rng([2007, seed])
+        drawn = ShiftedBetaGeometric(alpha=spread(rng, 0.05, 8), beta=spread(rng, 0.05, 8)).simulate(
+            int(rng.integers(2, 61)), rng=rng
+        )
+        seen = rng.integers(0, rng.integers(2, 12), len(drawn))
+        churned = (drawn["churned"] & (drawn["duration"] <= seen)).to_numpy()
+        duration = np.where(churned, drawn["duration"], seen)
+        found = answer(ShiftedBetaGeometric, duration, churned=churned)
+        if found is None:
+            continue
+        ended.append(found)
+        for alpha, beta in spread(rng, 1e-3, 1e3, (60, 2)):
+            rival = ShiftedBetaGeometric(alpha=alpha, beta=beta).log_likelihood(duration, churned)
+            assert rival.sum() <= found.log_likelihood + SAME
+    assert {type(found.model) is ShiftedBetaGeometric for found in ended} == {True, False}
+
+
+def test_a_small_penalty_gives_an_answer_where_churn_is_that_of_one_probability():
+    duration = np.repeat([1, 2, 3, 3], [50, 25, 13, 12])
+    churned = np.repeat([True, True, True, False], [50, 25, 13, 12])
+    for penalty in (1e-4, 1e-2):
+        assert ShiftedBetaGeometric.fit(duration, churned=churned, penalty=penalty).gradient_norm < 1e-5
