@@ -1,4 +1,6 @@
-"""How often the intervals of a fit hold the parameters that made the data: simulated, counted, stored.
+"""How often the intervals of a fit hold what made the data: simulated, counted, stored.
+
+Of every model the parameters; of those with covariates also what a fit says of a few customers.
 
 ``python tests/clv_coverage.py`` writes tests/reference/clv_coverage.json from 2,000 data sets of each model;
 tests/test_clv_coverage.py draws 200 others and compares.
@@ -19,6 +21,7 @@ from scipy import stats
 import retention_metrics as rm
 from places import REFERENCE
 from retention_metrics.clv import newton
+from retention_metrics.clv.regression import of_one_customer
 from retention_metrics.errors import FitError
 
 LEVEL = 0.95
@@ -33,6 +36,7 @@ class Case:
     draw: Callable[[Any, np.random.Generator], Any]
     fit: Callable[[Any, Any], Any]
     profile: bool = False  # whether profile intervals are counted beside Wald's
+    ask: Mapping[str, Any] | None = None  # what `predict` is asked, where intervals of its answers are counted too
 
 
 def histories(size: int, low: float, high: float) -> Callable[[Any, np.random.Generator], pd.DataFrame]:
@@ -68,6 +72,46 @@ def fit_contracts(model: Any, data: pd.DataFrame) -> Any:
     return type(model).fit(data, duration="duration", churned="churned", counts="size")
 
 
+def regression(base: Any, coefficients: Mapping[str, float], **levels: tuple[str, ...]) -> rm.clv.Regression:
+    encoding = rm.clv.Encoding(columns=tuple(levels), levels=tuple(levels.values()))
+    return rm.clv.Regression(base=base, coefficients=coefficients, encoding=encoding)
+
+
+def histories_by_age(model: Any, generator: np.random.Generator) -> pd.DataFrame:
+    age = generator.normal(size=2000)
+    return model.at({"age": age}).simulate(np.linspace(30, 60, 2000), rng=generator).assign(age=age)
+
+
+def fit_by_age(model: Any, data: pd.DataFrame) -> Any:
+    return type(model.base).fit(data, purchase_covariates=["age"], dropout_covariates=["age"])
+
+
+def spending_by_age(model: Any, generator: np.random.Generator) -> pd.DataFrame:
+    age, frequency = generator.normal(size=900), 1 + generator.poisson(2, size=900)
+    money = model.at({"age": age}).simulate(frequency, rng=generator)
+    return pd.DataFrame({"frequency": frequency, "monetary_value": money, "age": age})
+
+
+def fit_spending_by_age(model: Any, data: pd.DataFrame) -> Any:
+    return rm.clv.GammaGamma.fit(data, purchase_covariates=["age"])
+
+
+def contracts_by_plan(model: Any, generator: np.random.Generator) -> pd.DataFrame:
+    plans = (contracts(of_one_customer(model, {"plan": plan}), generator).assign(plan=plan) for plan in PLANS)
+    return pd.concat(plans)
+
+
+def fit_contracts_by_plan(model: Any, data: pd.DataFrame) -> Any:
+    columns = {"duration": "duration", "churned": "churned", "counts": "size"}
+    return rm.clv.ShiftedBetaGeometric.fit(data, **columns, dropout_covariates=["plan"])
+
+
+PLANS = ("basic", "pro")
+BUYERS = pd.DataFrame({"frequency": [1, 2, 8], "recency": [5.0, 20.0, 38.0], "T": 40.0, "age": [1.0, -1.0, 0.5]})
+SPENDERS = pd.DataFrame({"frequency": [0, 1, 6], "monetary_value": [None, 80.0, 20.0], "age": [2.0, -1.0, 0.5]})
+CLIENTS = pd.DataFrame({"tenure": [0, 4, 2], "plan": ["basic", "pro", "pro"]})
+
+
 def fit_regular(model: Any, data: pd.DataFrame) -> Any:
     return type(model).fit(data, k=model.k)
 
@@ -84,7 +128,32 @@ CASES: Mapping[str, Case] = {
     "GammaGamma": Case(rm.clv.GammaGamma(p=6.0, q=3.7, v=15.0), spending, fit_model),
     "ShiftedBetaGeometric": Case(rm.clv.ShiftedBetaGeometric(alpha=0.8, beta=3.0), contracts, fit_contracts),
     "BetaDiscreteWeibull": Case(rm.clv.BetaDiscreteWeibull(alpha=0.8, beta=3.0, c=1.3), contracts, fit_contracts),
+    "BGNBD with covariates": Case(
+        regression(rm.clv.BGNBD(r=0.5, alpha=6.0, a=0.8, b=2.4), {"purchase.age": 0.4, "dropout.age": -0.3}, age=()),
+        histories_by_age,
+        fit_by_age,
+        ask={"history": BUYERS, "horizon": 26},
+    ),
+    "GammaGamma with covariates": Case(
+        regression(rm.clv.GammaGamma(p=6.0, q=3.7, v=15.0), {"purchase.age": 0.3}, age=()),
+        spending_by_age,
+        fit_spending_by_age,
+        ask={"history": SPENDERS},
+    ),
+    "ShiftedBetaGeometric with covariates": Case(
+        regression(rm.clv.ShiftedBetaGeometric(alpha=0.8, beta=3.0), {"dropout.plan[pro]": -0.6}, plan=PLANS),
+        contracts_by_plan,
+        fit_contracts_by_plan,
+        ask={"history": CLIENTS, "horizon": 6},
+    ),
 }
+
+
+def told(given: Any, ask: Mapping[str, Any]) -> dict[str, float]:
+    """What a model, or a fit at a level, says of each customer: answers, and the ends of intervals, by name."""
+    frame = given.predict(**ask).to_frame()
+    added = [name for name in frame if name not in ask["history"]]
+    return {f"{name}[{row}]": float(frame[name].iloc[row]) for name in added for row in range(len(frame))}
 
 
 def in_profile(fit: Any, parameter: str, truth: float) -> bool:
@@ -98,10 +167,13 @@ def in_profile(fit: Any, parameter: str, truth: float) -> bool:
 
 
 def coverage(name: str, *, datasets: int, seed: int) -> dict[str, Any]:
-    """Data sets that had a maximum, and how many of their intervals held each parameter."""
+    """Data sets that had a maximum, and how many of their intervals held each parameter and each answer."""
     case, generator = CASES[name], np.random.default_rng(seed)
-    held, fitted = dict.fromkeys(case.model.parameters, 0), 0
-    profile = dict.fromkeys(case.model.parameters if case.profile else (), 0)
+    truth = dict(zip(case.model.parameters, map(float, case.model.theta), strict=True))
+    held, fitted = dict.fromkeys(truth, 0), 0
+    profile = dict.fromkeys(truth if case.profile else (), 0)
+    answers = told(case.model, case.ask) if case.ask else {}
+    answered = dict.fromkeys(answers, 0)
     for _ in range(datasets):
         try:
             found = case.fit(case.model, case.draw(case.model, generator))
@@ -109,11 +181,16 @@ def coverage(name: str, *, datasets: int, seed: int) -> dict[str, Any]:
             continue
         fitted += 1
         for parameter, interval in found.intervals(level=LEVEL).items():
-            held[parameter] += getattr(case.model, parameter) in interval
+            held[parameter] += truth[parameter] in interval
         for parameter in profile:
-            profile[parameter] += in_profile(found, parameter, getattr(case.model, parameter))
+            profile[parameter] += in_profile(found, parameter, truth[parameter])
+        said = told(found, {**case.ask, "level": LEVEL}) if case.ask else {}
+        for answer, value in answers.items():
+            quantity, row = answer.split("[")
+            answered[answer] += said[f"{quantity}_low[{row}"] <= value <= said[f"{quantity}_high[{row}"]
     counted = {"datasets": datasets, "fitted": fitted, "held": held}
-    return counted | ({"profile": profile} if case.profile else {})
+    counted |= {"profile": profile} if case.profile else {}
+    return counted | ({"answers": answered} if case.ask else {})
 
 
 def main(names: list[str]) -> None:

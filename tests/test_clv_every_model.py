@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath as mp
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -204,3 +205,123 @@ def test_drawn_purchases_follow_their_probabilities(model):
         expected = float(model.expected_purchases(*given, horizon=15.0))
         spread = max(drawn.std(), np.sqrt(expected))
         assert drawn.mean() == pytest.approx(expected, abs=4.5 * spread / np.sqrt(size))
+
+
+# ---------------------------------------------------------------- the box: x to 10,000, T to 100,000, 1e-3 to 1e3
+
+
+def parameter(generator: np.random.Generator) -> float:
+    """Between 1e-3 and 1e3, at either end as often as not."""
+    return float(generator.choice([1e-3, 1e3, 1.0, *10 ** generator.uniform(-3, 3, size=4)]))
+
+
+def history(generator: np.random.Generator, *, counted: bool) -> tuple[float, float, float]:
+    """(frequency, recency, T) of anybody, those who bought at once, at the end and 10,000 times among them."""
+    x = float(generator.choice([0, 1, 10_000, *np.floor(10 ** generator.uniform(0, 4, size=4))]))
+    if counted:
+        age = float(generator.choice([0, 1, 2_000, *np.floor(10 ** generator.uniform(0, 3.3, size=4))]))
+        x = min(x, age)
+        return x, (float(generator.choice([x, age])) if x else 0.0), age
+    age = float(generator.choice([1e5, *10 ** generator.uniform(-3, 5, size=4)]))
+    return x, (age * float(generator.choice([1.0, 1e-6, generator.uniform(), 1 - 1e-9])) if x else 0.0), age
+
+
+BOX = {
+    "BGNBD": (clv.BGNBD, {}, 150),
+    "MBGNBD": (clv.MBGNBD, {}, 150),
+    "ParetoNBD": (clv.ParetoNBD, {}, 200),
+    "GGompertzNBD": (clv.GGompertzNBD, {}, 200),
+    "BGCNBD": (clv.BGCNBD, {"k": 2}, 15),
+    "BGBB": (clv.BGBB, {}, 60),
+}
+
+
+@pytest.mark.parametrize("name", BOX)
+def test_nothing_overflows_warns_or_leaves_its_range_in_the_box(name):
+    cls, fixed, points = BOX[name]
+    generator = np.random.default_rng(2026)
+    for _ in range(points):
+        model = cls(**{one: parameter(generator) for one in cls.parameters}, **fixed)
+        given = history(generator, counted=cls is clv.BGBB)
+        horizon = float(generator.choice([0.0, 1.0, 1e5, 10 ** generator.uniform(-3, 5)]))
+        if cls is clv.BGBB:
+            horizon = float(np.floor(min(horizon, 2e3)))
+        n, force = int(generator.choice([0, 1, 500, 10_000])), float(10 ** generator.uniform(-6, 1))
+        with np.errstate(all="raise", under="ignore"):
+            shares = [
+                model.probability_alive(*given, after=[0.0, horizon]),
+                model.probability_of_purchases(*given, n=n, horizon=horizon),
+                model.probability_of_purchases_new(n=n, horizon=horizon),
+            ]
+            numbers = [
+                model.expected_purchases(*given, horizon=horizon),
+                model.expected_purchases_new(horizon=horizon),
+                model.discounted_expected_purchases(*given, force=force),
+                model.discounted_expected_purchases(*given, force=force, horizon=horizon),
+            ]
+            likelihood = model.log_likelihood(*given)
+        told = f"{model}, {given}, horizon={horizon}, n={n}, force={force}"
+        assert np.isfinite(likelihood), told
+        assert all(np.isfinite(number) and number >= 0 for number in numbers), told
+        assert all(((share >= 0) & (share <= 1 + 1e-12)).all() for share in shares), told
+        assert numbers[3] <= min(numbers[0], numbers[2]) * (1 + 1e-9), told
+
+
+@pytest.mark.parametrize("early", [0, 1])
+def test_dropout_models_are_right_in_the_box(early):
+    """Fader, Hardie & Lee (2005), equations 7, 8 and 10, in multiple precision."""
+    generator, cls = np.random.default_rng(2005), (clv.BGNBD, clv.MBGNBD)[early]
+    for _ in range(25):
+        model = cls(**{one: parameter(generator) for one in cls.parameters})
+        frequency, recency, T = history(generator, counted=False)
+        x, n, horizon = int(min(frequency, 500)), int(generator.choice([0, 1, 5, 500])), 10 ** generator.uniform(-2, 5)
+        recency = recency if x else 0.0
+        with mp.workdps(40):
+            r, alpha, a, b = (mp.mpf(value) + (mp.mpf(10) ** -25 if value == 1 else 0) for value in model.theta)
+            stayed, power, scale = b + early + x, r + x, alpha + T
+            odds = a / (stayed - 1) * (scale / (alpha + recency)) ** power if x + early else mp.mpf(0)
+            alive, share = 1 / (1 + odds), horizon / (scale + horizon)
+            expected = (a + stayed - 1) / (a - 1)
+            expected *= 1 - mp.hyp2f1(power, a - 1, a + stayed - 1, -horizon / scale)
+            mass = mp.beta(a, stayed + n) / mp.beta(a, stayed) * mp.gammaprod([power + n], [power, n + 1])
+            mass *= (1 - share) ** power * share**n
+            if n:
+                left = mp.beta(a + 1, stayed + n - 1) / mp.beta(a, stayed)
+                mass += left * mp.betainc(n, power, 0, share, regularized=True)
+            exact = (alive, alive * expected, alive * mass + (odds * alive if n == 0 else 0))
+        found = (
+            model.probability_alive(x, recency, T),
+            model.expected_purchases(x, recency, T, horizon=horizon),
+            model.probability_of_purchases(x, recency, T, n=n, horizon=horizon),
+        )
+        assert found == pytest.approx([float(value) for value in exact], rel=1e-10, abs=1e-300), (model, x, recency, T)
+
+
+def test_an_endless_discount_of_pareto_nbd_is_right_in_the_box():
+    """Fader, Hardie & Lee (2005), RFM and CLV, equation 2, as an exponential integral."""
+    generator = np.random.default_rng(2007)
+    for _ in range(60):
+        model = clv.ParetoNBD(**{one: parameter(generator) for one in clv.ParetoNBD.parameters})
+        T, force = float(10 ** generator.uniform(-2, 5)), float(10 ** generator.uniform(-5, 1))
+        with mp.workdps(30):
+            point = force * (mp.mpf(model.beta) + T)
+            time = (model.beta + mp.mpf(T)) * mp.exp(point) * mp.expint(model.s, point)
+            exact = float((mp.mpf(model.r) + 1) / (mp.mpf(model.alpha) + T) * time)
+        found = model.discounted_expected_purchases(1, T, T, force=force)
+        assert found == pytest.approx(exact, rel=1e-10), (model, T, force)
+
+
+def test_a_long_silence_of_customers_with_one_rate_is_right():
+    """Of exponential lifetimes and one purchase rate the odds are mu (exp((rate + mu) silence) - 1) / (rate + mu)."""
+    generator = np.random.default_rng(2009)
+    for _ in range(200):
+        model = lifetime_limits.ExponentialPoisson(rate=parameter(generator) / 10, mu=parameter(generator) / 10)
+        x, recency, T = history(generator, counted=False)
+        total = (model.rate + model.mu) * (T - recency)
+        if total < 600:
+            odds = model.mu * np.expm1(total) / (model.rate + model.mu)
+            assert model.probability_alive(x, recency, T) == pytest.approx(1 / (1 + odds), rel=1e-10), (
+                model,
+                recency,
+                T,
+            )

@@ -580,10 +580,62 @@ def test_a_coefficient_s_prior_is_normal_and_can_be_replaced(drawn):
         posterior.predict(drawn, horizon=10)
 
 
-def test_a_posterior_of_renewals_names_the_other_way_to_intervals():
-    posterior = rm.clv.ShiftedBetaGeometric.fit_survivors(HIGH_END).posterior(draws=200, rng=24)
-    with pytest.raises(InputError, match=r"fit\.predict gives intervals by the delta method"):
-        posterior.predict(pd.DataFrame({"tenure": [1]}), horizon=10)
+RENEWALS = {
+    "ShiftedBetaGeometric": rm.clv.ShiftedBetaGeometric,
+    "BetaDiscreteWeibull": rm.clv.BetaDiscreteWeibull,
+}
+
+
+@pytest.fixture(scope="module", params=RENEWALS.values(), ids=RENEWALS)
+def renewals(request):
+    return request.param.fit_survivors(HIGH_END).posterior(draws=100, rng=24)
+
+
+TENURES = pd.DataFrame({"who": ["a", "b", "c", "d"], "years": [0, 3, 3, 12]})
+
+
+def test_a_posterior_of_renewals_predicts_from_its_draws(renewals):
+    found = renewals.predict(TENURES, horizon=10, level=0.9, tenure="years").to_frame()
+    models = predictive.thinned(renewals, 100)
+    drawn = [model.predict(TENURES, horizon=10, tenure="years").to_frame() for model in models]
+    for name in ("retention_rate", "survival", "residual_lifetime"):
+        values = np.stack([one[name].to_numpy() for one in drawn])
+        assert found[name].to_numpy() == pytest.approx(values.mean(axis=0), rel=1e-12)
+        for end, place in (("low", 0.05), ("high", 0.95)):
+            assert found[f"{name}_{end}"].to_numpy() == pytest.approx(np.quantile(values, place, axis=0), rel=1e-12)
+    with pytest.raises(InputError, match="horizon"):
+        renewals.predict(TENURES, tenure="years")
+
+
+def test_a_posterior_of_renewals_predicts_in_any_frame(renewals, frame):
+    ours, theirs = (renewals.predict(some, horizon=10, tenure="years", draws=10) for some in (TENURES, frame(TENURES)))
+    names = ["who", "retention_rate_low", "survival_high", "residual_lifetime"]
+    assert as_sorted_rows(theirs, by=names, digits=9) == as_sorted_rows(ours, by=names, digits=9)
+
+
+def test_credible_intervals_of_renewals_are_near_the_delta_method_s():
+    fit = rm.clv.ShiftedBetaGeometric.fit_survivors(HIGH_END)
+    customers = pd.DataFrame({"tenure": [0, 3, 7]})
+    ours = fit.predict(customers, horizon=10, level=0.9).to_frame()
+    drawn = fit.posterior(draws=600, rng=24).predict(customers, horizon=10, level=0.9, draws=600).to_frame()
+    for name in ("retention_rate", "survival", "residual_lifetime"):
+        width = (ours[f"{name}_high"] - ours[f"{name}_low"]).to_numpy()
+        assert np.all(np.abs(drawn[name] - ours[name]) < 0.15 * width)
+        assert (drawn[f"{name}_high"] - drawn[f"{name}_low"]).to_numpy() == pytest.approx(width, rel=0.2)
+
+
+def test_a_posterior_of_renewals_predicts_at_covariates():
+    generator = np.random.default_rng(26)
+    member = generator.integers(0, 2, 900)
+    base = rm.clv.ShiftedBetaGeometric(alpha=0.7, beta=1.2)
+    terms = base.simulate(900, horizon=6, rng=generator).assign(member=member)
+    fit = rm.clv.ShiftedBetaGeometric.fit(terms, duration="duration", churned="churned", dropout_covariates=["member"])
+    posterior = fit.posterior(draws=200, rng=27)
+    few = pd.DataFrame({"tenure": [1, 1, 4], "member": [0, 1, 1]})
+    found = posterior.predict(few, horizon=5, draws=200).to_frame()
+    drawn = [model.predict(few, horizon=5).to_frame()["survival"] for model in predictive.thinned(posterior, 200)]
+    assert found["survival"].to_numpy() == pytest.approx(np.mean(drawn, axis=0), rel=1e-12)
+    assert found["survival_low"].to_numpy() == pytest.approx(np.quantile(drawn, 0.025, axis=0), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", ["BGNBD", "ParetoNBD", "GammaGamma", "ShiftedBetaGeometric"])

@@ -675,16 +675,12 @@ class ContractModel(Model):
         ahead = float(_checks.count(horizon, name="horizon", low=1))
         table = frames.adopt(history, {"tenure": "tenure", **columns})
 
-        def answers(passed: Floats) -> dict[str, Floats]:
-            try:
-                tenure = _checks.whole(passed, name="tenure")
-            except InputError as error:
-                raise table._in_columns(error) from None
+        def answers(tenure: Floats, cells: Mapping[str, Any]) -> dict[str, Floats]:
             levels, which = np.unique(tenure, return_inverse=True)
             found = self._answers(levels, ahead, spread, lambda model: model)
             return {name: values[which] for name, values in found.items()}
 
-        return table.source.with_answers(("tenure",), answers, definition=f"{self.kind}/predict")
+        return table.with_tenure_by(answers, definition=f"{self.kind}/predict")
 
     def _answers(
         self, tenure: Floats, ahead: float, spread: Spread[Any] | None, of: Callable[[Any], Self]
@@ -748,21 +744,17 @@ class ContractModel(Model):
 
     def _predict_by(self, table: HistoryTable, covariates: Covariates[Self], *, horizon: float | None) -> CustomerTable:
         ahead = float(_checks.count(horizon, name="horizon", low=1))
-        regression, columns = covariates.regression, table.covariates
+        regression = covariates.regression
 
-        def answers(passed: Floats, *cells: Any) -> dict[str, Floats]:
-            try:
-                tenure = _checks.whole(passed, name="tenure")
-            except InputError as error:
-                raise table._in_columns(error) from None
-            matrix = regression.encoding.matrix(dict(zip(columns.values(), cells, strict=True)))
+        def answers(tenure: Floats, cells: Mapping[str, Any]) -> dict[str, Floats]:
+            matrix = regression.encoding.matrix(cells)
             first, which = batch.groups(tenure, *matrix.T)
             own = matrix[first]
             model = regression._with_matrix(own)
             found = model._answers(tenure[first], ahead, covariates.spread, lambda other: other._with_matrix(own))
             return {name: values[which] for name, values in found.items()}
 
-        return table.source.with_answers(("tenure", *columns), answers, definition=f"{self.kind}/regression/predict")
+        return table.with_tenure_by(answers, definition=f"{self.kind}/regression/predict")
 
     def _contributions(self, data: Renewals) -> Floats:
         return self._log_probability(data.duration, data.churned)

@@ -162,6 +162,21 @@ class HistoryTable:
 
         return self.source.with_answers(("frequency", *covariates), computed, definition=definition, formula=formula)
 
+    def with_tenure_by(
+        self, compute: Callable[[Floats, Mapping[str, Any]], dict[str, Floats]], *, definition: str
+    ) -> CustomerTable:
+        """The table with what ``compute`` makes of the renewals passed and of the covariates by column."""
+        covariates = self.covariates
+
+        def computed(passed: Floats, *cells: Any) -> dict[str, Floats]:
+            try:
+                tenure = _checks.whole(passed, name="tenure")
+            except InputError as error:
+                raise self._in_columns(error) from None
+            return compute(tenure, dict(zip(covariates.values(), cells, strict=True)))
+
+        return self.source.with_answers(("tenure", *covariates), computed, definition=definition)
+
     def with_spending(
         self, compute: Callable[[Floats], dict[str, Floats]], *, definition: str, formula: Formula
     ) -> CustomerTable:

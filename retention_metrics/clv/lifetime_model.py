@@ -393,7 +393,7 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
         reach = np.minimum(reach, np.minimum(self._time_to_fall(start, _DEPTH), _time_of_silence(power, scale)))
         base, end = clear + start, clear + start + reach
         width = np.log1p(reach / base)
-        steep = 1 + end * (_per_time(power, scale + reach) + self._hazard(start + reach))
+        steep = 1 + end * (_per_time(power, scale, reach) + self._hazard(start + reach))
         level = np.searchsorted(_LEVELS, width * np.maximum(self._crowding() / 6, steep / 40))
         for found in np.unique(level):
             rule = _rule(int(found))
@@ -467,9 +467,10 @@ def _quiet(power: Floats, scale: Floats, time: Floats) -> Floats:
     return np.where(np.isinf(power), tau, _finite(power, tau) * np.log1p(tau))
 
 
-def _per_time(power: Floats, scale: Floats) -> Floats:
-    """Slope of ``_quiet`` in time, ``scale`` grown by it."""
-    return np.where(np.isinf(power), 1.0, power) / scale
+def _per_time(power: Floats, scale: Floats, time: Floats) -> Floats:
+    """Slope of ``_quiet`` at a time."""
+    endless = np.isinf(power)
+    return np.where(endless, 1.0, power) / np.where(endless, scale, scale + time)
 
 
 def _time_of_silence(power: Floats, scale: Floats) -> Floats:

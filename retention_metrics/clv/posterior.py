@@ -149,9 +149,9 @@ class Posterior(TableResult, Generic[M_co]):
         Parameters
         ----------
         history : PurchaseHistory or dataframe
-            As in the model's ``fit``.
+            As in the model's ``predict``.
         horizon : float, optional
-            Time ahead, in the model's unit; models of purchases need it.
+            Time ahead, in the model's unit, or renewals ahead; models of purchases and of renewals need it.
         level : float, default 0.95
             Probability content of the intervals, in (0, 1).
         draws : int, default 500
@@ -166,12 +166,13 @@ class Posterior(TableResult, Generic[M_co]):
         CustomerTable
             Of a model of purchases, ``probability_alive`` and ``expected_purchases``, means over the draws, each with
             ``_low`` and ``_high``, and ``purchases_low, purchases_high``: the interval of the number of purchases that
-            the customer will make. Of a model of spend, ``expected_value`` with its interval.
+            the customer will make. Of a model of spend, ``expected_value`` with its interval; of a model of renewals
+            ``retention_rate``, ``survival`` and ``residual_lifetime`` with theirs.
 
         Raises
         ------
         InputError
-            As in the model's ``predict``, or if the model is of neither kind.
+            As in the model's ``predict``.
 
         Notes
         -----

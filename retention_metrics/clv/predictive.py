@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from retention_metrics import _checks
 from retention_metrics.clv import batch, frames
+from retention_metrics.clv.contract_model import ContractModel
 from retention_metrics.clv.gamma_gamma import GammaGamma
 from retention_metrics.clv.purchase_model import PurchaseModel
 from retention_metrics.clv.regression import at_rows, base_of, columns_of, matrix_of
@@ -53,12 +54,10 @@ def predict(
     model: object = base_of(posterior.model)
     if isinstance(model, GammaGamma):
         return _predict_spend(posterior, history, horizon=horizon, level=level, draws=draws, columns=columns)
+    if isinstance(model, ContractModel):
+        return _predict_renewals(posterior, history, horizon=horizon, level=level, draws=draws, columns=columns)
     if not isinstance(model, PurchaseModel):
-        raise InputError(
-            f"predict of a posterior is for models of purchases and of spend; got that of a {type(model).__name__}.",
-            argument="posterior",
-            fix="fit.predict gives intervals by the delta method.",
-        )
+        raise InputError(f"a {type(model).__name__} predicts nothing of customers.", argument="posterior")
     ahead = _checks.non_negative(horizon, name="horizon")
     roles = {"frequency": "frequency", "recency": "recency", "T": "T", **columns}
     table = frames.adopt(history, roles, covariates=columns_of(posterior.model))
@@ -82,7 +81,7 @@ def predict(
         return found | {"purchases_low": ends[0], "purchases_high": ends[1]}
 
     def compute(x: Floats, t_x: Floats, age: Floats, cells: Mapping[str, Any]) -> dict[str, Floats]:
-        return by_history(rows, x, t_x, age, matrix_of(posterior.model, cells, x.size))
+        return by_distinct(rows, (x, t_x, age), matrix_of(posterior.model, cells, x.size))
 
     definition = _definition(posterior.model)
     return table.with_answers_by(compute, definition=definition, notes=model.notes)
@@ -207,7 +206,7 @@ class PosteriorValue:
     def parts(self, x: Floats, t_x: Floats, age: Floats, cells: Mapping[str, Any]) -> dict[str, Floats]:
         """What the formulas need of each history, and the purchases of a split."""
         buying, spending = (matrix_of(given.model, cells, x.size) for given in (self._bought, self._spend))
-        return by_history(self._rows, x, t_x, age, buying, spending)
+        return by_distinct(self._rows, (x, t_x, age), buying, spending)
 
     def _rows(self, x: Floats, t_x: Floats, age: Floats, buying: Floats, spending: Floats) -> dict[str, Floats]:
         alive = np.stack([at_rows(drawn, buying)._alive(x, t_x, age) for drawn in self._models])
@@ -342,6 +341,36 @@ def _predict_spend(
     )
 
 
+def _predict_renewals(
+    posterior: Posterior[Any],
+    history: PurchaseHistory | object,
+    *,
+    horizon: float | None,
+    level: float,
+    draws: int,
+    columns: Mapping[str, str],
+) -> CustomerTable:
+    ahead = float(_checks.count(horizon, name="horizon", low=1))
+    table = frames.adopt(history, {"tenure": "tenure", **columns}, covariates=columns_of(posterior.model))
+    models = thinned(posterior, draws)
+
+    def rows(tenure: Floats, matrix: Floats) -> dict[str, Floats]:
+        def answers(place: int) -> dict[str, Floats]:
+            model: ContractModel = at_rows(models[place], matrix)
+            return model._answers(tenure, ahead, None, lambda other: other)
+
+        drawn = on_threads(answers, len(models))
+        found: dict[str, Floats] = {}
+        for name in drawn[0]:
+            found |= with_ends(name, np.stack([one[name] for one in drawn]), level)
+        return found
+
+    def compute(tenure: Floats, cells: Mapping[str, Any]) -> dict[str, Floats]:
+        return by_distinct(rows, (tenure,), matrix_of(posterior.model, cells, tenure.size))
+
+    return table.with_tenure_by(compute, definition=_definition(posterior.model))
+
+
 def _definition(model: Any) -> str:
     given = "" if base_of(model) is model else "/regression"
     return f"{base_of(model).kind}{given}/posterior-predict"
@@ -424,13 +453,13 @@ def on_threads(work: Callable[[int], Answer], size: int) -> Sequence[Answer]:
         return list(pool.map(work, range(size)))
 
 
-def by_history(
-    rows: Callable[..., dict[str, Floats]], x: Floats, t_x: Floats, age: Floats, *matrices: Floats
+def by_distinct(
+    rows: Callable[..., dict[str, Floats]], columns: Sequence[Floats], *matrices: Floats
 ) -> dict[str, Floats]:
-    """``rows`` of the distinct histories and covariates, a block at a time, given back to every row."""
-    first, which = batch.groups(x, age, t_x, *(column for matrix in matrices for column in matrix.T))
+    """``rows`` of the distinct customers by columns and covariates, a block at a time, given back to every row."""
+    first, which = batch.groups(*columns, *(column for matrix in matrices for column in matrix.T))
     blocks = [first[start : start + ROWS] for start in range(0, first.size, ROWS)]
-    found = [rows(x[block], t_x[block], age[block], *(matrix[block] for matrix in matrices)) for block in blocks]
+    found = [rows(*(part[block] for part in (*columns, *matrices))) for block in blocks]
     return {name: np.concatenate([part[name] for part in found])[which] for name in found[0]}
 
 
