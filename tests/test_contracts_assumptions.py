@@ -375,6 +375,12 @@ def test_what_cannot_be_is_refused(call, words):
         call()
 
 
+def test_a_cash_flow_past_the_horizon_of_a_model_asks_for_a_longer_one():
+    term = contracts.Term("t", 12, fee_rate=0.1, survival=clv.ShiftedBetaGeometric(**STEADY))
+    with pytest.raises(InputError, match=r"months=30 goes past .* reached, 24\. Compare over a longer horizon_months"):
+        contracts.compare(term, monthly_spend=1, horizon_months=24).cash_flow("t", months=30)
+
+
 @pytest.mark.parametrize(
     "call",
     [

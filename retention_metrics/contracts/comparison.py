@@ -15,7 +15,7 @@ from retention_metrics.contracts import break_evens, cash, chances, portfolio, s
 from retention_metrics.contracts.break_evens import BreakEven, BreakEvenChurnRatio, BreakEvenFee
 from retention_metrics.contracts.cash import CashFlow
 from retention_metrics.contracts.chances import ProbabilityBetter
-from retention_metrics.contracts.clients import horizon_of, rate_notes
+from retention_metrics.contracts.clients import MOST_MONTHS, horizon_of, rate_notes
 from retention_metrics.contracts.fitted import Drawn, is_fitted
 from retention_metrics.contracts.portfolio import DroppedTerm, Portfolio
 from retention_metrics.contracts.sensitivity import SensitivityGrid, TermSensitivity
@@ -393,7 +393,16 @@ class TermComparison(TableResult):
                 argument="months",
                 fix="Give months=, for instance 36.",
             )
-        shown = int(setting.horizon) if months is None else _checks.count(months, name="months", low=1)
+        shown = (
+            int(setting.horizon) if months is None else _checks.count(months, name="months", low=1, high=MOST_MONTHS)
+        )
+        table = chosen.survival
+        if isinstance(table, SurvivalTable) and table.tail_hazard is None and chosen.last_step(shown) > table.last:
+            raise InputError(
+                f"months={shown} goes past the months of {term!r} that the comparison reached, {setting.horizon:g}.",
+                argument="months",
+                fix="Compare over a longer horizon_months.",
+            )
         size = draws_asked(draws, low=1)
         drawn = None
         if self.level is not None:
