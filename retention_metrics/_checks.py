@@ -68,13 +68,15 @@ def share(value: object, *, name: str) -> float:
     return number(value, name=name, low=0.0, high=1.0)
 
 
-def count(value: object, *, name: str, low: int = 0) -> int:
-    """A whole number of at least ``low``."""
+def count(value: object, *, name: str, low: int = 0, high: int | None = None) -> int:
+    """A whole number of at least ``low``, and of at most ``high`` where that is given."""
     result = number(value, name=name)
     if result != int(result):
         raise InputError(f"{name} is a whole number; got {value!r}.", argument=name)
     if result < low:
         raise InputError(f"{name} is a whole number of at least {low}; got {value!r}.", argument=name)
+    if high is not None and result > high:
+        raise InputError(f"{name} is a whole number of at most {high}; got {value!r}.", argument=name)
     # A float holds whole numbers up to 2^53; an integer holds all.
     return int(value) if isinstance(value, numbers.Integral) else int(result)
 
@@ -92,7 +94,7 @@ def level(value: object) -> float | None:
 def choice(value: object, options: Sequence[Choice], *, name: str) -> Choice:
     """One of a few names, with the nearest one in the message."""
     for option in options:
-        if value == option:
+        if isinstance(value, str) and value == option:
             return option
     nearest = difflib.get_close_matches(str(value), options, n=1)
     hint = f"Did you mean {nearest[0]!r}?" if nearest else None
@@ -130,7 +132,11 @@ def floats(
 ) -> Floats:
     """A float array of any shape whose entries lie in a range."""
     try:
-        array = np.asarray(_unmasked(values), dtype=np.float64)
+        plain = _unmasked(values)
+        # Without its unit a length of time is no number.
+        if hasattr(plain, "dtype") and np.asarray(plain).dtype.kind in "mM":
+            raise TypeError
+        array = np.asarray(plain, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"{name} holds numbers; got {_shown(values)}.", argument=name) from None
     bad = np.zeros(array.shape, dtype=bool)

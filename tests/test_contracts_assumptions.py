@@ -314,3 +314,94 @@ def test_a_model_of_several_kinds_of_client_is_refused():
 def test_a_fit_is_no_churn_rate():
     with pytest.raises(InputError, match=r"got the fit of a ShiftedBetaGeometric\. Give it as survival="):
         contracts.minimum_spend(fee_rate=0.1, **COSTS, monthly_churn=FIT, horizon_months=12)
+
+
+# ---------------------------------------------------------------- what cannot be
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (
+            lambda: contracts.Term("t", 1e300, fee_rate=0.1, monthly_churn=0.1),
+            "months is a whole number of at most 12000",
+        ),
+        (lambda: contracts.Term("t", 1, fee_rate=0.1, monthly_churn=0.1, setup_fee=None), "setup_fee is a number"),
+        (
+            lambda: contracts.Term("t", 1, fee_rate=0.1, survival=[1, 0.5], survival_step=""),
+            "survival_step is one of 'month', 'term'",
+        ),
+        (
+            lambda: contracts.Term("t", 1, fee_rate=0.1, survival=[1, 0.5], survival_errors=[0.5, 0.4]),
+            "begin with 0, when everyone is there, and never fall",
+        ),
+        (
+            lambda: contracts.minimum_spend(fee_rate=0.1, **COSTS, monthly_churn=0.1, horizon_months=10**9),
+            "at most 120000.*write math.inf",
+        ),
+        (
+            lambda: growth.plateau(new_clients_per_month=1, monthly_fee=1, monthly_churn=0.1, draws="many"),
+            "draws is a number",
+        ),
+        (
+            lambda: contracts.longevity_bonus(every_months=6, monthly_churn=0.1, draws=10**9),
+            "draws is a whole number of at most 10000000",
+        ),
+        (
+            lambda: growth.hire(
+                monthly_cost=1, monthly_fee=1, new_clients_per_month=1, lifetime_months=2, attainment="1"
+            ),
+            "attainment is a number",
+        ),
+        (
+            lambda: growth.upmarket(
+                new_clients_per_month=1, monthly_fee=1, lifetime_months="2", larger_fee=1, longer_lifetime=2
+            ),
+            "lifetime_months is a number",
+        ),
+        (lambda: survival.kaplan_meier([1, 2], None), "churned says who left"),
+        (lambda: survival.log_rank([1, 2], [1, 0], by=None), "compares two groups or more; got none"),
+        (lambda: survival.kaplan_meier(np.array([3, 5], "m8[D]"), [1, 0]), "durations holds numbers"),
+        (
+            lambda: growth.plateau(
+                new_clients_per_month=1, monthly_fee=1, survival=survival.kaplan_meier([0, 0, 1], [1, 0, 1])
+            ),
+            r"survival\(0\) is 1, everyone; got 0\.6.*Leave out who left at once",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(call, words):
+    with pytest.raises(InputError, match=words):
+        call()
+
+
+def test_a_cash_flow_past_the_horizon_of_a_model_asks_for_a_longer_one():
+    term = contracts.Term("t", 12, fee_rate=0.1, survival=clv.ShiftedBetaGeometric(**STEADY))
+    with pytest.raises(InputError, match=r"months=30 goes past .* reached, 24\. Compare over a longer horizon_months"):
+        contracts.compare(term, monthly_spend=1, horizon_months=24).cash_flow("t", months=30)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda rate: contracts.minimum_spend(
+            fee_rate=0.1, **COSTS, monthly_churn=0.1, horizon_months=12, monthly_discount_rate=rate
+        ),
+        lambda rate: contracts.save_offer(**OFFER, monthly_churn=0.1, horizon_months=12, monthly_discount_rate=rate),
+        lambda rate: contracts.longevity_bonus(every_months=6, monthly_churn=0.1, monthly_discount_rate=rate),
+        lambda rate: contracts.compare(
+            contracts.Term("t", 1, fee_rate=0.1, monthly_churn=0.1),
+            monthly_spend=1,
+            horizon_months=12,
+            monthly_discount_rate=rate,
+        ),
+    ],
+)
+def test_a_discount_rate_that_looks_like_a_percentage_is_said(call):
+    said = "A monthly discount rate of 5 is 500 %; 1 % is 0.01."
+    assert said in call(5).notes
+    assert said not in call(0.05).notes
+
+
+def test_a_bonus_far_away_under_a_discount_without_measure_is_worth_nothing():
+    assert float(contracts.longevity_bonus(every_months=6, monthly_churn=0.1, monthly_discount_rate=1e300)) == 0

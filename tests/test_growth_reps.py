@@ -184,6 +184,26 @@ def test_shrinkage_brings_the_lifetimes_nearer_to_the_truth():
     assert rank(frame, monthly_fee=1).prior_shape == approx(8, rel=0.5)
 
 
+@pytest.mark.parametrize(("reps", "spread"), [(2, 0.0), (4, 0.3), (8, 0.6)])
+def test_the_intervals_hold_the_lifetimes_as_often_as_they_say(reps, spread):
+    """Also where all reps are alike, which a prior that is fitted once and then taken for known does not see."""
+    rng = np.random.default_rng(2006)
+    held = []
+    for _ in range(40):
+        churn = 0.05 * (rng.gamma(spread**-2, spread**2, reps) if spread else np.ones(reps))
+        stays, watched = rng.exponential(1 / churn, (20, reps)), rng.uniform(0, 36, (20, reps))
+        clients = pd.DataFrame(
+            {
+                "rep": np.tile(np.arange(reps), 20),
+                "months": np.minimum(stays, watched).ravel(),
+                "left": (stays <= watched).ravel(),
+            }
+        )
+        rows = by_rep(rank(clients, monthly_fee=1))
+        held += [rows[rep]["low"] <= 1 / churn[rep] <= rows[rep]["high"] for rep in range(reps)]
+    assert 0.92 <= np.mean(held) <= 1
+
+
 def test_one_rep_is_not_shrunk():
     table = rank(CLIENTS[:3])
     (row,) = table.rows()
@@ -245,6 +265,31 @@ def test_the_fit_is_the_maximum_of_the_negative_binomial_likelihood():
         assert log_likelihood(shape * step, rate) < best
         assert log_likelihood(shape, rate * step) < best
     assert shape == approx(4, rel=0.3)
+
+
+def drawn_rates(events, exposure, size, rng):
+    """Rates drawn from their joint distribution, the spread and the mean by weighting draws of what was uniform."""
+    spread, mean = rng.uniform(0, np.sqrt(2), size), np.exp(rng.uniform(-6, 0.5, size))
+    a = spread[:, None] ** -2
+    b = a / mean[:, None]
+    likelihood = stats.nbinom.logpmf(events, a, b / (b + exposure)).sum(axis=1)
+    chosen = rng.choice(
+        size, size, p=np.exp(likelihood - likelihood.max()) / np.exp(likelihood - likelihood.max()).sum()
+    )
+    return rng.gamma(a[chosen] + events, 1 / (b[chosen] + exposure))
+
+
+def test_what_a_fit_leaves_open_agrees_with_draws():
+    events, exposure = np.array([3.0, 12.0, 0.0, 7.0]), np.array([60.0, 150.0, 25.0, 40.0])
+    drawn = drawn_rates(events, exposure, 400_000, np.random.default_rng(1763))
+    found = gamma_poisson.possible(events, exposure)
+    assert found.weight.sum() == approx(1)
+    for tail in (0.025, 0.5, 0.975):
+        quantiles = gamma_poisson.quantiles(found, events, exposure, tail)
+        assert quantiles == approx(np.quantile(drawn, tail, axis=0), rel=0.03)
+    scale = np.array([1.0, 1.3, 0.9, 1.0])
+    shares = np.bincount((drawn / scale).argmin(axis=1), minlength=4) / len(drawn)
+    assert gamma_poisson.probability_lowest_of(found, events, exposure, scale) == approx(shares, abs=0.02)
 
 
 def test_the_chance_of_the_lowest_rate_agrees_with_an_integral_and_with_draws():

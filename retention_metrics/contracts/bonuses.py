@@ -14,14 +14,14 @@ from retention_metrics._engine import adopt
 from retention_metrics._engine.durations import distinct_rows
 from retention_metrics.contracts import capped
 from retention_metrics.contracts.capped import CappedBonus
-from retention_metrics.contracts.clients import carried, client, horizon_of, shares_after, step_notes
+from retention_metrics.contracts.clients import carried, client, horizon_of, rate_notes, shares_after, step_notes
 from retention_metrics.contracts.fitted import Drawn, FittedDraws, RenewalModel, terms_to_come
 from retention_metrics.contracts.service import by_step_drawn, hazard_past
 from retention_metrics.contracts.terms import Term
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Cell, Columns, Result, TableResult, result
-from retention_metrics.survival import Assumption, SurvivalTable, Tail
+from retention_metrics.survival import MOST_STEPS, Assumption, SurvivalTable, Tail
 
 __all__ = ["BonusPayouts", "LongevityBonus", "longevity_bonus"]
 
@@ -29,6 +29,8 @@ Floats = NDArray[np.float64]
 
 _FEWEST_ROWS, _MOST_ROWS = 4, 120
 _SHARE_SHOWN = 0.99
+# A century of months, each with a distribution of its own.
+_MOST_CAPPED = 1_200
 
 
 @result
@@ -221,9 +223,9 @@ class LongevityBonus(TableResult):
         >>> round(bonus.capped(signed=[2], months=12, monthly_salary=4_000, salary_months=12).estimate, 4)
         588.0735
         """
-        length = _checks.count(months, name="months", low=1)
+        length = _checks.count(months, name="months", low=1, high=_MOST_CAPPED)
         clients = capped.signings(signed, length)
-        together = _checks.count(salary_months, name="salary_months", low=1)
+        together = _checks.count(salary_months, name="salary_months", low=1, high=_MOST_CAPPED)
         cap = _checks.positive(monthly_salary, name="monthly_salary") * _checks.positive(cap_share, name="cap_share")
         cap *= together
         level = _checks.level(level)
@@ -312,7 +314,7 @@ class LongevityBonus(TableResult):
         (39500.0, 7200.0, 7200.0, 'capped')
         """
         share = _checks.positive(cap_share, name="cap_share")
-        months = _checks.count(salary_months, name="salary_months", low=1)
+        months = _checks.count(salary_months, name="salary_months", low=1, high=_MOST_CAPPED)
         rows, excluded, backend = _read(clients, rep=rep, duration=duration, paid_until=paid_until)
 
         cells: list[dict[str, Cell]] = []
@@ -510,7 +512,11 @@ def longevity_bonus(
         interval=carried(term, total, horizon=float(dues.max(initial=1.0)) + 1, level=level, draws=draws, rng=rng),
         unit="currency per client",
         definition="contracts.longevity_bonus/expected-present-value",
-        notes=(*step_notes(survival, term_months), *getattr(term.survival, "notes", ())),
+        notes=(
+            *step_notes(survival, term_months),
+            *rate_notes(monthly_discount_rate=discount),
+            *getattr(term.survival, "notes", ()),
+        ),
         columns=Columns(
             {
                 "month": dues.astype(int).tolist(),
@@ -544,15 +550,17 @@ def _schedule(
         )
     first, more = _checks.non_negative(amount, name="amount"), _checks.non_negative(increase, name="increase")
     if milestones is None:
-        return _checks.count(every_months, name="every_months", low=1), first, more, {}
-    if not milestones or not hasattr(milestones, "items"):
+        return _checks.count(every_months, name="every_months", low=1, high=MOST_STEPS), first, more, {}
+    if not hasattr(milestones, "items") or not milestones:
         raise InputError(
             f"milestones maps months of service to bonuses; got {milestones!r}.",
             argument="milestones",
             fix="For instance {6: 100, 12: 250}.",
         )
     listed = {
-        _checks.count(month, name="milestones", low=1): _checks.non_negative(bonus, name=f"milestones[{month!r}]")
+        _checks.count(month, name="milestones", low=1, high=MOST_STEPS): _checks.non_negative(
+            bonus, name=f"milestones[{month!r}]"
+        )
         for month, bonus in milestones.items()
     }
     return None, first, more, dict(sorted(listed.items()))
@@ -635,7 +643,7 @@ def _beyond(
         found = there * bonuses * _terms_ahead(term.survival, ahead // term.months, drawn, cycle, discount_rate)
     else:
         steps = cycle // _months_of_a_step(term)
-        kept = ((1 - _hazard(term, drawn)) ** steps / (1 + discount_rate) ** cycle)[..., np.newaxis]
+        kept = ((1 - _hazard(term, drawn)) ** steps * np.power(1 + discount_rate, -float(cycle)))[..., np.newaxis]
         with np.errstate(divide="ignore", invalid="ignore"):
             often = np.where(kept < 1, 1 / (1 - kept), np.inf)
             more = increase * ahead.size * kept * often**2 if increase else 0.0

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 # Sums of bonuses that are equal but for rounding are one.
 _DIGITS = 9
+_MOST_SIGNED = 100_000
 
 
 @result
@@ -100,8 +101,8 @@ class Months(NamedTuple):
 def signings(signed: int | list[int] | tuple[int, ...], months: int) -> tuple[int, ...]:
     """Clients signed in each month: the same in all, or as listed and none after that."""
     if not isinstance(signed, (list, tuple)):
-        return (_checks.count(signed, name="signed"),) * months
-    listed = tuple(_checks.count(number, name="signed") for number in signed)
+        return (_checks.count(signed, name="signed", high=_MOST_SIGNED),) * months
+    listed = tuple(_checks.count(number, name="signed", high=_MOST_SIGNED) for number in signed)
     if len(listed) > months:
         raise InputError(f"signed lists at most the {months} months of months=; got {len(listed)}.", argument="signed")
     return listed + (0,) * (months - len(listed))
@@ -170,7 +171,7 @@ class _Sums(NamedTuple):
 
     def plus(self, other: _Sums, cap: float) -> _Sums:
         """The sum of two that are independent."""
-        reached = np.asarray(np.add.outer(self.values, other.values), dtype=np.float64).round(_DIGITS)
+        reached: Floats = np.add.outer(self.values, other.values).round(_DIGITS)
         values, place = np.unique(reached, return_inverse=True)
         place = place.reshape(reached.shape)
         joined = np.zeros((*self.chances.shape[:-1], values.size))

@@ -12,12 +12,15 @@ from retention_metrics import _checks
 from retention_metrics.contracts.fitted import Drawn, FittedDraws
 from retention_metrics.contracts.service import account, steps_needed
 from retention_metrics.contracts.terms import Term
-from retention_metrics.contracts.uncertainty import draw_churn, draw_share, interval_of, is_uncertain
+from retention_metrics.contracts.uncertainty import draw_churn, draw_share, draws_asked, interval_of, is_uncertain
 from retention_metrics.errors import InputError
 from retention_metrics.results import Interval, Result
-from retention_metrics.survival import Assumption, ConstantChurn, StepUnit, Tail
+from retention_metrics.survival import MOST_STEPS, Assumption, ConstantChurn, StepUnit, Tail
 
 Floats = NDArray[np.float64]
+
+# Ten thousand years: beyond it the question is about no end at all.
+MOST_MONTHS = 120_000
 
 
 def client(
@@ -55,8 +58,7 @@ def client(
 
 def step_of(survival: Assumption | Result | ArrayLike | None, term_months: int | None) -> tuple[StepUnit | None, int]:
     """What a step of a survival is, and how many months: a term that is not said to be longer is one month."""
-    if term_months is not None:
-        _checks.count(term_months, name="term_months", low=1)
+    months = 1 if term_months is None else _checks.count(term_months, name="term_months", low=1, high=MOST_STEPS)
     # An array goes by the month unless the length of a term is given beside it.
     own = getattr(getattr(survival, "model", survival), "step", None)
     own = own if isinstance(own, str) else None
@@ -69,7 +71,7 @@ def step_of(survival: Assumption | Result | ArrayLike | None, term_months: int |
             argument="term_months",
             fix="Leave it out.",
         )
-    return step, term_months or 1  # type: ignore[return-value]
+    return step, months  # type: ignore[return-value]
 
 
 def step_notes(survival: Assumption | Result | ArrayLike | None, term_months: int | None) -> tuple[str, ...]:
@@ -84,9 +86,25 @@ def step_notes(survival: Assumption | Result | ArrayLike | None, term_months: in
 def horizon_of(value: float, *, low: int = 1) -> float:
     """Whole months, or infinitely many."""
     months = _checks.number(value, name="horizon_months", low=float(low), allow_infinite=True)
+    if MOST_MONTHS < months < math.inf:
+        raise InputError(
+            f"horizon_months is at most {MOST_MONTHS}; got {value!r}.",
+            argument="horizon_months",
+            fix="For no end at all write math.inf.",
+        )
     if math.isfinite(months) and months != math.floor(months):
         raise InputError(f"horizon_months is whole or infinite; got {value!r}.", argument="horizon_months")
     return months
+
+
+def rate_notes(*, monthly_discount_rate: float, fee_rate: float = 0.0) -> tuple[str, ...]:
+    """What is said of a share that looks like a percentage."""
+    named = {"monthly discount rate": (monthly_discount_rate, 1), "fee rate": (fee_rate, 10)}
+    return tuple(
+        f"A {name} of {value:g} is {100 * value:g} %; {usual} % is {usual / 100:.2f}."
+        for name, (value, usual) in named.items()
+        if value > 1
+    )
 
 
 def present_months(term: Term, horizon: float, discount_rate: float, draws: Drawn | None = None) -> Floats:
@@ -153,6 +171,7 @@ def carried(
 
     A churn rate with an interval hands on its ends, level and method; a curve is drawn.
     """
+    draws = draws_asked(draws)
     if level is None or not is_uncertain(term):
         return None
     evidence = term.churn_evidence

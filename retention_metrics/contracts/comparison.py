@@ -15,12 +15,13 @@ from retention_metrics.contracts import break_evens, cash, chances, portfolio, s
 from retention_metrics.contracts.break_evens import BreakEven, BreakEvenChurnRatio, BreakEvenFee
 from retention_metrics.contracts.cash import CashFlow
 from retention_metrics.contracts.chances import ProbabilityBetter
+from retention_metrics.contracts.clients import MOST_MONTHS, horizon_of, rate_notes
 from retention_metrics.contracts.fitted import Drawn, is_fitted
 from retention_metrics.contracts.portfolio import DroppedTerm, Portfolio
 from retention_metrics.contracts.sensitivity import SensitivityGrid, TermSensitivity
 from retention_metrics.contracts.service import Setting, account, steps_needed
 from retention_metrics.contracts.terms import Term
-from retention_metrics.contracts.uncertainty import draw_churn, draw_share, interval_of
+from retention_metrics.contracts.uncertainty import draw_churn, draw_share, draws_asked, interval_of
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step, Value
 from retention_metrics.results import Cell, Columns, ColumnType, Result, TableResult, result
@@ -30,9 +31,6 @@ __all__ = ["TermComparison", "compare"]
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator | int | None
-
-# Ten thousand years: beyond it the question is about no end at all.
-_MOST_MONTHS = 120_000
 
 
 @result
@@ -337,7 +335,7 @@ class TermComparison(TableResult):
         """
         first, second = self._term(a, "a"), self._term(b, "b")
         which = _checks.choice(of, chances.OF, name="of")
-        size, generator = _checks.count(draws, name="draws", low=1), np.random.default_rng(rng)
+        size, generator = draws_asked(draws, low=1), np.random.default_rng(rng)
         setting = self._setting()
         if which == "single_client" and math.isinf(setting.horizon):
             raise InputError(
@@ -395,8 +393,17 @@ class TermComparison(TableResult):
                 argument="months",
                 fix="Give months=, for instance 36.",
             )
-        shown = int(setting.horizon) if months is None else _checks.count(months, name="months", low=1)
-        size = _checks.count(draws, name="draws", low=1)
+        shown = (
+            int(setting.horizon) if months is None else _checks.count(months, name="months", low=1, high=MOST_MONTHS)
+        )
+        table = chosen.survival
+        if isinstance(table, SurvivalTable) and table.tail_hazard is None and chosen.last_step(shown) > table.last:
+            raise InputError(
+                f"months={shown} goes past the months of {term!r} that the comparison reached, {setting.horizon:g}.",
+                argument="months",
+                fix="Compare over a longer horizon_months.",
+            )
+        size = draws_asked(draws, low=1)
         drawn = None
         if self.level is not None:
             drawn = draw_churn(chosen, size, np.random.default_rng(rng), steps_needed(chosen, float(shown)))
@@ -626,7 +633,7 @@ class TermComparison(TableResult):
     def _drawn(self, draws: int, rng: Rng) -> dict[str, Drawn | None]:
         if self.level is None:
             return dict.fromkeys((term.name for term in self.terms), None)
-        size = _checks.count(draws, name="draws", low=1)
+        size = draws_asked(draws, low=1)
         return _draws(self.terms, self.horizon_months, size, np.random.default_rng(rng))
 
     def _setting(self) -> Setting:
@@ -803,7 +810,7 @@ def compare(
     '12 months'
     """
     chosen = _distinct(terms)
-    horizon = _horizon(horizon_months)
+    horizon = horizon_of(horizon_months)
     setting = Setting(
         spend=_checks.non_negative(monthly_spend, name="monthly_spend"),
         horizon=horizon,
@@ -812,7 +819,7 @@ def compare(
         acquisition_cost=_checks.non_negative(acquisition_cost, name="acquisition_cost"),
     )
     level = _checks.level(level)
-    size = _checks.count(draws, name="draws", low=1)
+    size = draws_asked(draws, low=1)
 
     used = tuple(term.tabulated(horizon) for term in chosen)
     drawn: Mapping[str, Drawn | None] = {}
@@ -827,7 +834,10 @@ def compare(
         definition="contracts.compare/expected-present-value",
         unit="currency of monthly_spend",
         columns=Columns({name: [row[name] for row in rows] for name in rows[0]}, types=_TYPES),
-        notes=tuple(note for given, term in zip(chosen, used, strict=True) for note in _notes(given, term, horizon)),
+        notes=(
+            *rate_notes(monthly_discount_rate=setting.discount_rate),
+            *(note for given, term in zip(chosen, used, strict=True) for note in _notes(given, term, horizon)),
+        ),
         terms=used,
         monthly_spend=setting.spend,
         horizon_months=horizon,
@@ -865,19 +875,6 @@ def _distinct(terms: object) -> tuple[Term, ...]:
             fix="Give each term a name of its own.",
         )
     return chosen
-
-
-def _horizon(months: float) -> float:
-    if _checks.number(months, name="horizon_months", allow_infinite=True) == math.inf:
-        return math.inf
-    horizon = _checks.count(months, name="horizon_months", low=1)
-    if horizon > _MOST_MONTHS:
-        raise InputError(
-            f"horizon_months is at most {_MOST_MONTHS}; got {horizon}.",
-            argument="horizon_months",
-            fix="For no end at all write math.inf.",
-        )
-    return float(horizon)
 
 
 _DRAWN = (

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from retention_metrics import _checks
 from retention_metrics.contracts.clients import drawn_interval, draws_of_share, share_of
+from retention_metrics.contracts.uncertainty import draws_asked
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step, Value
 from retention_metrics.results import Result, result
@@ -214,7 +215,7 @@ def loyalty_programme(
     outstanding = _outstanding(points_issued, points_redeemed, points_expired) * _checks.positive(
         point_value, name="point_value"
     )
-    level, count = _checks.level(level), _checks.count(draws, name="draws", low=100)
+    level, count = _checks.level(level), draws_asked(draws)
     member, member_evidence = (
         (None, None) if member_repeat_rate is None else _repeat(member_repeat_rate, name="member_repeat_rate")
     )

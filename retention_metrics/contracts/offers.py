@@ -23,12 +23,14 @@ from retention_metrics.contracts.clients import (
     draws_of_share,
     horizon_of,
     present_months,
+    rate_notes,
     refuse_endless,
     share_of,
     step_notes,
 )
 from retention_metrics.contracts.fitted import Drawn
 from retention_metrics.contracts.terms import Term
+from retention_metrics.contracts.uncertainty import draws_asked
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Result, result
@@ -198,7 +200,11 @@ def minimum_spend(
         interval=carried(term, least, horizon=horizon, level=level, draws=draws, rng=rng),
         unit="currency per month",
         definition="contracts.minimum_spend/expected-present-value",
-        notes=(*step_notes(survival, term_months), *notes_of(term)),
+        notes=(
+            *step_notes(survival, term_months),
+            *rate_notes(monthly_discount_rate=discount, fee_rate=rate),
+            *notes_of(term),
+        ),
         expected_months=float(present_months(term, horizon, discount)),
         fee_rate=rate,
         acquisition_cost=acquisition,
@@ -645,7 +651,7 @@ def _retention_offer(
     _checks.positive(checked["monthly_fee"], name="monthly_fee")
     accepted, evidence = share_of(acceptance, name="acceptance")
     horizon, level = horizon_of(horizon_months), _checks.level(level)
-    count = _checks.count(draws, name="draws", low=100)
+    count = draws_asked(draws)
     monthly_churn, survival, tail, term_months = churn
     term = client(
         monthly_churn=monthly_churn,
@@ -681,7 +687,12 @@ def _retention_offer(
         interval=None if drawn is None or level is None else drawn_interval(drawn, gain, level),
         unit="currency per client offered",
         definition=f"contracts.{kind}_offer/expected-present-value",
-        notes=(*step_notes(survival, term_months), *notes_of(term), *filter(None, (reason, later_reason))),
+        notes=(
+            *step_notes(survival, term_months),
+            *rate_notes(monthly_discount_rate=offer.discount_rate),
+            *notes_of(term),
+            *filter(None, (reason, later_reason)),
+        ),
         offer=kind,
         value_with=without + gain,
         value_without=without,

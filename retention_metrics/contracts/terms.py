@@ -17,6 +17,7 @@ from retention_metrics.contracts.fees import Fee, FeeFlat, FeeShare, FeeTiers
 from retention_metrics.contracts.fitted import RenewalModel, is_fitted, of_one_client
 from retention_metrics.errors import InputError
 from retention_metrics.survival import (
+    MOST_STEPS,
     STEP_UNITS,
     Assumption,
     ConstantChurn,
@@ -146,13 +147,15 @@ class Term(Stored):
     def __post_init__(self) -> None:
         checked: dict[str, object] = {
             "name": _checked_name(self.name),
-            "months": _checks.count(self.months, name="months", low=1),
+            "months": _checks.count(self.months, name="months", low=1, high=MOST_STEPS),
             "leaves": _checks.choice(self.leaves, LEAVES, name="leaves"),
             "payment": _checks.choice(self.payment, PAYMENTS, name="payment"),
         }
         for name in ("free_months", "notice_months"):
-            checked[name] = _checks.count(getattr(self, name), name=name)
-        for name in ("fee_rate", "setup_fee", "early_termination_fee", "monthly_service_cost", "acquisition_cost"):
+            checked[name] = _checks.count(getattr(self, name), name=name, high=MOST_STEPS)
+        for name in ("setup_fee", "early_termination_fee"):
+            checked[name] = _checks.non_negative(getattr(self, name), name=name)
+        for name in ("fee_rate", "monthly_service_cost", "acquisition_cost"):
             value = getattr(self, name)
             checked[name] = None if value is None else _checks.non_negative(value, name=name)
         for name, value in checked.items():
@@ -211,6 +214,8 @@ class Term(Stored):
 
     def _adopt_survival(self, given: Assumption | results.Result | ArrayLike) -> None:
         # An array says nothing of its own step: the contractual models' step is the term.
+        if self.survival_step is not None:
+            _checks.choice(self.survival_step, STEP_UNITS, name="survival_step")
         is_array = not hasattr(given, "survival") and not isinstance(given, results.Result) and np.ndim(given) > 0
         adopted = assumption(given, step=self.survival_step or ("term" if is_array else None), tail=self.tail)
         adopted = of_one_client(adopted, name="survival")
@@ -236,6 +241,13 @@ class Term(Stored):
             errors = _checks.one_dimensional(
                 _checks.floats(self.survival_errors, name="survival_errors", low=0.0), name="survival_errors"
             )
+            rises = bool(errors.size) and errors[0] == 0 and np.all(np.diff(errors) >= 0)
+            if not rises:
+                raise InputError(
+                    f"survival_errors of {self.name!r} begin with 0, when everyone is there, and never fall; got "
+                    f"{errors.tolist()!r:.80}.",
+                    argument="survival_errors",
+                )
             object.__setattr__(self, "survival_errors", tuple(errors.tolist()))
 
     def monthly_fee(self, monthly_spend: float) -> float:

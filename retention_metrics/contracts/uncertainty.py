@@ -8,12 +8,22 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_metrics import _checks
 from retention_metrics.contracts.fitted import Drawn, draw_models, is_fitted
 from retention_metrics.contracts.terms import Term
 from retention_metrics.results import Interval, Result
 from retention_metrics.survival import SurvivalTable
 
 Floats = NDArray[np.float64]
+
+
+# More draws than this hold no more than the memory does.
+_MOST_DRAWS = 10_000_000
+
+
+def draws_asked(draws: int, *, low: int = 100) -> int:
+    """How many draws are made: enough for the ends of an interval."""
+    return _checks.count(draws, name="draws", low=low, high=_MOST_DRAWS)
 
 
 def is_uncertain(term: Term) -> bool:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from retention_metrics import _checks
 from retention_metrics.contracts.clients import drawn_interval, draws_of, draws_of_share, present_months
+from retention_metrics.contracts.uncertainty import draws_asked
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.growth.plateaus import plateau, survivors_by_month, uncertain_client
 from retention_metrics.results import Columns, Result, TableResult, result
@@ -232,8 +233,8 @@ def hire(
     _checks.positive(kept, name="margin")
     rate = _checks.share(commission_rate, name="commission_rate")
     signing = _checks.non_negative(signing_commission, name="signing_commission")
-    made = _checks.positive(float(attainment), name="attainment")
-    ramp, count = _checks.count(ramp_months, name="ramp_months"), _checks.count(draws, name="draws", low=100)
+    made = _checks.positive(float(attainment) if isinstance(attainment, Result) else attainment, name="attainment")
+    ramp, count = _checks.count(ramp_months, name="ramp_months", high=_MOST_ROWS), draws_asked(draws)
     level = _checks.level(level)
     full = plateau(
         new_clients_per_month=new_clients_per_month,

@@ -133,7 +133,7 @@ def upmarket(
     new = _checks.positive(new_clients_per_month, name="new_clients_per_month")
     fee, larger = _checks.positive(monthly_fee, name="monthly_fee"), _checks.positive(larger_fee, name="larger_fee")
     short, long = (
-        _checks.number(float(value), name=name, low=1.0)
+        _checks.number(float(value) if isinstance(value, Result) else value, name=name, low=1.0)
         for name, value in (("lifetime_months", lifetime_months), ("longer_lifetime", longer_lifetime))
     )
 

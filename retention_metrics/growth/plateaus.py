@@ -13,6 +13,7 @@ from retention_metrics import _checks, churn
 from retention_metrics.contracts.clients import carried, client, present_months, step_notes, step_of
 from retention_metrics.contracts.fitted import RenewalModel, of_one_client, terms_to_come
 from retention_metrics.contracts.terms import Term
+from retention_metrics.contracts.uncertainty import draws_asked
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Cell, Columns, Interval, Result, TableResult, result
@@ -371,14 +372,14 @@ def plateau(
     fee = _checks.positive(monthly_fee, name="monthly_fee")
     flow = _checks.choice(arrivals, ARRIVALS, name="arrivals")
     swing = _swing(start_clients, seasonality, flow)
-    level = _checks.level(level)
+    level, count = _checks.level(level), draws_asked(draws)
     assumed = _churn(lifetime_months, monthly_churn, survival, tail, term_months)
     length = step_of(survival, term_months)[1]
 
     lifetime = length * _mean_steps(assumed)
     path = _path(assumed, length, new, flow, new * lifetime, swing)
     term = uncertain_client(lifetime_months, monthly_churn, survival, tail, term_months)
-    interval = _interval(term, new * fee, level=level, draws=draws, rng=rng)
+    interval = _interval(term, new * fee, level=level, draws=count, rng=rng)
     notes = [*step_notes(survival, term_months), *getattr(assumed, "notes", ())]
     if swing[0] and not isinstance(assumed, ConstantChurn):
         notes.append(f"The {swing[0]:g} clients at the start are taken to have just arrived.")

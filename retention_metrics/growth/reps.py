@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from retention_metrics import _checks
 from retention_metrics._engine import reps as engine
@@ -22,6 +21,8 @@ __all__ = ["RepRanking", "reps"]
 Floats = NDArray[np.float64]
 
 _LEAST = 1e-300
+# Where nothing is shared: the prior of one rate.
+_JEFFREYS = gamma_poisson.Possible(np.array([0.5]), np.zeros(1), np.ones(1))
 
 
 @result
@@ -151,15 +152,19 @@ def reps(
     Who is still there counts with the months so far. A rep's clients leave at a constant monthly churn, and the churns
     of the reps come from one gamma distribution with shape a and rate b, fitted by maximum likelihood to the d clients
     lost in t months of service of each; a rep's churn given its data is Gamma(a + d, b + t) [1]_ [2]_. The lifetime is
-    (b + t) / (a + d), its interval one over that of the churn, and the probability of being the best follows from all
-    reps' distributions. Where nothing is identified (one rep, or no client lost), nothing is shrunk, and the interval
-    is that of Gamma(d + 1/2, t). The value of a client is (mean fee - service cost) x lifetime - acquisition cost.
+    (b + t) / (a + d). Its interval, one over that of the churn, and the probability of being the best are over all a
+    and b that the data leave possible: uniform beforehand are the coefficient of variation of the churns, from 0 to
+    sqrt(2), and the logarithm of their mean [3]_. Where nothing is identified (one rep, or no client lost), nothing is
+    shrunk, and the interval is that of Gamma(d + 1/2, t). The value of a client is (mean fee - service cost) x
+    lifetime - acquisition cost.
 
     References
     ----------
     .. [1] Robbins, H. (1956). An empirical Bayes approach to statistics. *Proceedings of the Third Berkeley Symposium*
        1, 157-163.
     .. [2] Gelman, A. et al. (2013). *Bayesian Data Analysis*, 3rd edition, section 2.6.
+    .. [3] Gelman, A. (2006). Prior distributions for variance parameters in hierarchical models. *Bayesian Analysis*
+       1(3), 515-533.
 
     Examples
     --------
@@ -240,12 +245,13 @@ def _table(
     )
     prior = gamma_poisson.fit(lost, months)
     a, b = prior or (0.0, 0.0)
-    shape, rate = (a or 0.5) + lost, b + np.maximum(months, _LEAST)
+    served = np.maximum(months, _LEAST)
+    known = gamma_poisson.possible(lost, months) if prior else _JEFFREYS
     lifetime = np.divide(b + months, a + lost, out=np.full(size, np.nan), where=a + lost > 0)
     mean_fee = fees / clients
     margin = mean_fee - service
     value = margin * lifetime - acquisition
-    low, high = _ends(shape, rate, level)
+    low, high = _ends(known, lost, served, lifetime, level)
     ends = np.stack([margin * low, margin * high]) - acquisition
     numbers: dict[str, Floats] = {
         "months_of_service": months,
@@ -253,12 +259,12 @@ def _table(
         "low": low,
         "high": high,
         "observed_lifetime": np.divide(months, lost, out=np.full(size, np.nan), where=lost > 0),
-        "probability_longest": gamma_poisson.probability_lowest(shape, rate, np.ones(size)),
+        "probability_longest": gamma_poisson.probability_lowest_of(known, lost, served, np.ones(size)),
         "monthly_fee": mean_fee,
         "value_per_client": value,
         "value_low": ends.min(axis=0),
         "value_high": ends.max(axis=0),
-        "probability_most_valuable": gamma_poisson.probability_lowest(shape, rate, margin),
+        "probability_most_valuable": gamma_poisson.probability_lowest_of(known, lost, served, margin),
         "total_value": clients * value,
         "net_to_date": paid - service * months - acquisition * clients,
     }
@@ -277,12 +283,14 @@ def _deals_per_month(found: engine.RepRows, code: NDArray[np.int64], size: int, 
     return list((clients / months).tolist())
 
 
-def _ends(shape: Floats, rate: Floats, level: float | None) -> tuple[Floats, Floats]:
-    """Ends of the lifetimes' central intervals; NaN without a level."""
+def _ends(
+    known: gamma_poisson.Possible, lost: Floats, months: Floats, lifetime: Floats, level: float | None
+) -> tuple[Floats, Floats]:
+    """Ends of the lifetimes' central intervals, which hold the lifetime; NaN without a level."""
     if level is None:
-        return np.full(shape.size, np.nan), np.full(shape.size, np.nan)
-    high, low = (stats.gamma.ppf(tail, shape, scale=1 / rate) for tail in ((1 - level) / 2, (1 + level) / 2))
-    return np.asarray(1 / low), np.asarray(1 / high)
+        return np.full(lost.size, np.nan), np.full(lost.size, np.nan)
+    fast, slow = (gamma_poisson.quantiles(known, lost, months, tail) for tail in ((1 + level) / 2, (1 - level) / 2))
+    return np.fmin(1 / fast, lifetime), np.fmax(1 / slow, lifetime)
 
 
 def _longest(table: dict[str, list[Cell]], row: int) -> float:

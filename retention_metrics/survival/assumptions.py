@@ -420,7 +420,11 @@ def _adopted(candidate: object, unit: StepUnit | None, tail: Tail | None, name: 
         raise InputError(f"{name} is a curve of months; it cannot be read in steps of a term.", argument=name)
     at_start = _survivors_after(candidate, 0, name)
     if abs(at_start - 1) > 1e-9:
-        raise InputError(f"{name}.survival(0) is 1, everyone; got {at_start!r}.", argument=name)
+        raise InputError(
+            f"{name}.survival(0) is 1, everyone; got {at_start!r}.",
+            argument=name,
+            fix="Leave out who left at once, or count a month that was begun as one.",
+        )
     if isinstance(candidate, SurvivalTable):
         return SurvivalTable(values=candidate.values, step=unit or own, tail=tail or candidate.tail)
     last = getattr(candidate, "last", None)
@@ -532,7 +536,7 @@ def by_month(
     >>> survival.by_month([1, 0.8, 0.6], months=3, horizon_months=7).values
     (1.0, 1.0, 1.0, 0.8, 0.8, 0.8, 0.6, 0.6)
     """
-    length = _checks.count(months, name="months", low=1)
+    length = _checks.count(months, name="months", low=1, high=MOST_STEPS)
     horizon = _checks.count(horizon_months, name="horizon_months", low=1)
     if horizon > MOST_STEPS:
         raise InputError(f"horizon_months is at most {MOST_STEPS}; got {horizon}.", argument="horizon_months")
@@ -544,7 +548,7 @@ def by_month(
         # What its tail assumes is by the term, and would be in no note.
         adopted = SurvivalTable(values=adopted.values, step="term")
     terms = [_survivors_after(adopted, k, name) for k in range(horizon // length + 1)]
-    return SurvivalTable(values=np.repeat(terms, length)[: horizon + 1])  # type: ignore[arg-type]
+    return SurvivalTable(values=np.array(terms)[np.arange(horizon + 1) // length])  # type: ignore[arg-type]
 
 
 def _survivors_after(churn: Assumption, k: int, name: str) -> float:

@@ -105,6 +105,8 @@ def read(
     """Durations beside their companions: arrays of one length, or a frame and the names of its columns."""
     companions = {"churned": churned, "entry": entry, "counts": counts, "by": by, "strata": strata}
     given = {role: value for role, value in companions.items() if value is not None}
+    if churned is None:
+        raise InputError("churned says who left: an array, or a column's name beside a frame.", argument="churned")
     if adopt.is_frame(durations):
         return _of_frame(durations, duration, given)
     if duration is not None:

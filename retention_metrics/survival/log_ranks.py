@@ -151,7 +151,7 @@ def log_rank(
 
 def tested(found: rows.Durations) -> LogRank:
     """The test of durations in groups, within strata where they have any."""
-    names = found.labels["by"].names
+    names = found.labels["by"].names if "by" in found.labels else ()
     require_groups(names)
 
     parts = list(found.split("strata")) if "strata" in found.labels else [("", found)]
