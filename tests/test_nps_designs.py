@@ -211,6 +211,7 @@ def test_the_planned_difference_is_found_as_often_as_planned():
         ({"margin": 5, "difference": 5}, "one of them"),
         ({"difference": 0}, "difference"),
         ({"difference": 5, "power": 1.0}, "power"),
+        ({"difference": 5, "power": 0.02}, r"power is in \(0\.025, 1\)"),
         ({"margin": 5, "response_rate": 0}, "response_rate"),
         ({"margin": 5, "response_rate": 0.1, "population": 1000}, "invitations"),
     ],
