@@ -653,6 +653,16 @@ def test_a_table_of_ones_own_places_and_labels():
         (["high_is_better"], True, "Did you mean 'higher_is_better'"),
         (["kind"], "churn.lifetime", "kind"),
         (["schema"], 99, "schema"),
+        (["bands"], "calm", "bands is a list"),
+        (["also"], "churn.rate", "also is a list"),
+        (["notes"], [5], r"notes\[0\] is a text"),
+        (["period"], 12, "period is a text"),
+        (["higher_is_better"], "no", "true or false"),
+        (["names"], "en", "names holds labels"),
+        (["names", "en"], "watch", "names holds labels"),
+        (["names", "en", "watch"], 5, r"names\.en\.watch is a text"),
+        (["names", "en", "wotch"], "watch", "Did you mean 'watch'"),
+        (["names", "de"], {"watch": "Achtung"}, r"names\.locale is one of"),
     ],
 )
 def test_a_wrong_table_is_refused_and_the_entry_named(path, value, words):
@@ -701,3 +711,8 @@ def test_a_placement_explains_itself_and_survives_json(value):
     assert pickle.loads(pickle.dumps(placed)) == placed
     assert list(placed.explain().evaluate().values())[-1] == placed.estimate
     assert "Customers.ai" in str(placed.explain())
+
+
+def test_the_day_of_a_placement_is_a_date():
+    with pytest.raises(InputError, match="today is a date"):
+        rm.benchmarks.get("nps.agency").classify(20, today="2026-01-01")

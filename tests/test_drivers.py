@@ -436,6 +436,7 @@ def test_only_indicators_with_a_late_date_are_refused():
         ({"measured": "months"}, "together"),
         ({"categorical": ["months"]}, "categorical"),
         ({"ordered": {"grade": ["low", "high"]}}, "'mid'"),
+        ({"ordered": ["grade"]}, "ordered maps"),
         ({"level": 1.2}, "probability"),
         ({"resamples": -1}, "resamples"),
         ({"outcome": None, "duration": "noise", "churned": "left", "indicators": ["liking"]}, "at least 0"),
@@ -454,6 +455,24 @@ def test_an_outcome_that_is_the_same_for_all_is_refused(value):
     if not value:
         with pytest.raises(InputError, match="'left'"):
             ranked(clients().assign(left=False), outcome=None, duration="months", churned="left")
+
+
+def test_the_test_of_a_concordance_agrees_with_its_interval():
+    rng = np.random.default_rng(1982)
+    x, t, e = rng.normal(size=60), rng.exponential(9, 60), rng.random(60) < 0.7
+    p_value = timed(x, t, e)["p_value"]
+    for level, inside in ((1 - p_value * 1.001, False), (1 - p_value * 0.999, True)):
+        row = timed(x, t, e, level=level)
+        assert (row["auc_low"] <= 0.5 <= row["auc_high"]) == inside
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+def test_effects_do_not_depend_on_the_unit_of_an_indicator(size):
+    table = clients(n=80)
+    table["noise"] = table["noise"].fillna(0.0)
+    plain = one(table["noise"], table["kept"], effect="logistic")
+    scaled = one(table["noise"] * size, table["kept"], effect="logistic")
+    assert scaled["effect"] == approx(plain["effect"], rel=1e-9)
 
 
 def test_numbers_are_numbers_however_they_are_kept():

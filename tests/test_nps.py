@@ -580,3 +580,8 @@ def test_a_trillion_answers_leave_the_normal_interval(method, level):
     half = NormalDist().inv_cdf((1 + level) / 2) * result.standard_error
     assert result.interval.low == pytest.approx(result.estimate - half, abs=1e-3 * half)
     assert result.interval.high == pytest.approx(result.estimate + half, abs=1e-3 * half)
+
+
+def test_counts_beyond_a_float_are_refused():
+    with pytest.raises(InputError, match="at most 9007199254740992 in all"):
+        rm.nps.from_counts(promoters=10**30, passives=1, detractors=1)

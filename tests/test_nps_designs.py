@@ -211,6 +211,7 @@ def test_the_planned_difference_is_found_as_often_as_planned():
         ({"margin": 5, "difference": 5}, "one of them"),
         ({"difference": 0}, "difference"),
         ({"difference": 5, "power": 1.0}, "power"),
+        ({"difference": 5, "power": 0.02}, r"power is in \(0\.025, 1\)"),
         ({"margin": 5, "response_rate": 0}, "response_rate"),
         ({"margin": 5, "response_rate": 0.1, "population": 1000}, "invitations"),
     ],
@@ -516,3 +517,35 @@ def test_words_in_place_of_numbers_are_refused(frame):
         rm.surveys.response_rate(table, answered="said", tenure="months")
     with pytest.raises(InputError, match="left"):
         rm.nps.retention_curves(table, rating="score", duration="t", churned="left")
+
+
+def test_times_in_words_are_dates_or_refused(frame):
+    table = pd.DataFrame({"who": ["a", "a"], "day": ["2023-12-31", "2024-01-02"], "score": [3, 10]})
+    roles = {"rating": "score", "respondent": "who", "time": "day", "answers": "latest"}
+    assert rm.nps.score(frame(table), **roles).estimate == 100.0
+    # As words, 12/31/2023 is later than 1/2/2024.
+    with pytest.raises(InputError, match="time='day' holds 2 unreadable dates of 2 rows"):
+        rm.nps.score(frame(table.assign(day=["12/31/2023", "1/2/2024"])), **roles)
+
+
+def test_categories_of_any_library_make_a_design():
+    table = pd.DataFrame(
+        {"who": [1, 1, 2], "day": [1, 2, 1], "score": [3, 10, 9], "account": ["x", "y", "x"], "region": ["n", "n", "s"]}
+    )
+    roles = {"rating": "score", "respondent": "who", "time": "day", "cluster": "account", "strata": "region"}
+    plain = rm.nps.score(table, **roles, answers="latest").to_dict()
+    named = table.astype({"account": "category", "region": "category", "score": "category"})
+    assert rm.nps.score(named, **roles, answers="latest").to_dict() == plain
+    enum = pl.from_pandas(table).with_columns(pl.col("account", "region").cast(pl.Categorical))
+    assert rm.nps.score(enum, **roles, answers="latest").to_dict() == plain
+
+
+def test_names_of_two_kinds_twin_columns_and_lists_of_shares_are_refused():
+    mixed = pd.DataFrame({"score": [9, 3], "rep": [1, "1"]})
+    with pytest.raises(ColumnError, match="group='rep' holds values of one type"):
+        rm.nps.by_group(mixed, rating="score", group="rep")
+    twins = pd.DataFrame([[9, 9]], columns=["score", "score"])
+    with pytest.raises(ColumnError, match="unique"):
+        rm.nps.score(twins, rating="score")
+    with pytest.raises(InputError, match="shares maps"):
+        rm.nps.score([9, 3], strata=["a", "b"], shares=[0.5, 0.5])

@@ -313,6 +313,8 @@ def test_periods_without_answers_keep_their_row_and_cut_ones_do_not_signal():
     assert found.centre == 100
     with pytest.raises(InputError, match="no period is complete"):
         rm.nps.trend(answers.iloc[40:], rating="score", time="day")
+    with pytest.raises(InputError, match="baseline is at most the number of complete periods with answers, 2; got 3"):
+        rm.nps.trend(answers, rating="score", time="day", baseline=3)
     with pytest.raises(InputError, match="unreadable dates"):
         rm.nps.trend(answers.assign(day="tomorrow"), rating="score", time="day", as_of="2024-01-01")
 

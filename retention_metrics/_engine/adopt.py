@@ -63,6 +63,8 @@ class Source:
 
 def is_frame(data: object) -> bool:
     """Whether ``data`` is a frame of a library that the door knows."""
+    if is_pandas_dataframe(data):
+        return True
     try:
         native = nw.from_native(data, pass_through=True)
     except TypeError:

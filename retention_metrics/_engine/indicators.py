@@ -30,7 +30,7 @@ class Column:
         """Cells that are all numbers, true or false as numbers; any others as words, told apart by how they print."""
         held: dict[Any, Any] = {cell: builtin(cell) for cell in _distinct(cells)}
         known = [word for word in held.values() if word is not None]
-        if all(isinstance(word, (bool, int, float)) for word in known):
+        if known and all(isinstance(word, (bool, int, float)) for word in known):
             places = {cell: math.nan if word is None else float(word) for cell, word in held.items()}
             return cls(_looked_up(places, cells))
         words = {str(word): word for word in known}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from retention_metrics._engine import groups
 from retention_metrics._engine.adopt import NativeFrame, Source, collect, once
 from retention_metrics._engine.audit import read_clock
-from retention_metrics._engine.clock import Clock
+from retention_metrics._engine.clock import Clock, clock
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment, Period
 
@@ -23,6 +23,8 @@ Keep = Literal["latest", "first"]
 Keys = Mapping[str, nw.Expr]
 """Expressions by the name under which a tally keeps their values."""
 
+# Roles whose values are the names of groups in an answer.
+_NAMES = {"group", "segment", "by", "handling", "rep"}
 TIMED, UNTIMED, UNREADABLE, LATE = range(4)
 # Promoters from 9 on, detractors up to 6, on either scale.
 _PROMOTES, _DETRACTS = 9, 6
@@ -46,6 +48,8 @@ def tally(source: Source, *, by: Sequence[str], weight: str | None = None, extra
     found = collect(
         rows.group_by(*keys).agg(nw.len().alias("_rows"), *(part.alias(name) for name, part in sums.items()))
     )
+    for role in _NAMES & set(by):
+        _refuse_mixed(found[role], role, source.roles[role])
     places = list(zip(*(_sortable(found[key]) for key in keys), strict=True))
     order = sorted(range(len(places)), key=places.__getitem__)
     counts = np.array([found["_rows"][row] for row in order], dtype=np.int64)
@@ -56,6 +60,18 @@ def tally(source: Source, *, by: Sequence[str], weight: str | None = None, extra
         weights=weighed[0] if weighed else counts.astype(np.float64),
         squared_weights=weighed[1] if weighed else counts.astype(np.float64),
     )
+
+
+def _refuse_mixed(cells: Sequence[Any], role: str, column: str) -> None:
+    """Refuse names of two kinds, which no column of an answer holds."""
+    kinds = {"number" if isinstance(cell, (int, float)) else type(cell).__name__ for cell in cells if cell is not None}
+    if len(kinds) > 1:
+        raise ColumnError(
+            f"{role}={column!r} holds values of one type; it holds {' and '.join(sorted(kinds))}.",
+            argument=role,
+            column=column,
+            fix="Convert all of them, for instance to words.",
+        )
 
 
 def _sortable(cells: Sequence[Any]) -> Sequence[Any]:
@@ -101,7 +117,10 @@ def kept_answers(source: Source, *, keep: Keep) -> Source:
     known = ~_missing("rating")
     for role in source.roles:
         known = known & ~_absent(source, role)
+    # Categories have no least one in pandas.
+    words = [role for role in others if source.dtype(role) in (nw.Categorical, nw.Enum) and role != "rating"]
     rows = source.by_role().filter(known)
+    rows = rows.with_columns(nw.col("rating").cast(nw.Float64), *(nw.col(role).cast(nw.String) for role in words))
     rows = _at_end(rows, nw.col("time").max() if keep == "latest" else nw.col("time").min(), "time")
     # Roles after one another, so that what is left is an answer that was given.
     for role in ("rating", *(role for role in others if role != "rating")):
@@ -109,6 +128,17 @@ def kept_answers(source: Source, *, keep: Keep) -> Source:
     one = rows.group_by("respondent").agg(*(nw.col(role).min().alias(role) for role in others))
     roles = {role: role for role in ("respondent", *others)}
     return Source(frame=one, roles=roles, schema=dict(one.collect_schema()), lazy=source.lazy)
+
+
+def unreadable_times(source: Source) -> int:
+    """Rows with a time in words that are no date."""
+    if source.dtype("time") != nw.String:
+        return 0
+    times = clock(source)
+    if times.readable is None:
+        return 0
+    strange = (~times.readable & ~times.time.is_null()).fill_null(False)
+    return int(collect(source.frame.select(strange.cast(nw.Int64).sum().alias("rows")))["rows"][0] or 0)
 
 
 def _at_end(rows: nw.LazyFrame[Any], end: nw.Expr, role: str) -> nw.LazyFrame[Any]:

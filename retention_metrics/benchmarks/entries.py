@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
-from retention_metrics import _checks
+from retention_metrics import _checks, locales
 from retention_metrics._stored import Frozen
 from retention_metrics.errors import InputError
 
@@ -90,6 +90,45 @@ def require_entries(entries: object, cls: type, *, table: str, entry: str) -> No
 def require_text(value: object, *, table: object, entry: str) -> None:
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"{table}: {entry} is a text; got {value!r}.", argument=entry)
+
+
+def listed(value: object, *, table: object, entry: str) -> tuple[object, ...]:
+    """The entries of a list; a text is none, though it has letters."""
+    if not isinstance(value, (list, tuple)):
+        raise InputError(f"{table}: {entry} is a list; got {value!r}.", argument=entry)
+    return tuple(value)
+
+
+def require_words(table: BandTable) -> None:
+    """Refuse texts and marks of another type."""
+    for entry in ("name", "metric", "definition", "unit", *(("period",) if table.period is not None else ())):
+        require_text(getattr(table, entry), table=table.name, entry=entry)
+    for entry in ("also", "notes"):
+        for place, text in enumerate(getattr(table, entry)):
+            require_text(text, table=table.name, entry=f"{entry}[{place}]")
+    if not isinstance(table.higher_is_better, bool):
+        raise InputError(
+            f"{table.name}: higher_is_better is true or false; got {table.higher_is_better!r}.",
+            argument="higher_is_better",
+        )
+
+
+def require_labels(table: BandTable) -> None:
+    """Refuse labels in a language that the library does not speak, or of bands that the table does not have."""
+    for locale, labels in table.names.items():
+        _checks.choice(locale, locales.LOCALES, name=f"{table.name}: names.locale")
+        for band, label in labels.items():
+            _checks.choice(band, table.bands, name=f"{table.name}: names.{locale}.band")
+            require_text(label, table=table.name, entry=f"names.{locale}.{band}")
+
+
+def by_locale(names: object, *, table: object) -> Mapping[str, Mapping[str, str]]:
+    """Labels by language and band; anything but groups of entries is refused."""
+    parts = [names, *(names.values() if isinstance(names, Mapping) else ())]
+    strange = next((part for part in parts if not isinstance(part, Mapping)), None)
+    if strange is not None or not isinstance(names, Mapping):
+        raise InputError(f"{table}: names holds labels by language and band; got {strange!r}.", argument="names")
+    return names
 
 
 def require_source(source: Source, *, table: str) -> None:

@@ -22,11 +22,14 @@ from retention_metrics.benchmarks.entries import (
     Edge,
     Source,
     Statistic,
+    by_locale,
+    listed,
     require_bands,
     require_edges,
     require_entries,
+    require_labels,
     require_source,
-    require_text,
+    require_words,
 )
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
@@ -108,15 +111,14 @@ class BandTable(Stored):
 
     def __post_init__(self) -> None:
         for entry in ("bands", "edges", "also", "notes"):
-            object.__setattr__(self, entry, tuple(getattr(self, entry)))
-        object.__setattr__(
-            self, "names", FrozenDict({locale: FrozenDict(labels) for locale, labels in self.names.items()})
-        )
-        for entry in ("name", "metric", "definition", "unit"):
-            require_text(getattr(self, entry), table=self.name, entry=entry)
+            object.__setattr__(self, entry, listed(getattr(self, entry), table=self.name, entry=entry))
+        names = by_locale(self.names, table=self.name)
+        object.__setattr__(self, "names", FrozenDict({locale: FrozenDict(names[locale]) for locale in names}))
+        require_words(self)
         _checks.choice(self.statistic, STATISTICS, name=f"{self.name}: statistic")
         require_source(self.source, table=self.name)
         require_bands(self)
+        require_labels(self)
         require_edges(self)
 
     def classify(
@@ -312,6 +314,8 @@ class BandTable(Stored):
         return (f"The value was taken to be per {self.period}.",)
 
     def _age(self, today: dt.date | None) -> tuple[str, ...]:
+        if today is not None and not isinstance(today, dt.date):
+            raise InputError(f"today is a date; got {today!r}.", argument="today")
         years = (today or dt.datetime.now(tz=dt.UTC).date()).year - self.source.year
         return (f"The source is of {self.source.year}, {years} years old.",) if years > _FRESH_YEARS else ()
 

@@ -79,8 +79,14 @@ def _design(values: Sequence[Floats], named: Sequence[bool]) -> tuple[Floats, li
     blocks = np.split(design, np.cumsum(widths)[:-1], axis=1)
     for each, only, codes, block in zip(values, named, others, blocks, strict=True):
         if block.shape[1]:
-            block[:] = each[:, None] == codes if only else ((each - each.mean()) / each.std())[:, None]
+            block[:] = each[:, None] == codes if only else _standardised(each)[:, None]
     return design, blocks
+
+
+def _standardised(values: Floats) -> Floats:
+    """Values in standard deviations from their mean; of any size, for a power of 2 takes nothing from them."""
+    held = np.ldexp(values, -int(np.frexp(np.abs(values).max())[1]))
+    return np.asarray((held - held.mean()) / held.std(), dtype=np.float64)
 
 
 def _others(values: Floats) -> Floats:

@@ -26,6 +26,7 @@ from retention_metrics.drivers.reading import (
     refuse_effect,
     refuse_late,
 )
+from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Cell, Columns, ColumnType, TableResult, result
 
@@ -170,8 +171,8 @@ def rank(
     Harrell's C [2]_: of two customers the one who stays longer. Categories are ranked by their share with the
     outcome, of every pair without its two customers [3]_, so that many categories of pure chance gain nothing; the
     interval takes their order as found. Tests: Wilcoxon-Mann-Whitney, and Pearson's chi-squared for categories;
-    with times, Wald's for C, and the log-rank test (of at most
-    500 categories). ``p_adjusted`` bounds the expected share of false findings [4]_.
+    with times, Wald's for C on the logit scale, and the
+    log-rank test (of at most 500 categories). ``p_adjusted`` bounds the expected share of false findings [4]_.
 
     Resamples are those of the bootstrap, carried to each association through the influence of each customer (the
     infinitesimal jackknife [5]_); beyond 20,000 customers they are drawn from their normal limit. Every indicator is
@@ -212,7 +213,7 @@ def rank(
     refuse_effect(model, outcome)
     refuse_late(source, names, measured, outcome_date)
 
-    found, read, excluded = read_columns(source, names, dict(ordered or {}), categorical)
+    found, read, excluded = read_columns(source, names, _scales(ordered), categorical)
     measures = [_measure(each, found) for each in read]
     ranks, first = _ranks(read, measures, draws=draws, rng=generator, level=level)
     columns = _columns(read, measures, found, ranks, first, level)
@@ -238,6 +239,12 @@ def rank(
         resamples=draws,
         level=level,
     )
+
+
+def _scales(ordered: Mapping[str, Sequence[str]] | None) -> dict[str, Sequence[str]]:
+    if ordered is not None and not isinstance(ordered, Mapping):
+        raise InputError(f"ordered maps an indicator to its words; got {ordered!r}.", argument="ordered")
+    return dict(ordered or {})
 
 
 # ---------------------------------------------------------------- one indicator
@@ -269,14 +276,19 @@ def _measure(indicator: Indicator, outcome: Outcome) -> _Measure | None:
             return None
         error = _error(influence, np.ones(influence.size, dtype=bool))
         p_value = (
-            association.log_rank_p_value(levels, held.duration, held.true)
-            if named
-            else (proportions.two_sided_p_value((share - 0.5) / error) if error > 0 else None)
+            association.log_rank_p_value(levels, held.duration, held.true) if named else _area_p_value(share, error)
         )
         correlation = None
     spread = np.zeros(outcome.true.size)
     spread[indicator.known] = influence
     return _Measure(share, error, spread, p_value, correlation)
+
+
+def _area_p_value(area: float, error: float) -> float | None:
+    """Wald's test that an area is one half, on the logit scale of its interval, so that the two agree."""
+    if error == 0 or not 0 < area < 1:
+        return None
+    return proportions.two_sided_p_value(math.log(area / (1 - area)) * area * (1 - area) / error)
 
 
 def _error(influence: Floats, group: Flags) -> float:

@@ -15,6 +15,7 @@ from retention_metrics._engine import responses as engine
 from retention_metrics._stats import multinomials
 from retention_metrics.errors import InputError
 from retention_metrics.nps.answers import Scale, classes, refuse_weights
+from retention_metrics.nps.periods import refuse_unreadable
 from retention_metrics.results import Cell
 
 Floats = NDArray[np.float64]
@@ -41,6 +42,8 @@ class Design:
 
     def checked(self) -> Design:
         """The same, with its parts in agreement."""
+        if self.shares is not None and not isinstance(self.shares, Mapping):
+            raise InputError(f"shares maps each stratum to its share; got {self.shares!r}.", argument="shares")
         if self.shares is not None and self.strata is None:
             raise InputError("shares= goes with strata=, the column of the strata.", argument="shares")
         if (self.answers is None) != (self.respondent is None):
@@ -88,6 +91,8 @@ def estimated(
         refuse_weights(source, "survey_weights")
     tally = engine.tally(source, by=("rating",))
     classes(tally.keys["rating"], tally.counts, name=rating, scale=scale)
+    if source.has("time"):
+        refuse_unreadable(engine.unreadable_times(source), tally.rows, column=source.roles["time"])
     needed = [role for role in ("respondent", "time", "cluster", "strata") if source.has(role)]
     excluded = engine.unanswerable(source, *needed)
     kept = excluded.pop("kept")

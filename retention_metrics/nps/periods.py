@@ -16,6 +16,18 @@ from retention_metrics.errors import InputError
 from retention_metrics.periods import Period, PeriodUnit, date_of, moment, period_of
 
 
+def refuse_unreadable(unreadable: int, rows: int, *, column: str) -> None:
+    """Refuse times in words that are no dates."""
+    if unreadable:
+        raise InputError(
+            f"time={column!r} holds {unreadable} unreadable dates of {rows} rows.",
+            argument="time",
+            column=column,
+            count=unreadable,
+            fix="Text dates are ISO-8601 without a zone, such as '2024-01-31' or '2024-01-31 08:30'.",
+        )
+
+
 @dataclass(frozen=True)
 class Calendar:
     """A frame at the door with the keys that cut it to periods; without a period everything is one."""
@@ -43,15 +55,7 @@ class Calendar:
             return {}
         state = np.array(tally.keys["timed"], dtype=np.int64)
         unreadable = int(tally.counts[state == engine.UNREADABLE].sum())
-        if unreadable:
-            column = self.source.roles["time"]
-            raise InputError(
-                f"time={column!r} holds {unreadable} unreadable dates of {tally.rows} rows.",
-                argument="time",
-                column=column,
-                count=unreadable,
-                fix="Text dates are ISO-8601 without a zone, such as '2024-01-31' or '2024-01-31 08:30'.",
-            )
+        refuse_unreadable(unreadable, tally.rows, column=self.source.roles["time"])
         reasons = {"missing_time": engine.UNTIMED, "after_as_of": engine.LATE}
         return {reason: int(tally.counts[state == code].sum()) for reason, code in reasons.items()}
 

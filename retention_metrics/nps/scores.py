@@ -25,6 +25,8 @@ Method = Literal["score", "adjusted_wald", "wald", "bootstrap", "bayes"]
 METHODS: tuple[Method, ...] = ("score", "adjusted_wald", "wald", "bootstrap", "bayes")
 
 # What an answer adds to the score, in the order in which groups are kept: promoters, passives, detractors.
+# Beyond this a float does not hold every whole number.
+_MOST = 2**53
 _NET = np.array([1.0, 0.0, -1.0])
 SOURCE = "Reichheld, F. F. (2003), Harvard Business Review 81(12), 46-54"
 _INTERVAL_SOURCES: Mapping[str, str] = {
@@ -320,7 +322,10 @@ def from_counts(
     """
     plan = _Plan.checked(level=level, method=method, resamples=resamples, rng=rng, population=population)
     given = {"promoters": promoters, "passives": passives, "detractors": detractors}
-    counts = np.array([_checks.count(value, name=name) for name, value in given.items()], dtype=np.int64)
+    checked = [_checks.count(value, name=name) for name, value in given.items()]
+    if sum(checked) > _MOST:
+        raise InputError(f"answers are at most {_MOST} in all; got {sum(checked)}.", argument="promoters")
+    counts = np.array(checked, dtype=np.int64)
 
     return _scored(Answers.unweighted(counts), plan)
 

@@ -120,7 +120,7 @@ def sample_size(
         Difference of the scores of two groups in points that is to be found, above 0 and at most 200; instead of
         ``margin``.
     power : float, default 0.8
-        Probability of finding it, in (0, 1).
+        Probability of finding it, below 1 and above ``(1 - level) / 2``, which no answers bring.
     promoters, detractors : float, default 0.5
         Expected shares, from 0 to 1 and together at most 1. The defaults are the worst case.
     level : float, default 0.95
@@ -171,6 +171,7 @@ def sample_size(
     z = proportions.normal_quantile(content)
     added = sum(multinomials.ADJUSTMENT) if chosen == "adjusted_wald" else 0.0
     if gap is not None:
+        _checks.number(chance, name="power", low=(1 - content) / 2, high=1.0, open_low=True, open_high=True)
         # Two groups of one size double the variance; the power adds its own quantile.
         z = math.sqrt(2) * (z + proportions.normal_quantile(2 * chance - 1))
     width = half if half is not None else gap

@@ -131,7 +131,7 @@ def trend(
     ColumnError
         If a column is missing or plays two roles.
     InputError
-        If an answer is not on the scale, or no period is complete.
+        If an answer is not on the scale, no period is complete, or fewer are than ``baseline``.
 
     Notes
     -----
@@ -224,6 +224,11 @@ def _columns(
     answered = total > 0
     complete = np.array([calendar.status(number) == "ok" for number in numbers])
     setting = np.flatnonzero(complete & answered)[:baseline]
+    if baseline is not None and 0 < setting.size < baseline:
+        raise InputError(
+            f"baseline is at most the number of complete periods with answers, {setting.size}; got {baseline}.",
+            argument="baseline",
+        )
     if setting.size == 0:
         raise InputError(
             "no period is complete, so that there is no centre line.",
