@@ -395,3 +395,13 @@ def test_simulation_repeats_with_its_seed():
 def test_what_cannot_be_is_refused_by_name(call, words):
     with pytest.raises((InputError, FitError), match=words):
         call()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_opportunities_tell_little_and_still_give_a_fit(seed):
+    """Four patterns for four parameters: some direction is all but flat, and its standard error says so."""
+    model = BGBB(alpha=1.2, beta=0.75, gamma=0.66, delta=2.8)
+    fit = BGBB.fit(model.simulate(np.full(200, 2), rng=seed))
+    assert fit.gradient_norm < 1e-4
+    assert max(np.sqrt(np.diag(fit.log_covariance))) > 5
+    assert np.isfinite(fit.robust_covariance).all()

@@ -250,8 +250,8 @@ def test_equal_coefficients_are_one(table):
     assert list(held.model.coefficients) == ["purchase.plan[pro]", "purchase.plan[team]", "both.age"]
     assert held.log_likelihood < free.log_likelihood
     model, factor = held.model.at({"age": 1.0, "plan": "basic"}), np.exp(held.model.coefficients["both.age"])
-    assert model.alpha == pytest.approx([held.model.base.alpha / factor])
-    assert model.a == pytest.approx([held.model.base.a * factor])
+    assert model.alpha == pytest.approx(held.model.base.alpha / factor)
+    assert model.a == pytest.approx(held.model.base.a * factor)
 
 
 def test_a_covariate_without_effect_is_found_to_have_none(table):
@@ -389,3 +389,15 @@ def test_covariates_that_add_up_have_no_maximum(table):
 
 def test_coefficients_belong_to_a_fit_with_covariates(table):
     refused(lambda: rm.clv.coefficients(rm.clv.BGNBD.fit(table)), "BGNBD")
+
+
+def test_one_customer_s_covariates_give_a_model_of_numbers():
+    encoding = rm.clv.Encoding(columns=("plan", "age"), levels=(("a", "b"), ()))
+    coefficients = {"purchase.plan[b]": 0.5, "purchase.age": -0.1, "dropout.age": 0.2}
+    regression = rm.clv.Regression(
+        base=rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426), coefficients=coefficients, encoding=encoding
+    )
+    alone, listed = regression.at({"plan": "b", "age": 2.0}), regression.at({"plan": ["b"], "age": [2.0]})
+    assert not alone.varies
+    assert alone.expected_purchases_new(horizon=10).shape == ()
+    np.testing.assert_array_equal(listed.expected_purchases_new(horizon=10), [alone.expected_purchases_new(horizon=10)])

@@ -380,7 +380,7 @@ def test_models_with_covariates_are_drawn_at_given_ones(fits, table):
         ):
             assert np.asarray(ax.collections[0].get_array()).reshape(20, 40) == pytest.approx(cells)
         line = rm.plotting.heterogeneity(fits[0], covariates=given).get_lines()[0]
-        density = stats.gamma(float(own.r), scale=1 / float(own.alpha[0]))
+        density = stats.gamma(float(own.r), scale=1 / own.alpha)
         assert np.asarray(line.get_ydata()) == pytest.approx(density.pdf(np.asarray(line.get_xdata())))
 
 

@@ -155,7 +155,8 @@ class Regression(Model, Generic[M_co]):
         Returns
         -------
         Model
-            Its parameters are arrays, one entry per customer, which broadcast with histories.
+            Its parameters are arrays, one entry per customer, which broadcast with histories; they are numbers where each
+            covariate is given as one value.
 
         Raises
         ------
@@ -172,7 +173,11 @@ class Regression(Model, Generic[M_co]):
         array([0.727, 0.799])
         """
         given = covariates if isinstance(covariates, Mapping) else frames.covariates(covariates, self.encoding.columns)
-        return self._with_matrix(self.encoding.matrix(given))
+        found = self._with_matrix(self.encoding.matrix(given))
+        if not (isinstance(covariates, Mapping) and all(np.ndim(value) == 0 for value in covariates.values())):
+            return found
+        alone = {name: np.ravel(getattr(found, name)).item() for name in found.parameters}
+        return dataclasses.replace(found, **alone)  # type: ignore[type-var]
 
     def _with_matrix(self, matrix: Floats) -> M_co:
         shifts = {part: np.zeros(matrix.shape[0]) for part in self.base.effects}
