@@ -49,8 +49,9 @@ class Coded:
         key.sort()
         places = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
         rows = np.diff(np.append(places, key.size))
-        who, rest = np.divmod(key[places], span)
-        return who, rest + low, rows
+        key = key[places]
+        who = key // span
+        return who, key - who * span + low, rows
 
     def twins(self, who: Integers, rows: Integers) -> int:
         """Rows that repeat another one in full: only customers with several rows on one day can have any."""
