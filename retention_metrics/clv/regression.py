@@ -155,8 +155,8 @@ class Regression(Model, Generic[M_co]):
         Returns
         -------
         Model
-            Its parameters are arrays, one entry per customer, which broadcast with histories; they are numbers where each
-            covariate is given as one value.
+            Its parameters are arrays, one entry per customer, which broadcast with histories; they are numbers where
+            each covariate is given as one value.
 
         Raises
         ------
