@@ -183,7 +183,7 @@ class Term(Stored):
             name="acceptance",
         )
         object.__setattr__(self, "acceptance", share)
-        _refuse_other_evidence(self, "acceptance", share)
+        _refuse_other_evidence(self, "acceptance", "acceptance_evidence", share)
 
     def _adopt_departures(self) -> None:
         if (self.monthly_churn is None) == (self.survival is None):
@@ -210,7 +210,7 @@ class Term(Stored):
             object.__setattr__(self, "churn_evidence", self.monthly_churn)
         rate = _checks.share(plain(self.monthly_churn, name="monthly_churn"), name="monthly_churn")
         object.__setattr__(self, "monthly_churn", rate)
-        _refuse_other_evidence(self, "monthly_churn", rate)
+        _refuse_other_evidence(self, "monthly_churn", "churn_evidence", rate)
 
     def _adopt_survival(self, given: Assumption | results.Result | ArrayLike) -> None:
         # An array says nothing of its own step: the contractual models' step is the term.
@@ -488,9 +488,8 @@ def _checked_name(name: object) -> str:
     return name
 
 
-def _refuse_other_evidence(term: Term, name: str, value: float) -> None:
+def _refuse_other_evidence(term: Term, name: str, kept: str, value: float) -> None:
     """Refuse what is known of a number where it is known of another one."""
-    kept = {"monthly_churn": "churn_evidence"}.get(name, f"{name}_evidence")
     evidence: results.Result | None = getattr(term, kept)
     if evidence is not None and (evidence.estimate is None or abs(evidence.estimate - value) > 1e-12):
         raise InputError(
