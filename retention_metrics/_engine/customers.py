@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -123,7 +122,7 @@ def buyers(
     frame = aggregate(days, keys, _folds(valued=valued, returns=returns))
     excluded = events.excluded
     if events.negative:
-        excluded = {**(excluded or {}), **_without_purchase(rows, keys)}
+        excluded = {**(excluded or {}), **_without_purchase(rows, keys, excluded or {})}
         frame = frame.filter(nw.col("purchases") > 0)
     counted = how == "keep" and audit and (at_once or not source.lazy)
     return Buyers(source, events, rows, frame, excluded, customer, twins(rows) if counted else 0)
@@ -135,6 +134,8 @@ def _in_memory(source: Source, events: Events, rows: nw.LazyFrame[Any], numbered
     excluded = events.excluded
     if excluded is not None and found.without_purchase:
         excluded = {**excluded, "no_purchase": found.without_purchase}
+        if found.without_purchase == numbered.codes.size:
+            raise _nobody_bought(excluded)
     return Buyers(source, events, rows, found.frame, excluded, key, found.twins)
 
 
@@ -163,15 +164,23 @@ def _folds(*, valued: bool, returns: bool) -> dict[str, tuple[nw.Expr, Fold]]:
     return {**folds, "revenue": (nw.col("revenue"), "sum")} if valued else folds
 
 
-def _without_purchase(rows: nw.LazyFrame[Any], keys: tuple[str, ...]) -> dict[str, int]:
+def _without_purchase(rows: nw.LazyFrame[Any], keys: tuple[str, ...], excluded: Mapping[str, int]) -> dict[str, int]:
     """Rows of customers who only ever gave back; asked for where there are negative values at all."""
     parts: dict[str, tuple[nw.Expr, Fold]] = {
         "rows": (nw.col("day") * 0 + 1, "sum"),
         "bought": ((nw.col("value") >= 0).cast(nw.Int64), "max"),
     }
-    never = aggregate(rows, keys, parts).filter(nw.col("bought") == 0)
-    count = int(collect(never.select(nw.col("rows").sum()))["rows"][0] or 0)
-    return {"no_purchase": count} if count else {}
+    each = aggregate(rows, keys, parts).with_columns((nw.col("rows") * (1 - nw.col("bought"))).alias("never"))
+    found = collect(each.select(nw.col("never").sum(), nw.col("bought").sum()))
+    count = {"no_purchase": int(found["never"][0])} if found["never"][0] else {}
+    if count and not found["bought"][0]:
+        raise _nobody_bought({**excluded, **count})
+    return count
+
+
+def _nobody_bought(excluded: Mapping[str, int]) -> InputError:
+    counts = ", ".join(f"{reason} {count}" for reason, count in excluded.items())
+    return InputError(f"data has no purchase left to count: {counts}.", argument="data", count=0)
 
 
 # ---------------------------------------------------------------- tables, a row per customer
@@ -291,102 +300,34 @@ def with_dates(frame: nw.LazyFrame[Any], *names: str) -> nw.LazyFrame[Any]:
     return frame.with_columns(*(when.alias(name) for name, when in moments.items()))
 
 
-def finish(people: Buyers, frame: nw.LazyFrame[Any]) -> NativeFrame:
-    """The plan under the caller's name of the key, in the caller's kind; an eager one in the order of the key."""
-    columns = frame.collect_schema().names()
-    refuse_clash(people.key, [name for name in columns if name != "customer"])
-    named = frame.select(*(nw.col(n).alias(people.key if n == "customer" else n) for n in columns))
-    if people.source.lazy:
-        return named.to_native()
-    native = named.sort(people.key).collect().to_native()
-    return native.reset_index(drop=True) if named.implementation is nw.Implementation.PANDAS else native
+def finish(people: Buyers, frame: nw.LazyFrame[Any], names: Mapping[str, str] | None = None) -> NativeFrame:
+    """The plan under the caller's name of the key, in the caller's kind; an eager one in the order of the key.
 
-
-def left_join(frame: nw.LazyFrame[Any], other: nw.LazyFrame[Any], *, argument: str) -> nw.LazyFrame[Any]:
-    """What another table says of each customer, beside it."""
-    if frame.implementation is not other.implementation:
-        raise InputError(
-            f"{argument} is a frame of the library of the transactions ({frame.implementation.name.lower()}); "
-            f"it is one of {other.implementation.name.lower()}.",
-            argument=argument,
-        )
-    try:
-        return frame.join(other, on="customer", how="left")
-    except Exception as error:
-        if "different connections" in str(error):
-            raise InputError(
-                f"{argument} is a relation of another DuckDB connection than the transactions.",
-                argument=argument,
-                fix="Make both in one connection.",
-            ) from None
-        raise
-
-
-@contextmanager
-def about(argument: str) -> Iterator[None]:
-    """An error about all rows of a log names that log."""
-    try:
-        yield
-    except InputError as error:
-        if error.argument != "data":
-            raise
-        raise InputError(str(error).replace("data", argument, 1), argument=argument, count=error.count) from None
-
-
-def latest(
-    data: NativeFrame,
-    *,
-    argument: str,
-    customer: str,
-    time: str,
-    as_of: object,
-    keep: Mapping[str, str] | None = None,
-    required: bool = False,
-) -> tuple[Source, nw.LazyFrame[Any], Events]:
-    """Each customer's last day in a log, its rows, and the least of some columns on that day.
-
-    With ``required`` a row whose kept columns are missing is no row. ``argument`` is what errors call the log.
+    ``names`` are the caller's own of further columns.
     """
-    kept = keep or {}
-    source, times = read_clock(data, {"customer": customer, "time": time, **kept}, tz=None)
-    with about(argument):
-        events, _ = audit_events(source, times, as_of=as_of, extra={role: source.column(role) for role in kept})
-    rows = events.kept
-    for role in kept if required else ():
-        missing = nw.col(role).is_null()
-        rows = rows.filter(~(missing | nw.col(role).is_nan() if source.dtype(role).is_float() else missing))
-    parts: dict[str, tuple[nw.Expr, Fold]] = {"last": (nw.col("day"), "max"), "rows": (nw.col("day") * 0 + 1, "sum")}
-    found = aggregate(rows, ("customer",), parts)
-    if kept:
-        lowest: dict[str, tuple[nw.Expr, Fold]] = {role: (nw.col(role), "min") for role in kept}
-        on_day = aggregate(rows, ("customer", "day"), lowest).with_columns(nw.col("day").alias("last")).drop("day")
-        found = found.join(on_day, on=["customer", "last"], how="left")
-    return source, found, events
+    columns = frame.collect_schema().names()
+    own = {"customer": people.key, **(names or {})}
+    refuse_clash(people.key, [own.get(name, name) for name in columns if name != "customer"])
+    named = frame.select(*(nw.col(name).alias(own.get(name, name)) for name in columns))
+    return named.to_native() if people.source.lazy else _in_order(named, people.key)
 
 
-def with_contacts(
-    frame: nw.LazyFrame[Any], data: NativeFrame, *, customer: str, time: str, as_of: object
-) -> nw.LazyFrame[Any]:
-    """The customers with their last contact, as a date, and their number of contacts."""
-    _, found, _ = latest(data, argument="contacts", customer=customer, time=time, as_of=as_of)
-    columns = {"last_contact": nw.col("last"), "contacts": nw.col("rows")}
-    told = with_dates(found.select("customer", *(c.alias(name) for name, c in columns.items())), "last_contact")
-    both = left_join(frame, told, argument="contacts")
-    return both.with_columns(nw.col("contacts").fill_null(0).cast(nw.Int64))
-
-
-def last_rating(data: NativeFrame, *, customer: str, time: str, rating: str, as_of: object) -> nw.LazyFrame[Any]:
-    """Each customer's latest answer; of several on one day the lowest."""
-    source, found, _ = latest(
-        data, argument="responses", customer=customer, time=time, as_of=as_of, keep={"rating": rating}, required=True
-    )
-    if not source.dtype("rating").is_numeric():
+def _in_order(named: nw.LazyFrame[Any], key: str) -> NativeFrame:
+    """The rows of a frame in memory in the order of the key."""
+    if named.implementation is not nw.Implementation.PANDAS:
+        return named.sort(key).collect().to_native()
+    native: Any = named.to_native()
+    # pandas does not sort Arrow's dictionaries.
+    text = str(native[key].dtype).startswith("dictionary") or None
+    try:
+        return native.sort_values(key, key=text and (lambda cells: cells.astype("str")), ignore_index=True)
+    except TypeError:
         raise ColumnError(
-            f"rating={rating!r} is a column of numbers; it holds {source.dtype('rating')}.",
-            argument="rating",
-            column=rating,
-        )
-    return found.select("customer", nw.col("rating").cast(nw.Float64).alias("last_rating"))
+            f"customer={key!r} holds values of types that have no order among them.",
+            argument="customer",
+            column=key,
+            fix="Make them one type first, such as text.",
+        ) from None
 
 
 # ---------------------------------------------------------------- rhythm
@@ -418,9 +359,9 @@ def _log_sum(people: Buyers) -> float:
     bought = people.days.filter(nw.col("orders") > 0).select("customer", "day")
     if bought.implementation is nw.Implementation.PYARROW:
         # PyArrow has no window that looks back.
-        cells = collect(bought)
-        codes = np.unique(np.asarray(cells["customer"]), return_inverse=True)[1]
-        day = np.asarray(cells["day"], dtype=np.int64)
+        table: Any = bought.collect().to_native()
+        codes = table["customer"].combine_chunks().dictionary_encode().indices.to_numpy()
+        day = table["day"].to_numpy().astype(np.int64, copy=False)
         order = np.lexsort((day, codes))
         step = np.diff(day[order])[np.diff(codes[order]) == 0]
         lengths, counts = np.unique(step, return_counts=True)
@@ -565,19 +506,6 @@ def audience_marks(people: Buyers, *, best: float, current_from: int) -> nw.Lazy
     }
     frame = _beside(people.frame, {"edge": (name, 1 - best)})
     return frame.select("customer", *(column.alias(mark) for mark, column in columns.items()))
-
-
-def visitors(
-    frame: nw.LazyFrame[Any], data: NativeFrame, *, customer: str, time: str, as_of: object
-) -> nw.LazyFrame[Any]:
-    """The audiences with a row for everyone who has visited and not bought."""
-    _, seen, _ = latest(data, argument="visits", customer=customer, time=time, as_of=as_of)
-    if seen.implementation is not frame.implementation:
-        raise InputError("visits is a frame of the library of the transactions.", argument="visits")
-    only = seen.select("customer").join(frame.select("customer"), on="customer", how="anti")
-    marks = {"seed": False, "exclusion": False, "remarketing": False, "retargeting": True}
-    rows = only.select("customer", *(nw.lit(mark).alias(name) for name, mark in marks.items()))
-    return nw.concat([frame, rows], how="vertical")
 
 
 # ---------------------------------------------------------------- summaries

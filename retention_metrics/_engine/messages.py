@@ -10,7 +10,7 @@ import narwhals as nw
 
 from retention_metrics._engine.adopt import NativeFrame, Source, collect, once
 from retention_metrics._engine.audit import Fold, aggregate, audit_events, read_clock
-from retention_metrics._engine.customers import about, left_join
+from retention_metrics._engine.beside import about, left_join
 from retention_metrics.periods import Moment
 
 SUMS = ("n", "x", "y", "xx", "xy", "yy")

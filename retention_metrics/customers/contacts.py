@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from retention_metrics import _checks
 from retention_metrics._engine import contacts as calendar
-from retention_metrics._engine import customers as engine
 from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._engine.tables import CustomerTable
 from retention_metrics.errors import InputError
@@ -28,6 +27,7 @@ def contact_due(
     message_days: Sequence[int] = (),
     birthdays: NativeFrame | None = None,
     birth_date: str | None = None,
+    tz: str | None = None,
 ) -> CustomerTable:
     """When each customer was last in touch, and who is due a contact.
 
@@ -55,6 +55,8 @@ def contact_due(
         A row per customer, in the same library, with the same column ``customer``; all of them are in the table.
     birth_date : str, optional
         Its column of the date of birth, or of any year's birthday.
+    tz : str, optional
+        IANA time zone in which the times of contacts and purchases are cut to days.
 
     Returns
     -------
@@ -62,7 +64,8 @@ def contact_due(
         ``last_contact, contacts``, the kept columns, ``days_since_contact`` and a true or false ``due``; with
         purchases ``days_since_purchase``, and with message days ``message_day``, the latest message whose day has
         come with no contact since that day, or null. With birthdays a true or false ``birthday``: it is today; who was
-        born on the 29th of February has it on the 28th in other years.
+        born on the 29th of February has it on the 28th in other years. ``excluded`` counts the rows of the purchases
+        and of the birthdays under ``purchases_`` and ``birthdays_``.
 
     Raises
     ------
@@ -93,11 +96,12 @@ def contact_due(
     if (birthdays is None) != (birth_date is None):
         raise InputError("birthdays= and birth_date=, its column, come together.", argument="birth_date")
 
-    people, table = calendar.contact_table(
+    people, frame, excluded = calendar.contact_table(
         contacts,
         customer=customer,
         time=time,
         as_of=as_of,
+        tz=tz,
         every_days=allowed,
         keep=tuple(keep),
         purchases=None if purchases is None else (purchases, purchase_time or time),
@@ -106,9 +110,9 @@ def contact_due(
     )
 
     return CustomerTable(
-        frame=engine.finish(people, table),
+        frame=frame,
         definition="customers.contact_due",
         unit="day",
         as_of=people.as_of.date,
-        excluded=people.excluded,
+        excluded=excluded,
     )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks, locales
+from retention_metrics._engine import beside
 from retention_metrics._engine import customers as engine
 from retention_metrics._engine.adopt import NativeFrame, adopt, once
 from retention_metrics._engine.audit import Duplicates
@@ -496,15 +497,18 @@ def audiences(
         transactions, customer=customer, time=time, value=value, as_of=as_of, tz=tz, duplicates=duplicates
     )
     marks = engine.audience_marks(people, best=top, current_from=months_before(people.as_of.day, span) + 1)
+    excluded = people.excluded
     if visits is not None:
-        marks = engine.visitors(
-            marks, visits, customer=customer, time=visit_time or time, as_of=people.as_of.instant or people.as_of.date
+        until = people.as_of.instant or people.as_of.date
+        marks, left_out = beside.with_visitors(
+            marks, visits, customer=customer, time=visit_time or time, as_of=until, tz=tz
         )
+        excluded = beside.counted(excluded, left_out, "visits")
 
     return CustomerTable(
         frame=engine.finish(people, marks),
         definition="customers.audiences",
         as_of=people.as_of.date,
-        excluded=people.excluded,
+        excluded=excluded,
         notes=people.notes,
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retention_metrics import _checks
+from retention_metrics._engine import beside
 from retention_metrics._engine import customers as engine
 from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._engine.audit import Duplicates
@@ -125,21 +126,24 @@ def summary(
         grid=rfm.grid() if scores else None,
         extra=(rfm.stage(people, span),) if scores else (),
     )
-    until = people.as_of.instant or people.as_of.date
+    options: dict[str, Any] = {"customer": customer, "as_of": people.as_of.instant or people.as_of.date}
+    options |= {"tz": tz, "audit": audit}
+    excluded = people.excluded
     if contacts is not None:
-        frame = engine.with_contacts(frame, contacts, customer=customer, time=contact_time or time, as_of=until)
+        frame, left_out = beside.with_contacts(frame, contacts, time=contact_time or time, **options)
+        excluded = beside.counted(excluded, left_out, "contacts")
     if responses is not None and rating is not None:
-        answers = engine.last_rating(
-            responses, customer=customer, time=response_time or time, rating=rating, as_of=until
+        frame, left_out = beside.with_last_rating(
+            frame, responses, time=response_time or time, rating=rating, **options
         )
-        frame = engine.left_join(frame, answers, argument="responses")
+        excluded = beside.counted(excluded, left_out, "responses")
 
     history = PurchaseHistory(
         frame=engine.finish(people, frame),
         definition="customers.summary",
         unit=step,
         as_of=people.as_of.date,
-        excluded=people.excluded,
+        excluded=excluded,
         notes=people.notes,
         monetary_value="monetary_value" if value is not None else None,
     )
