@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import narwhals as nw
 
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
 from retention_metrics._engine.audit import aggregate
-from retention_metrics.errors import ColumnError
+from retention_metrics._engine.offers import mark
+from retention_metrics.errors import ColumnError, InputError
 
 
 def net_margins(
@@ -17,26 +19,22 @@ def net_margins(
     """Expected margin less cost, how surely it is below zero, and what follows; arithmetic in the engine."""
     roles = {"margin": margin, "cost": cost, "low": low, "high": high}
     source = adopt(data, roles)
-    for role in source.roles:
-        if not source.dtype(role).is_numeric():
-            raise ColumnError(
-                f"{role}={source.roles[role]!r} is a column of numbers; it holds {source.dtype(role)}.",
-                argument=role,
-                column=source.roles[role],
-            )
+    column = {role: _number(source, role) for role in source.roles}
     names = ("net_margin", *(("probability_of_loss",) if low else ()), "decision")
     clash = [name for name in names if name in source.columns]
     if clash:
         raise ColumnError(f"the table already has a column {clash[0]!r}, which the answer adds.", column=clash[0])
-    net = source.column("margin").cast(nw.Float64) - source.column("cost").cast(nw.Float64)
+    _refuse_reversed(source, column)
+    net = column["margin"] - column["cost"]
     frame = source.frame.with_columns(nw.when(~net.is_nan()).then(net).alias("net_margin"))
     known = ~nw.col("net_margin").is_null() & ~nw.col("net_margin").is_nan()
     loss: nw.Expr = nw.when(known).then((nw.col("net_margin") < 0).cast(nw.Float64))
     if low and high:
-        error = (source.column("high").cast(nw.Float64) - source.column("low").cast(nw.Float64)) / (2 * quantile)
-        sure = (nw.col("net_margin") < 0).cast(nw.Float64)
-        loss = nw.when(error > 0).then(_normal_cdf(-nw.col("net_margin") / error)).otherwise(sure)
-        loss = nw.when(known).then(loss)
+        error = (column["high"] - column["low"]) / (2 * quantile)
+        # Without a spread the sign decides, and so it does for a margin without end.
+        certain = known & ((error == 0) | ~nw.col("net_margin").is_finite())
+        spread = nw.when(known & (error > 0)).then(_normal_cdf(-nw.col("net_margin") / error))
+        loss = nw.when(certain).then((nw.col("net_margin") < 0).cast(nw.Float64)).otherwise(spread)
         frame = frame.with_columns(loss.alias("probability_of_loss"))
         loss = nw.col("probability_of_loss")
     named = (
@@ -46,6 +44,40 @@ def net_margins(
     )
     native = frame.with_columns(named.alias("decision"))
     return (native.to_native() if source.lazy else native.collect().to_native()), source
+
+
+def _number(source: Source, role: str) -> nw.Expr:
+    """A column of numbers as floats; pandas keeps decimals among its objects."""
+    column, dtype = source.roles[role], source.dtype(role)
+    if not (dtype.is_numeric() or dtype == nw.Object):
+        raise ColumnError(
+            f"{role}={column!r} is a column of numbers; it holds {dtype}.",
+            argument=role,
+            column=column,
+            fix="Convert it to numbers first, unknown ones to missing.",
+        )
+    return source.column(role).cast(nw.Float64)
+
+
+def _refuse_reversed(source: Source, column: Mapping[str, nw.Expr]) -> None:
+    """Refuse a table without rows, and intervals whose low end is above the high one."""
+    counts = {"rows": nw.len()}
+    if "low" in column:
+        low, high = column["low"], column["high"]
+        # DuckDB holds a NaN for larger than any number.
+        bad = ((low > high) & ~low.is_nan() & ~high.is_nan()).fill_null(False)
+        counts["reversed"] = bad.cast(nw.Int64).sum()
+    found = collect(source.frame.select(*(count.alias(name) for name, count in counts.items())))
+    if not found["rows"][0]:
+        raise InputError("data has no rows.", argument="customers", count=0)
+    count = int(found["reversed"][0] or 0) if "reversed" in found else 0
+    if count:
+        raise InputError(
+            f"low is at most high; {count} of {found['rows'][0]} rows have their ends reversed.",
+            argument="low",
+            column=source.roles["low"],
+            count=count,
+        )
 
 
 def _normal_cdf(z: nw.Expr) -> nw.Expr:
@@ -65,7 +97,7 @@ def early_leavers(
     """Distinct (onboarded, duration, churned, first use) with counts, and the rows that do not say."""
     roles = {"onboarded": onboarded, "duration": duration, "churned": churned, "first_use": first_use}
     source = adopt(data, roles)
-    columns = {role: source.column(role).cast(nw.Float64) for role in source.roles}
+    columns = {role: (mark if role in ("onboarded", "churned") else _number)(source, role) for role in source.roles}
     frame = source.frame.select(*(column.alias(role) for role, column in columns.items()))
     needed = ("onboarded", "duration", "churned")
     unknown: nw.Expr = nw.lit(False)

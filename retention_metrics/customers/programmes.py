@@ -188,14 +188,14 @@ def keep_or_let_go(
     CustomerTable
         All columns, and ``net_margin``, with an interval ``probability_of_loss``, and ``decision``: ``"let_go"`` where
         a loss is surer than 0.95, ``"keep"`` where it is less sure than 0.05, ``"unsure"`` between; null where
-        something is missing. Without an interval the sign decides.
+        something is missing, an end of the interval too. Without ``low`` and ``high`` the sign decides.
 
     Raises
     ------
     ColumnError
         If a column is missing, holds no numbers, or has the name of an answer.
     InputError
-        If one end of the interval is given alone.
+        If one end of the interval is given alone, the ends are reversed, or there are no rows.
 
     Notes
     -----
@@ -279,7 +279,7 @@ def onboarding(
     churned : str
         Column of true and false, or 1 and 0.
     first_use : str, optional
-        Column of the days from the start to the first use; missing where there was none.
+        Column of the days from the start to the first use, at least 0; missing where there was none.
     by_day : float, default 90
         Day up to which a churn is early.
     landmark : float, default 0
@@ -298,9 +298,9 @@ def onboarding(
     Raises
     ------
     ColumnError
-        If a column is missing.
+        If a column is missing or of the wrong type.
     InputError
-        If a duration is negative, a mark is neither true nor false, or a group is empty.
+        If a duration or first use is negative, a mark is neither true nor false, or a group is empty.
 
     Notes
     -----
@@ -353,7 +353,7 @@ def onboarding(
     }
     types = {"low": "number", "high": "number"}
     if first_use is not None:
-        used = np.array([math.nan if cell is None else cell for cell in cells["first_use"]], dtype=np.float64)
+        used = _first_uses(cells["first_use"], n)
         found = [_median(used[judged & side], n[judged & side], content) for side in (group, ~group)]
         for place, name in enumerate(("used", "median_first_use", "first_use_low", "first_use_high")):
             table[name] = [row[place] for row in found]
@@ -376,6 +376,22 @@ def onboarding(
 
 def _marks(cells: list[object], *, name: str) -> NDArray[np.bool_]:
     return _checks.booleans(cells, name=name)  # type: ignore[arg-type]
+
+
+def _first_uses(cells: list[object], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Days to the first use, missing where there was none."""
+    used = np.array([math.nan if cell is None else cell for cell in cells], dtype=np.float64)
+    bad = (used < 0) | np.isinf(used)
+    if bad.any():
+        first = float(used[bad][0])
+        raise InputError(
+            f"first_use is at least 0 and finite; {counts[bad].sum()} of {counts.sum()} are not (such as {first:g}).",
+            argument="first_use",
+            count=int(counts[bad].sum()),
+            first=[first],
+            fix="Leave it missing where there was no use.",
+        )
+    return used
 
 
 def _median(

@@ -14,8 +14,9 @@ from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._engine.audit import Duplicates
 from retention_metrics._engine.tables import CustomerTable
 from retention_metrics.clv import Fit, PurchaseHistory, frames
+from retention_metrics.clv.opportunity_model import OpportunityModel
 from retention_metrics.customers import rhythm
-from retention_metrics.customers.summary import unit_of
+from retention_metrics.customers.summary import purchase_model, unit_of
 from retention_metrics.errors import InputError
 from retention_metrics.periods import DAYS, TimeUnit, months_before, unit_days
 
@@ -69,7 +70,7 @@ def at_risk(
     below : float, optional
         Probability below which a customer is at risk; by default 0.1 by own rhythm and 0.5 by a model.
     model : BGNBD or Fit, optional
-        For ``rule="model"``.
+        For ``rule="model"``, any model of purchases; one that counts opportunities takes each day for one.
     unit : str, optional
         Unit of time of a model that has none of its own; by default days.
     horizon_months : float, default 12
@@ -128,6 +129,8 @@ def at_risk(
     ahead = _checks.positive(horizon_months, name="horizon_months") * DAYS["month"]
     if (rule == "model") != (model is not None):
         raise InputError(f"model= goes with rule='model'; got rule={rule!r}.", argument="model")
+    if model is not None:
+        purchase_model(model)
 
     people = engine.buyers(
         transactions, customer=customer, time=time, value=value, as_of=as_of, tz=tz, audit=audit, duplicates=duplicates
@@ -173,9 +176,11 @@ def _by_probability(
     history = PurchaseHistory(frame=table, definition="customers.summary", unit=unit)
     adopted = frames.adopt(history, {"frequency": "frequency", "recency": "recency", "T": "T"})
     if model is not None:
-        buying = model.model if isinstance(model, Fit) else model
+        buying = purchase_model(model)
         buying.check_unit(unit)
         horizon = ahead / unit_days(unit)
+        if isinstance(buying, OpportunityModel):
+            horizon = round(horizon)
 
         def alive(x: Floats, t_x: Floats, age: Floats) -> dict[str, Floats]:
             going_on = buying._ahead(x, t_x, age, horizon, 0.0, "continuous")

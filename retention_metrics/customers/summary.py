@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from retention_metrics import _checks
 from retention_metrics._engine import beside
@@ -12,13 +12,11 @@ from retention_metrics._engine import customers as engine
 from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._engine.audit import Duplicates
 from retention_metrics._engine.tables import CustomerTable
-from retention_metrics.clv import BGNBD, Fit, GammaGamma, PurchaseHistory, lifetime_value
+from retention_metrics.clv import Fit, GammaGamma, PurchaseHistory, Regression, lifetime_value
+from retention_metrics.clv.purchase_model import PurchaseModel
 from retention_metrics.customers import segments as rfm
 from retention_metrics.errors import InputError
 from retention_metrics.periods import TimeUnit, months_before, unit_days
-
-if TYPE_CHECKING:
-    from retention_metrics.clv.purchase_model import PurchaseModel
 
 __all__ = ["summary"]
 
@@ -159,13 +157,29 @@ def _options(
         raise InputError("spend= and horizon= need model=, a model of purchases.", argument="model")
     if model is not None and horizon is None:
         raise InputError("model= needs horizon=, the time ahead that it looks.", argument="horizon")
+    if model is not None:
+        purchase_model(model)
     return span, least, unit_of(model, unit)
+
+
+def purchase_model(model: object) -> PurchaseModel:
+    """The model of purchases itself, without its fit."""
+    inner = model.model if isinstance(model, Fit) else model
+    if isinstance(inner, PurchaseModel):
+        return inner
+    covariates = isinstance(inner, Regression)
+    raise InputError(
+        f"model is a model of purchases such as BGNBD, or its Fit; got {type(inner).__name__}.",
+        argument="model",
+        fix="Where customers differ by covariates, give the model of one kind: regression.at(...)."
+        if covariates
+        else None,
+    )
 
 
 def unit_of(model: object, unit: TimeUnit | None) -> TimeUnit:
     """The unit asked for, the model's, or days."""
-    inner = model.model if isinstance(model, Fit) else model
-    own: TimeUnit | None = inner.unit if isinstance(inner, BGNBD) or hasattr(inner, "unit") else None
+    own: TimeUnit | None = getattr(model.model if isinstance(model, Fit) else model, "unit", None)
     return unit or own or "day"
 
 
@@ -179,7 +193,7 @@ def _foreseen(
     if model is None or horizon is None:
         fields = {"definition": history.definition, "unit": history.unit, "as_of": history.as_of}
         return CustomerTable(frame=history.frame, excluded=history.excluded, notes=history.notes, **fields)  # type: ignore[arg-type]
-    buying = model.model if isinstance(model, Fit) else model
+    buying = purchase_model(model)
     expected = buying.predict(history, horizon=horizon)
     if spend is not None:
         valued = lifetime_value(buying, spend, replace(history, frame=expected.frame), horizon=horizon)

@@ -1,0 +1,333 @@
+"""Logs as they come: odd ids, odd rows, zones and second tables, against a loop in plain Python."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import customers_twin as twin
+import retention_metrics as rm
+from frames import as_duckdb, as_pyarrow, as_rows, together
+from retention_metrics.errors import ColumnError, InputError
+
+LOG = {"customer": "who", "time": "when"}
+PAID = {**LOG, "value": "paid"}
+ZONE = "America/Sao_Paulo"
+END = dt.date(2018, 12, 31)
+
+
+def drawn(seed: int, rows: int = 120) -> pd.DataFrame:
+    """Orders at any hour in a zone whose clocks change, few prices, some returns, copies and missing cells."""
+    rng = np.random.default_rng(seed)
+    minutes = pd.to_timedelta(rng.integers(0, 500 * 24 * 60, rows), unit="min")
+    paid = rng.choice([5.0, 5.0, 12.5, 0.0, 33.33, 0.1], rows) * rng.choice([1, 1, 1, 1, -1], rows)
+    log = pd.DataFrame(
+        {
+            "who": pd.array(rng.integers(-3, 30, rows), dtype="Int64"),
+            "when": pd.Timestamp("2017-09-01", tz="UTC") + minutes,
+            "paid": paid,
+        }
+    )
+    log = pd.concat([log, log.sample(10, random_state=seed)], ignore_index=True)
+    for name in log:
+        log.loc[rng.random(len(log)) < 0.03, name] = None
+    return log
+
+
+def plain(days: list[str], who: list[str] | None = None, paid: list[float] | None = None) -> pd.DataFrame:
+    names = who or [f"c{place}" for place in range(len(days))]
+    return pd.DataFrame({"who": names, "when": pd.to_datetime(days), "paid": paid or [10.0] * len(days)})
+
+
+LOGS = {
+    "drawn": drawn(1),
+    "drawn again": drawn(2),
+    "one row": plain(["2018-02-28"]),
+    "one purchase each": plain(["2018-02-28", "2018-05-31", "2018-05-31", "2018-12-31", "2019-01-01"]),
+    "all on one day": plain(["2018-03-01"] * 6, who=list("aabbcc")),
+    "returned more than bought": plain(
+        ["2018-03-01", "2018-03-01", "2018-04-01", "2018-05-01"], list("aaab"), [5, -9, 0, 7]
+    ),
+    "small prices": plain(["2018-01-01", "2018-02-01", "2018-09-30", "2018-10-01"], list("aabb"), [0.1, 0.2, 0.3, 0.0]),
+}
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_the_tables_are_those_of_a_loop(frame, name):
+    log = LOGS[name]
+    tz = ZONE if log["when"].dt.tz is not None else None
+    people, excluded = twin.read(log.astype(object).itertuples(index=False), END, tz)
+    options = {"as_of": END, "tz": tz}
+    expected = twin.table(people, END)
+    table = rm.customers.summary(frame(log), **PAID, **options, scores=True)
+    rows = {row["who"]: row for row in as_rows(table)}
+    assert set(rows) == set(people)
+    assert dict(table.excluded) == excluded
+    for who, row in rows.items():
+        for column, value in expected[who].items():
+            found = row[column].date() if isinstance(row[column], dt.datetime) else row[column]
+            assert found == (pytest.approx(value, abs=1e-9) if isinstance(value, float) else value), (who, column)
+    n, again, young = twin.bought_again(people, END, 90)
+    kept = log[log["paid"].notna() & (log["paid"] >= 0)]
+    repeat = rm.customers.repeat_rate(frame(kept), **LOG, **options, within_days=90)
+    assert (repeat.numerator, repeat.denominator) == (again, n)
+    assert repeat.excluded.get("customers_observed_too_short", 0) == young
+    value = rm.customers.average_order_value(frame(log), **PAID, **options)
+    orders = sum(person.orders for person in people.values())
+    assert value.estimate == pytest.approx(sum(person.revenue for person in people.values()) / orders)
+
+
+# ---------------------------------------------------------------- ids and money of any type
+
+DAYS = pd.to_datetime(["2018-01-01", "2018-02-01", "2018-03-03", "2018-01-15", "2018-03-01", "2018-03-20"])
+UUIDS = [uuid.UUID(int=place) for place in (5, 6, 7)]
+
+
+def with_ids(ids: list[object], dtype: object = None) -> pd.DataFrame:
+    who = pd.Series([ids[place] for place in (0, 0, 0, 1, 1, 2)], dtype=dtype)
+    return pd.DataFrame({"who": who, "when": DAYS, "paid": [1.0, 2, 3, 4, 5, 6]})
+
+
+IDS = {
+    "text": with_ids(["a", "b", "c"], "str"),
+    "categories": with_ids(["a", "b", "c"], "category"),
+    "beyond 2^63": with_ids([2**63 + 5, 2**63 + 6, 1], "uint64"),
+    "true and false": with_ids([True, False, True], "bool"),
+    "with a gap": with_ids([1.0, 2.0, np.nan]),
+}
+VERBS = {
+    "summary": lambda log: rm.customers.summary(log, **PAID),
+    "own rhythm": lambda log: rm.customers.at_risk(log, **PAID, rule="own_rhythm"),
+    "segments": lambda log: rm.customers.segments(log, **PAID),
+    "audiences": lambda log: rm.customers.audiences(log, **PAID),
+    "contact_due": lambda log: rm.customers.contact_due(log, **LOG),
+}
+
+
+def told(table: object) -> list[tuple[object, ...]]:
+    """The rows in one order, without the key: what an id is must not matter."""
+    rows = [tuple((n, v) for n, v in row.items() if n != "who") for row in as_rows(table)]
+    return sorted(
+        ([(n, round(v, 7) if isinstance(v, float) else v) for n, v in row] for row in rows), key=lambda row: repr(row)
+    )
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=list(VERBS))
+@pytest.mark.parametrize("ids", IDS)
+def test_what_an_id_is_does_not_matter(frame, ids, verb):
+    log = IDS[ids]
+    codes = pd.factorize(log["who"])[0]
+    same = log.assign(who=pd.array(codes, dtype="Int64")).replace({"who": {-1: pd.NA}})
+    assert told(verb(frame(log))) == told(verb(same))
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=list(VERBS))
+def test_pandas_objects_and_repeated_labels_of_rows_are_taken(verb):
+    expected = told(verb(IDS["text"]))
+    log = with_ids(UUIDS)
+    assert told(verb(log)) == expected
+    assert [type(who) for who in verb(log).frame["who"]] == [uuid.UUID] * 3
+    assert told(verb(IDS["text"].set_axis([7] * 6))) == expected
+    assert told(verb(IDS["text"].assign(paid=[Decimal(n) for n in range(1, 7)]))) == expected
+    with pytest.raises(ColumnError, match="no order among them"):
+        verb(with_ids(["a", 1, "b"]))
+
+
+@pytest.mark.parametrize("verb", [VERBS[name] for name in ("summary", "segments", "audiences")])
+def test_a_log_of_returns_alone_has_nobody_to_show(frame, verb):
+    log = IDS["text"].assign(paid=-1.0)
+    with pytest.raises(InputError, match="no purchase left to count: no_purchase 6"):
+        verb(frame(log))
+
+
+# ---------------------------------------------------------------- a second table
+
+
+def pair(convert, **tables: pd.DataFrame) -> dict[str, object]:
+    """The tables in one kind of frame, of one connection where there is one."""
+    return together(**tables) if convert is as_duckdb else {name: convert(table) for name, table in tables.items()}
+
+
+KEYS = {
+    "integers of two sizes": ([1, 2, 3], "int64", [1, 2, 9], "int32"),
+    "a float for an integer": ([1, 2, 3], "int64", [1, 2, 9], "float64"),
+    "categories for text": (["a", "b", "c"], "str", ["a", "b", "z"], "category"),
+    "two sets of categories": (["a", "b", "c"], "category", ["b", "a", "z"], "category"),
+}
+
+
+@pytest.mark.parametrize("keys", KEYS)
+def test_ids_of_two_tables_are_matched_by_value(frame, keys):
+    mine, dtype, theirs, other = KEYS[keys]
+    calls = pd.DataFrame({"who": pd.Series(theirs, dtype=other), "when": DAYS[3:], "score": [9.0, 3.0, 1.0]})
+    tables = pair(frame, orders=with_ids(mine, dtype), calls=calls)
+    known = {who: (day, score) for who, day, score in zip(theirs, DAYS[3:], [9.0, 3.0, 1.0], strict=True)}
+    options = {"as_of": "2018-03-31"}
+    table = rm.customers.summary(
+        tables["orders"], **PAID, **options, contacts=tables["calls"], responses=tables["calls"], rating="score"
+    )
+    for row in as_rows(table):
+        assert (row["last_contact"], row["last_rating"]) == known.get(row["who"], (None, None))
+    due = rm.customers.contact_due(tables["calls"], **LOG, **options, purchases=tables["orders"])
+    lists = rm.customers.audiences(tables["orders"], **PAID, **options, visits=tables["calls"])
+    assert {row["who"] for row in as_rows(due)} == {row["who"] for row in as_rows(lists)} == {*mine, *theirs}
+    assert [row["who"] for row in as_rows(lists) if row["retargeting"]] == [theirs[2]]
+    follow = rm.customers.message_response(
+        *(tables[name] for name in ("calls", "orders")), **LOG, trigger="score", within_days=90, as_of="2018-12-31"
+    )
+    orders = list(zip(with_ids(mine)["who"], DAYS, strict=True))
+    answered = [any(buyer == who and day < on for buyer, on in orders) for who, (day, _) in known.items()]
+    assert sum(row["followed"] for row in follow.rows()) == sum(answered) > 0
+
+
+def test_ids_of_two_kinds_are_refused_by_name(frame):
+    tables = pair(frame, orders=with_ids([1, 2, 3]), calls=with_ids(["1", "2", "3"]))
+    with pytest.raises(InputError, match="contacts holds them as String, the other table as Int64"):
+        rm.customers.summary(tables["orders"], **PAID, contacts=tables["calls"])
+    with pytest.raises(InputError, match="one type in all tables"):
+        rm.customers.contact_due(tables["calls"], **LOG, purchases=tables["orders"])
+    with pytest.raises(InputError, match="one type in all tables"):
+        rm.customers.audiences(tables["orders"], **LOG, visits=tables["calls"])
+
+
+def test_both_kinds_of_arrow_text_are_text():
+    orders = as_pyarrow(IDS["text"])
+    calls = pa.table({"who": pa.array(["a", "z"], pa.string()), "when": orders["when"][:2]})
+    assert pa.types.is_large_string(orders.schema.field("who").type)
+    table = rm.customers.contact_due(calls, **LOG, purchases=orders, as_of="2018-03-31")
+    assert {row["who"] for row in as_rows(table)} == {"a", "b", "c", "z"}
+
+
+@pytest.fixture
+def logs(frame) -> dict[str, object]:
+    """Two hours after midnight in UTC, the evening before in São Paulo; and rows that cannot count."""
+    orders = with_ids(["a", "b", "c"], "str").assign(when=(DAYS + pd.Timedelta(hours=2)).tz_localize("UTC"))
+    times = ["2018-02-10 02:00", "2018-03-05 02:00", "2018-01-01 02:00", "2018-01-02 02:00", "2030-01-01 02:00", None]
+    when = pd.to_datetime(times).tz_localize("UTC")
+    who = ["a", "b", "z", None, "b", "c"]
+    return pair(frame, orders=orders, calls=pd.DataFrame({"who": who, "when": when, "score": [9.0, None, 3, 4, 10, 1]}))
+
+
+def test_second_tables_are_read_on_the_same_clock_and_their_exclusions_are_counted(logs):
+    options = {"as_of": "2018-03-31", "tz": ZONE}
+    orders, calls = logs["orders"], logs["calls"]
+    table = rm.customers.summary(orders, **PAID, **options, contacts=calls, responses=calls, rating="score")
+    rows = {row["who"]: row for row in as_rows(table)}
+    assert rows["a"]["last_purchase"] == dt.datetime(2018, 3, 2)
+    assert [rows[who]["last_contact"] for who in "abc"] == [dt.datetime(2018, 2, 10), dt.datetime(2018, 3, 4), None]
+    assert [rows[who]["last_rating"] for who in "abc"] == [9.0, None, None]
+    out = {"missing_customer": 1, "missing_time": 1, "after_as_of": 1, "no_purchase": 1}
+    expected = {f"{log}_{reason}": count for log in ("contacts", "responses") for reason, count in out.items()}
+    assert dict(table.excluded) == {**expected, "responses_missing_rating": 1}
+    out.pop("no_purchase")
+    lists = rm.customers.audiences(orders, **PAID, **options, visits=calls)
+    assert dict(lists.excluded) == {f"visits_{reason}": count for reason, count in out.items()}
+    due = rm.customers.contact_due(calls, **LOG, **options, purchases=orders)
+    assert dict(due.excluded) == out
+    assert [row["days_since_contact"] for row in as_rows(due) if row["who"] == "b"] == [27]
+    back = rm.customers.contact_due(orders, **LOG, **options, purchases=calls)
+    assert dict(back.excluded) == {f"purchases_{reason}": count for reason, count in out.items()}
+
+
+def test_without_an_audit_nothing_of_a_second_table_is_counted(logs):
+    options = {"as_of": "2018-03-31", "audit": False}
+    table = rm.customers.summary(logs["orders"], **PAID, **options, contacts=logs["calls"])
+    assert table.excluded is None
+    assert {row["who"]: row["contacts"] for row in as_rows(table)} == {"a": 1, "b": 1, "c": 0}
+
+
+@pytest.mark.parametrize(
+    "name", ["customer", "time", "value", "by", "joined", "last", "day", "rows", "reason", "bought"]
+)
+def test_a_column_to_keep_may_have_any_name(frame, name):
+    calls = pd.DataFrame({"who": list("aab"), "when": DAYS[:3], name: ["y", "x", None]})
+    rows = as_rows(rm.customers.contact_due(frame(calls), **LOG, as_of="2018-03-31", keep=[name]))
+    assert {row["who"]: row[name] for row in rows} == {"a": "x", "b": None}
+
+
+@pytest.mark.parametrize("keep", [["due"], ["contacts"], ["who"], ["rep", "rep"], ["reps"]])
+def test_a_column_to_keep_is_one_and_not_of_the_answer(frame, keep):
+    calls = pd.DataFrame({"who": ["a"], "when": DAYS[:1], "rep": "Bo", "due": 1, "contacts": 2})
+    with pytest.raises(ColumnError, match=f"keep='{keep[-1]}'"):
+        rm.customers.contact_due(frame(calls), **LOG, keep=keep)
+
+
+# ---------------------------------------------------------------- models, margins and onboarding
+
+
+def test_a_model_that_counts_opportunities_judges_days(frame):
+    model = rm.clv.BGBB(alpha=1.2, beta=0.8, gamma=0.6, delta=2.8)
+    options = {"as_of": "2018-04-05", "rule": "model", "model": model}
+    for row in as_rows(rm.customers.at_risk(frame(IDS["text"]), **PAID, **options)):
+        age, recency, repeats = {"a": (94, 61, 2), "b": (80, 45, 1), "c": (16, 0, 0)}[row["who"]]
+        alive = float(model.probability_alive(repeats, recency, age))
+        assert row["probability"] == (pytest.approx(alive) if repeats else None)
+        assert row["at_risk"] == (bool(repeats) and alive < 0.5)
+        on = float(model.expected_purchases(repeats, recency, age, horizon=365)) / alive if row["at_risk"] else 0.0
+        assert row["value_at_stake"] == pytest.approx(on * {"a": 2.0, "b": 4.5, "c": 6.0}[row["who"]])
+
+
+@pytest.mark.parametrize(
+    "model", ["BGNBD", rm.clv.ShiftedBetaGeometric(alpha=1, beta=2), rm.clv.GammaGamma(p=6, q=4, v=15)]
+)
+def test_what_is_no_model_of_purchases_is_refused(model):
+    with pytest.raises(InputError, match="model is a model of purchases"):
+        rm.customers.at_risk(IDS["text"], **LOG, rule="model", model=model)
+    with pytest.raises(InputError, match="model is a model of purchases"):
+        rm.customers.summary(IDS["text"], **LOG, model=model, horizon=3)
+
+
+def test_margins_without_end_and_intervals_that_are_missing(frame):
+    table = pd.DataFrame(
+        {
+            "margin": [np.inf, -np.inf, 30.0, 30.0, 30.0, 20.0],
+            "low": [1.0, -np.inf, np.nan, 10.0, 30.0, 20.0],
+            "high": [np.inf, 0.0, 50.0, np.inf, 30.0, 20.0],
+            "cost": 25.0,
+        }
+    )
+    roles = {"margin": "margin", "cost": "cost", "low": "low", "high": "high"}
+    rows = as_rows(rm.customers.keep_or_let_go(frame(table), **roles))
+    assert [row["decision"] for row in rows] == ["keep", "let_go", None, "unsure", "keep", "let_go"]
+    assert [row["probability_of_loss"] for row in rows] == [0.0, 1.0, None, pytest.approx(0.5, abs=1e-7), 0.0, 1.0]
+    with pytest.raises(InputError, match="low is at most high; 2 of 6 rows"):
+        rm.customers.keep_or_let_go(
+            frame(table.assign(low=table["high"], high=table["low"]).iloc[[0, 1, 2, 4, 5, 5]]), **roles
+        )
+    with pytest.raises(InputError, match="no rows"):
+        rm.customers.keep_or_let_go(frame(table.head(0)), **roles)
+
+
+def test_decimal_margins_are_numbers(frame):
+    table = pd.DataFrame({"margin": [Decimal("1.5"), Decimal("3.0")], "cost": [Decimal("2.0"), Decimal("2.0")]})
+    rows = as_rows(rm.customers.keep_or_let_go(frame(table), margin="margin", cost="cost"))
+    assert [row["net_margin"] for row in rows] == [-0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"helped": "yes"}, ColumnError, "onboarded='helped' is a column of True and False"),
+        ({"left": "no"}, ColumnError, "churned='left' is a column of True and False"),
+        ({"days": "30"}, ColumnError, "duration='days' is a column of numbers"),
+        ({"use": -1.0}, InputError, "first_use is at least 0 and finite; 4 of 4"),
+        ({"use": np.inf}, InputError, "first_use is at least 0 and finite; 4 of 4"),
+    ],
+)
+def test_onboarding_that_cannot_be_is_refused_alike(frame, change, error, words):
+    base = {"helped": [True, True, False, False], "days": [100.0, 20, 100, 30], "left": [False, True, False, True]}
+    table = pd.DataFrame({**base, "use": [1.0, 2.0, np.nan, 3.0]}).assign(**change)
+    with pytest.raises(error, match=words):
+        rm.customers.onboarding(frame(table), onboarded="helped", duration="days", churned="left", first_use="use")
+
+
+def test_a_lazy_plan_of_margins_stays_lazy():
+    table = pl.LazyFrame({"margin": [1.0], "cost": [2.0]})
+    assert isinstance(rm.customers.keep_or_let_go(table, margin="margin", cost="cost").frame, pl.LazyFrame)
