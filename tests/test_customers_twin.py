@@ -331,3 +331,93 @@ def test_onboarding_that_cannot_be_is_refused_alike(frame, change, error, words)
 def test_a_lazy_plan_of_margins_stays_lazy():
     table = pl.LazyFrame({"margin": [1.0], "cost": [2.0]})
     assert isinstance(rm.customers.keep_or_let_go(table, margin="margin", cost="cost").frame, pl.LazyFrame)
+
+
+# ---------------------------------------------------------------- what was bought, what was opened, how they felt
+
+
+@pytest.fixture
+def story(frame) -> tuple[dict[str, object], dict[str, pd.DataFrame]]:
+    """Orders, answers and messages of 25 customers, and of some who never bought; as frames and as they are."""
+    rng = np.random.default_rng(30)
+    day = lambda n: pd.Timestamp("2018-01-01") + pd.to_timedelta(rng.integers(0, 300, n), unit="D")  # noqa: E731
+    orders = pd.DataFrame(
+        {"who": rng.integers(0, 25, 150), "when": day(150), "paid": rng.choice([9.0, 4.0, -1.0], 150)}
+    )
+    answers = pd.DataFrame({"who": rng.integers(0, 30, 80), "when": day(80), "score": rng.integers(0, 11, 80)})
+    mail = pd.DataFrame({"who": rng.integers(0, 30, 200), "when": day(200), "read": rng.random(200) < 0.4})
+    orders["shelf"] = rng.choice(["tea", "jam", "ink", None], 150)
+    answers["score"] = answers["score"].astype(float).mask(rng.random(80) < 0.1)
+    tables = {"orders": orders, "answers": answers, "mail": mail.assign(read=mail["read"].astype("boolean"))}
+    tables["mail"].loc[::17, "read"] = pd.NA
+    return pair(frame, **tables), tables
+
+
+def test_what_was_bought_and_which_messages_were_opened_are_in_the_summary(story):
+    tables, plain_tables = story
+    orders, mail = plain_tables["orders"], plain_tables["mail"]
+    table = rm.customers.summary(
+        tables["orders"], **PAID, as_of=END, product="shelf", messages=tables["mail"], opened="read"
+    )
+    rows = as_rows(table)
+    assert len(rows) == orders.loc[orders["paid"] >= 0, "who"].nunique()
+    for row in rows:
+        mine = orders[(orders["who"] == row["who"]) & (orders["paid"] >= 0)]
+        last = mine.loc[mine["when"] == mine["when"].max(), "shelf"].dropna()
+        assert row["last_product"] == (min(last) if len(last) else None)
+        assert row["products"] == mine["shelf"].nunique()
+        sent = mail[mail["who"] == row["who"]]
+        assert (row["messages"], row["messages_opened"]) == (len(sent), int(sent["read"].sum()))
+    strangers = ~mail["who"].isin([row["who"] for row in rows])
+    assert table.excluded["messages_no_purchase"] == strangers.sum() > 0
+
+
+@pytest.mark.parametrize("rule", ["silence", "own_rhythm", "model"])
+def test_who_is_dissatisfied_is_at_risk_before_they_fall_silent(story, rule):
+    tables, plain_tables = story
+    model = rm.clv.BGNBD(r=0.5, alpha=30.0, a=0.8, b=2.0) if rule == "model" else None
+    options = {**PAID, "as_of": "2018-11-15", "rule": rule, "model": model}
+    rows = as_rows(
+        rm.customers.at_risk(tables["orders"], **options, responses=tables["answers"], rating="score", low_rating=3)
+    )
+    without = {row["who"]: row for row in as_rows(rm.customers.at_risk(tables["orders"], **options))}
+    answers = plain_tables["answers"].dropna()
+    for row in rows:
+        daily = answers[answers["who"] == row["who"]].groupby("when")["score"].min().tolist()
+        last, before = (daily or [None])[-1], daily[-2] if len(daily) > 1 else None
+        change = None if before is None else last - before
+        unhappy = last is not None and (last <= 3 or (change or 0) < 0)
+        assert (row["last_rating"], row["rating_change"], row["dissatisfied"]) == (last, change, unhappy)
+        assert row["at_risk"] == (unhappy or without[row["who"]]["at_risk"])
+        if without[row["who"]]["at_risk"]:
+            assert row["value_at_stake"] == pytest.approx(without[row["who"]]["value_at_stake"])
+        elif not unhappy:
+            assert row["value_at_stake"] == 0
+    assert sum(row["dissatisfied"] and not without[row["who"]]["at_risk"] for row in rows) > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rating": "paid"}, "responses= and rating="),
+        ({"responses": IDS["text"]}, "responses= and rating="),
+        ({"low_rating": 3}, "low_rating= needs responses="),
+        ({"responses": IDS["text"].assign(word="x"), "rating": "word"}, "rating='word' is a column of numbers"),
+    ],
+)
+def test_answers_come_with_their_column(options, words):
+    with pytest.raises(InputError, match=words):
+        rm.customers.at_risk(IDS["text"], **LOG, **options)
+
+
+def test_messages_come_with_their_column():
+    with pytest.raises(InputError, match="messages= and opened="):
+        rm.customers.summary(IDS["text"], **LOG, messages=IDS["text"])
+    with pytest.raises(ColumnError, match="True and False"):
+        rm.customers.summary(IDS["text"], **LOG, messages=IDS["text"].assign(read="yes"), opened="read")
+
+
+def test_a_category_can_be_kept(frame):
+    calls = pd.DataFrame({"who": list("aab"), "when": DAYS[:1].repeat(3), "rep": pd.Categorical(["z", "y", None])})
+    rows = as_rows(rm.customers.contact_due(frame(calls), **LOG, as_of="2018-03-31", keep=["rep"]))
+    assert {row["who"]: row["rep"] for row in rows} == {"a": "y", "b": None}

@@ -10,7 +10,8 @@ import narwhals as nw
 
 from retention_metrics._engine.adopt import NativeFrame, Source, collect
 from retention_metrics._engine.audit import Events, Fold, aggregate, audit_events, read_clock
-from retention_metrics._engine.customers import with_dates
+from retention_metrics._engine.customers import UNHAPPY, orderly, with_dates
+from retention_metrics._engine.offers import mark
 from retention_metrics.errors import ColumnError, InputError
 
 _KEY = "_retention_metrics_key"
@@ -134,7 +135,7 @@ def latest(
     """
     kept = keep or {}
     source, times = read_clock(data, {"customer": customer, "time": time, **kept}, tz=tz)
-    extra = {role: source.column(role) for role in kept}
+    extra = {role: orderly(source, role) for role in kept}
     with about(argument):
         events, _ = audit_events(source, times, as_of=as_of, tz=tz, extra=extra, audit=audit)
     rows = events.kept
@@ -186,8 +187,9 @@ def with_last_rating(
     as_of: object,
     tz: str | None,
     audit: bool,
+    change: bool = False,
 ) -> tuple[nw.LazyFrame[Any], Excluded]:
-    """The customers with their latest answer; of several on one day the lowest."""
+    """The customers with their latest answer, of several on one day the lowest; and its change from the one before."""
     source, found, events = latest(
         data,
         argument="responses",
@@ -206,12 +208,64 @@ def with_last_rating(
             column=rating,
         )
     excluded = unmatched(events.excluded, found, frame, "responses")
+    answered = events.kept.filter(~missing(source, "rating"))
     if excluded is not None:
         unanswered = collect(events.kept.select(missing(source, "rating").cast(nw.Int64).sum().alias("rows")))
         count = int(unanswered["rows"][0] or 0)
         excluded = {**excluded, **({"missing_rating": count} if count else {})}
-    told = found.select("customer", nw.col("rating").cast(nw.Float64).alias("last_rating"))
+    columns = {"last_rating": nw.col("rating").cast(nw.Float64)}
+    if change:
+        found = found.join(_answer_before(answered, found), on="customer", how="left")
+        columns["rating_change"] = columns["last_rating"] - nw.col("before").cast(nw.Float64)
+    told = found.select("customer", *(column.alias(name) for name, column in columns.items()))
     return left_join(frame, told, argument="responses"), excluded
+
+
+def _answer_before(answers: nw.LazyFrame[Any], last: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Each customer's lowest answer of the day before the last on which there was one."""
+    lowest: dict[str, tuple[nw.Expr, Fold]] = {"before": (nw.col("rating"), "min")}
+    daily = aggregate(answers, ("customer", "day"), lowest)
+    earlier = daily.join(last.select("customer", "last"), on="customer", how="left").filter(
+        nw.col("day") < nw.col("last")
+    )
+    days = aggregate(earlier, ("customer",), {"day": (nw.col("day"), "max")})
+    return days.join(daily, on=["customer", "day"], how="left").select("customer", "before")
+
+
+def dissatisfied(frame: nw.LazyFrame[Any], low: float | None) -> nw.LazyFrame[Any]:
+    """The customers with whether their last rating is low, or lower than the one before."""
+    unhappy = (nw.col("rating_change") < 0).fill_null(False)
+    if low is not None:
+        unhappy = unhappy | (nw.col("last_rating") <= low).fill_null(False)
+    return frame.with_columns(unhappy.alias(UNHAPPY))
+
+
+def with_messages(
+    frame: nw.LazyFrame[Any],
+    data: NativeFrame,
+    *,
+    customer: str,
+    time: str,
+    opened: str,
+    as_of: object,
+    tz: str | None,
+    audit: bool,
+) -> tuple[nw.LazyFrame[Any], Excluded]:
+    """The customers with the number of messages that they were sent, and of those that they opened."""
+    source, times = read_clock(data, {"customer": customer, "time": time, "opened": opened}, tz=tz)
+    extra = {"opened": (mark(source, "opened") > 0).fill_null(False).cast(nw.Int64)}
+    with about("messages"):
+        events, _ = audit_events(source, times, as_of=as_of, tz=tz, extra=extra, audit=audit)
+    parts: dict[str, tuple[nw.Expr, Fold]] = {
+        "rows": (nw.col("day") * 0 + 1, "sum"),
+        "opened": (nw.col("opened"), "sum"),
+    }
+    found = aggregate(events.kept, ("customer",), parts)
+    excluded = unmatched(events.excluded, found, frame, "messages")
+    told = found.select("customer", nw.col("rows").alias("messages"), nw.col("opened").alias("messages_opened"))
+    both = left_join(frame, told, argument="messages")
+    counts = (nw.col(name).fill_null(0).cast(nw.Int64) for name in ("messages", "messages_opened"))
+    return both.with_columns(*counts), excluded
 
 
 def with_visitors(

@@ -35,6 +35,7 @@ Integers = NDArray[np.int64]
 _MICROSECONDS_A_DAY = 86_400_000_000
 # Sums of money are cut here before they are compared: an engine may add them up in any order.
 _DIGITS = 6
+UNHAPPY = "dissatisfied"
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def buyers(
     as_of: object,
     tz: str | None = None,
     by: str | None = None,
+    product: str | None = None,
     audit: bool = True,
     first_day: int | None = None,
     duplicates: Duplicates | None = None,
@@ -104,10 +106,11 @@ def buyers(
     answer is worked out ``at_once``: no query is run for it on a plan that waits.
     """
     how = None if duplicates is None else _checks.choice(duplicates, DUPLICATES, name="duplicates")
-    roles = {"customer": customer, "time": time, "value": value, "by": by}
+    roles = {"customer": customer, "time": time, "value": value, "by": by, "product": product}
     source, times = read_clock(data, roles, tz=tz)
     extra = {"moment": times.time} if source.dtype("time") != nw.Date else {}
     extra |= {"by": source.column("by")} if by else {}
+    extra |= {"product": orderly(source, "product")} if product else {}
     events, _ = audit_events(source, times, as_of=as_of, tz=tz, audit=audit, extra=extra)
     events = without_twins(events, how or "keep")
     rows = events.kept if first_day is None else events.kept.filter(nw.col("day") >= first_day)
@@ -272,6 +275,24 @@ def _with_first_value(people: Buyers) -> nw.LazyFrame[Any]:
     return people.frame.join(firsts, on=["customer", "first"], how="inner")
 
 
+def orderly(source: Source, role: str) -> nw.Expr:
+    """A column of which a least one can be taken: categories are compared as text."""
+    words = source.dtype(role) in (nw.Categorical, nw.Enum)
+    return source.column(role).cast(nw.String) if words else source.column(role)
+
+
+def with_products(frame: nw.LazyFrame[Any], people: Buyers) -> nw.LazyFrame[Any]:
+    """The customers with what they bought last, of several things the first by name, and how many different ones."""
+    rows = people.rows.filter(nw.col("value") >= 0) if people.valued else people.rows
+    rows = rows.filter(~nw.col("product").is_null())
+    once = aggregate(rows, ("customer", "product"), {"products": (nw.col("day") * 0 + 1, "max")})
+    kinds = aggregate(once, ("customer",), {"products": (nw.col("products"), "sum")})
+    on_day = aggregate(rows, ("customer", "day"), {"last_product": (nw.col("product"), "min")})
+    last = people.frame.select("customer", nw.col("last").alias("day")).join(on_day, on=["customer", "day"], how="left")
+    both = frame.join(last.drop("day"), on="customer", how="left").join(kinds, on="customer", how="left")
+    return both.with_columns(nw.col("products").fill_null(0).cast(nw.Int64))
+
+
 def with_dates(frame: nw.LazyFrame[Any], *names: str) -> nw.LazyFrame[Any]:
     """Day numbers as dates of the engine; in pandas, which has none of its own, as datetimes."""
     if frame.implementation is nw.Implementation.DUCKDB:
@@ -379,7 +400,8 @@ def judged(table: NativeFrame, *, keep: Sequence[str], least: int, below: float,
     rhythm = nw.col("purchases") >= least
     certain = nw.when(rhythm & ~nw.col("probability").is_nan()).then(nw.col("probability"))
     frame = frame.with_columns(certain.alias("probability"))
-    frame = frame.with_columns((rhythm & (nw.col("probability") < below)).fill_null(False).alias("at_risk"))
+    risky = (rhythm & (nw.col("probability") < below)).fill_null(False)
+    frame = frame.with_columns((risky | nw.col(UNHAPPY) if UNHAPPY in keep else risky).alias("at_risk"))
     columns = [*keep, "at_risk", "probability"]
     if ahead is not None:
         per_purchase = nw.col("revenue") / nw.col("purchases").cast(nw.Float64)
@@ -395,6 +417,8 @@ def _stake(worth: nw.Expr) -> nw.Expr:
 def silent(frame: nw.LazyFrame[Any], *, keep: Sequence[str], days: float) -> nw.LazyFrame[Any]:
     """The plain rule's answer, with the money at stake where there is money."""
     columns = [*keep, "at_risk"]
+    if UNHAPPY in keep:
+        frame = frame.with_columns((nw.col("at_risk") | nw.col(UNHAPPY)).alias("at_risk"))
     if "revenue" in frame.collect_schema().names():
         per_purchase = nw.col("revenue") / nw.col("purchases").cast(nw.Float64)
         gap = nw.when(nw.col("mean_gap") > 0).then(nw.col("mean_gap"))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
+from retention_metrics._engine import beside
 from retention_metrics._engine import customers as engine
 from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._engine.audit import Duplicates
@@ -46,6 +47,10 @@ def at_risk(
     model: PurchaseModel | Fit[PurchaseModel] | None = None,
     unit: TimeUnit | None = None,
     horizon_months: float = 12.0,
+    responses: NativeFrame | None = None,
+    response_time: str | None = None,
+    rating: str | None = None,
+    low_rating: float | None = None,
     tz: str | None = None,
     duplicates: Duplicates = "keep",
     audit: bool = True,
@@ -75,6 +80,13 @@ def at_risk(
         Unit of time of a model that has none of its own; by default days.
     horizon_months : float, default 12
         Time over which the value at stake is counted.
+    responses : dataframe, optional
+        A row per answer to a survey, in the same library, with the same column ``customer``: who is dissatisfied is
+        at risk too, however lately they bought.
+    response_time, rating : str, optional
+        Its columns of the time (by default ``time``) and of the rating, the higher the better.
+    low_rating : float, optional
+        Highest rating that is low; without it only a rating below the customer's one before it counts.
     tz : str, optional
         IANA time zone in which times are cut to days.
     duplicates : {"keep", "exclude", "raise"}, default "keep"
@@ -88,15 +100,17 @@ def at_risk(
     CustomerTable
         ``last_purchase, purchases, days_since_last, mean_gap`` and a true or false ``at_risk``. With
         ``"own_rhythm"`` also ``probability``, that a customer who still buys is silent for so long; with ``"model"``
-        that the customer is alive; null without a rhythm. ``value_at_stake``: what the customer would spend over the
-        horizon by going on as before; 0 for who is not at risk.
+        that the customer is alive; null without a rhythm. With ``responses`` also ``last_rating``, ``rating_change``
+        (from the answer before, on another day; of several on one day the lowest) and a true or false
+        ``dissatisfied``: low or falling, which makes ``at_risk`` true. ``value_at_stake``: what the customer would
+        spend over the horizon by going on as before; 0 for who is not at risk, by the plain rule null without a gap.
 
     Raises
     ------
     ColumnError
         If a column is missing or of the wrong type.
     InputError
-        If an option is out of range, a model is missing or not asked for, or nobody bought twice.
+        If an option is out of range, a model or a rating is missing or not asked for, or nobody bought twice.
 
     Notes
     -----
@@ -131,6 +145,7 @@ def at_risk(
         raise InputError(f"model= goes with rule='model'; got rule={rule!r}.", argument="model")
     if model is not None:
         purchase_model(model)
+    low = _low_rating(responses, rating, low_rating)
 
     people = engine.buyers(
         transactions, customer=customer, time=time, value=value, as_of=as_of, tz=tz, audit=audit, duplicates=duplicates
@@ -143,10 +158,26 @@ def at_risk(
         least=least,
         money_of_repeats=False,
     )
-    keep = [customer, *_KEPT]
-    notes = people.notes
+    excluded, kept = people.excluded, list(_KEPT)
+    if responses is not None and rating is not None:
+        until = people.as_of.instant or people.as_of.date
+        measured, left_out = beside.with_last_rating(
+            measured,
+            responses,
+            customer=customer,
+            time=response_time or time,
+            rating=rating,
+            as_of=until,
+            tz=tz,
+            audit=audit,
+            change=True,
+        )
+        measured = beside.dissatisfied(measured, low)
+        excluded = beside.counted(excluded, left_out, "responses")
+        kept += ["last_rating", "rating_change", engine.UNHAPPY]
+    keep, notes = [customer, *kept], people.notes
     if rule == "silence":
-        frame = engine.finish(people, engine.silent(measured, keep=["customer", *_KEPT], days=ahead))
+        frame = engine.finish(people, engine.silent(measured, keep=["customer", *kept], days=ahead))
     else:
         whole = engine.finish(people, measured.drop("at_risk"))
         judged, said = _by_probability(people, whole, step, model, ahead)
@@ -160,9 +191,19 @@ def at_risk(
         definition=f"customers.at_risk/{rule.replace('_', '-')}",
         unit="day",
         as_of=people.as_of.date,
-        excluded=people.excluded,
+        excluded=excluded,
         notes=notes,
     )
+
+
+def _low_rating(responses: object, rating: str | None, low_rating: float | None) -> float | None:
+    if (responses is None) != (rating is None):
+        raise InputError("responses= and rating=, its column, come together.", argument="rating")
+    if low_rating is None:
+        return None
+    if responses is None:
+        raise InputError("low_rating= needs responses=.", argument="responses")
+    return _checks.number(low_rating, name="low_rating")
 
 
 def _by_probability(

@@ -38,6 +38,10 @@ def summary(
     responses: NativeFrame | None = None,
     response_time: str | None = None,
     rating: str | None = None,
+    messages: NativeFrame | None = None,
+    message_time: str | None = None,
+    opened: str | None = None,
+    product: str | None = None,
     model: PurchaseModel | Fit[PurchaseModel] | None = None,
     spend: GammaGamma | Fit[GammaGamma] | None = None,
     horizon: float | None = None,
@@ -73,6 +77,13 @@ def summary(
         A row per answer to a survey, likewise; adds ``last_rating``.
     response_time, rating : str, optional
         Its columns of the time (by default ``time``) and of the rating.
+    messages : dataframe, optional
+        A row per message sent, likewise; adds ``messages`` and ``messages_opened``, their numbers.
+    message_time, opened : str, optional
+        Its columns of the time (by default ``time``) and of true or false, or 1 and 0; missing is not opened.
+    product : str, optional
+        Column of what was bought; adds ``last_product``, of several on the last day the first by name, and
+        ``products``, the number of different ones.
     model : BGNBD or Fit, optional
         Model of purchases; adds ``probability_alive`` and ``expected_purchases``, for one query more.
     spend : GammaGamma or Fit, optional
@@ -92,6 +103,8 @@ def summary(
         ``orders`` (rows), ``tenure``, ``days_since_last`` and ``mean_gap`` in days (null for one purchase),
         ``frequency, recency, T`` as of ``clv.rfm_summary``, and ``at_risk``; with money ``revenue``,
         ``average_order_value`` and ``monetary_value``. In the caller's kind of frame, lazy where that is lazy.
+        Customers are who bought: ``excluded`` counts the rows of others in a second log, as ``contacts_no_purchase``
+        and its like, beside that log's own reasons; for one query more on each.
 
     Raises
     ------
@@ -113,8 +126,19 @@ def summary(
     if responses is not None and rating is None:
         raise InputError("responses= needs rating=, its column of answers.", argument="rating")
 
+    if (messages is None) != (opened is None):
+        raise InputError("messages= and opened=, its column, come together.", argument="opened")
+
     people = engine.buyers(
-        transactions, customer=customer, time=time, value=value, as_of=as_of, tz=tz, audit=audit, duplicates=duplicates
+        transactions,
+        customer=customer,
+        time=time,
+        value=value,
+        product=product,
+        as_of=as_of,
+        tz=tz,
+        audit=audit,
+        duplicates=duplicates,
     )
     frame = engine.measures(
         people,
@@ -124,6 +148,8 @@ def summary(
         grid=rfm.grid() if scores else None,
         extra=(rfm.stage(people, span),) if scores else (),
     )
+    if product is not None:
+        frame = engine.with_products(frame, people)
     options: dict[str, Any] = {"customer": customer, "as_of": people.as_of.instant or people.as_of.date}
     options |= {"tz": tz, "audit": audit}
     excluded = people.excluded
@@ -135,6 +161,9 @@ def summary(
             frame, responses, time=response_time or time, rating=rating, **options
         )
         excluded = beside.counted(excluded, left_out, "responses")
+    if messages is not None and opened is not None:
+        frame, left_out = beside.with_messages(frame, messages, time=message_time or time, opened=opened, **options)
+        excluded = beside.counted(excluded, left_out, "messages")
 
     history = PurchaseHistory(
         frame=engine.finish(people, frame),
