@@ -16,17 +16,19 @@ LOG = {"customer": "who", "time": "when"}
 SPAN = 731
 
 
-def simulated(customers: int, *, spread: float, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.Series]:
+def simulated(
+    customers: int, *, spread: float, rng: np.random.Generator, shape: float = 4.0, leaves: float = 0.08
+) -> tuple[pd.DataFrame, pd.Series]:
     """Two years of purchases at each customer's own rhythm, until a purchase is the last; and who is still there."""
     rows, alive = [], []
     for who in range(customers):
         gap, day, stays = 30.0 * np.exp(spread * rng.standard_normal()), rng.uniform(0, 365), True
         while day < SPAN:
             rows.append((who, pd.Timestamp("2023-01-01") + pd.Timedelta(days=int(day))))
-            if rng.random() < 0.08:
+            if rng.random() < leaves:
                 stays = False
                 break
-            day += max(1.0, rng.gamma(4.0, gap / 4.0))
+            day += max(1.0, rng.gamma(shape, gap / shape))
         alive.append(stays)
     return pd.DataFrame(rows, columns=["who", "when"]), pd.Series(alive)
 
@@ -153,6 +155,20 @@ def test_false_alarms_are_as_rare_as_the_threshold_says():
     table = rm.customers.at_risk(log, **LOG, as_of="2024-12-31", rule="own_rhythm", below=0.05).frame.set_index("who")
     regular = table[(table["purchases"] >= 5) & alive[table.index]]
     assert regular["at_risk"].mean() < 0.06
+
+
+@pytest.mark.parametrize(
+    ("shape", "alarms"),
+    [(4.0, (0.043, 0.093)), (1.0, (0.119, 0.221)), (0.5, (0.247, 0.386))],
+    ids=["regular", "chance", "bursts"],
+)
+def test_how_often_the_alarm_rings_for_who_still_buys(shape, alarms):
+    """The docs' table: who is judged at any moment is more often inside a long gap than a gap is long."""
+    log, alive = simulated(2000, spread=1.0, rng=np.random.default_rng(2016), shape=shape, leaves=0.02)
+    table = rm.customers.at_risk(log, **LOG, as_of="2024-12-31", rule="own_rhythm").frame.set_index("who")
+    there = table[(table["purchases"] >= 2) & alive[table.index]]
+    found = tuple((there["probability"] < below).mean() for below in (0.1, 0.2))
+    assert found == pytest.approx(alarms, abs=2e-3)
 
 
 def test_on_cdnow_the_rules_find_who_does_not_come_back(cdnow):

@@ -117,7 +117,9 @@ def at_risk(
     By own rhythm a gap is gamma with one shape for all and a rate of the customer's, which is gamma across customers
     [1]_: with n gaps that sum to S and a silence s, the probability is that of Beta(shape, r + shape * n) above
     s / (s + alpha + S). The three parameters are fitted to the completed gaps by maximum likelihood and stand in the
-    notes. The silence at the end of the log is not among them, so customers who left do not stretch the rhythm.
+    notes. The silence at the end of the log is not among them, so customers who left do not stretch the rhythm. Of
+    those who still buy, about ``below`` or fewer are flagged where the shape is 1 or more, and more than that where
+    it is less: whoever is looked at on one day stands more often in a long gap than gaps are long.
 
     References
     ----------
