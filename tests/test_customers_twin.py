@@ -421,3 +421,61 @@ def test_a_category_can_be_kept(frame):
     calls = pd.DataFrame({"who": list("aab"), "when": DAYS[:1].repeat(3), "rep": pd.Categorical(["z", "y", None])})
     rows = as_rows(rm.customers.contact_due(frame(calls), **LOG, as_of="2018-03-31", keep=["rep"]))
     assert {row["who"]: row["rep"] for row in rows} == {"a": "y", "b": None}
+
+
+# ---------------------------------------------------------------- shares of revenue
+
+SHARES = (rm.revenue.returning_share, rm.revenue.existing_share, rm.revenue.predictable_share)
+
+
+def share_by_loop(log: pd.DataFrame, name: str, window: tuple[dt.date, dt.date]) -> float:
+    """The share of the window's money that counts, row by row, on the clock on the wall of the zone."""
+    rows = [
+        (who, twin.day_of(when, ZONE), paid, bool(again))
+        for who, when, paid, again in log.itertuples(index=False)
+        if not (twin.missing(who) or twin.missing(when) or twin.missing(paid))
+    ]
+    first = {who: min(day for buyer, day, *_ in rows if buyer == who) for who, *_ in rows}
+    inside = [row for row in rows if window[0] <= row[1] < window[1]]
+    counts = {
+        "returning_share": lambda who, day, paid, again: day > first[who],
+        "existing_share": lambda who, day, paid, again: first[who] < window[0],
+        "predictable_share": lambda who, day, paid, again: day > first[who] or again,
+    }[name]
+    return sum(row[2] for row in inside if counts(*row)) / sum(row[2] for row in inside)
+
+
+@pytest.mark.parametrize("share", SHARES, ids=lambda share: share.__name__)
+def test_a_share_of_revenue_is_that_of_a_loop_on_the_clock_of_the_zone(frame, share):
+    log = drawn(3).assign(paid=lambda rows: rows["paid"].abs())
+    log["again"] = np.random.default_rng(3).random(len(log)) < 0.3
+    # An hour after midnight in UTC is the evening before in São Paulo.
+    log.loc[::5, "when"] = log.loc[::5, "when"].dt.normalize() + pd.Timedelta(hours=1)
+    window = (dt.date(2018, 2, 1), dt.date(2018, 8, 1))
+    more = {"recurring": "again"} if share is rm.revenue.predictable_share else {}
+    found = share(frame(log), **PAID, window=window, tz=ZONE, **more)
+    assert found.estimate == pytest.approx(share_by_loop(log, share.__name__, window))
+
+
+@pytest.mark.parametrize(
+    ("marks", "answer"),
+    [
+        ([1.0, np.nan, 0, 0, 0, 0], 11 / 21),
+        ([1, 0, 0, 0, 0, 0], 11 / 21),
+        ([True, None, False, False, False, False], 11 / 21),
+        (["no"] * 6, "recurring='plan' is a column of True and False"),
+        ([2, 0, 0, 0, 0, 0], "recurring='plan' holds True and False, or 1 and 0; 1 rows do not"),
+    ],
+)
+def test_what_recurs_is_marked_alike_in_every_frame(frame, marks, answer):
+    log = IDS["text"].assign(plan=pd.array(marks, dtype="boolean") if None in marks else marks)
+    log["paid"] = [1.0, 2, 3, 4, 5, 6]
+    call = lambda: rm.revenue.predictable_share(  # noqa: E731
+        frame(log), **PAID, recurring="plan", window=("2018-01-01", "2018-04-01")
+    )
+    if isinstance(answer, str):
+        with pytest.raises(InputError, match=answer):
+            call()
+    else:
+        # Second purchases of a and b: 2 + 3 + 5; a's first is marked: 1. The rest, 4 + 6, are first ones.
+        assert call().estimate == pytest.approx(answer)

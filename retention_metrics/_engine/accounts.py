@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics._engine import money
+from retention_metrics._engine import money, offers
 from retention_metrics._engine.adopt import NativeFrame, adopt, collect, once
 from retention_metrics._engine.audit import Duplicates, Fold, aggregate, audit_events, read_clock, settle_twins, twins
 from retention_metrics._stats.ratios import PairSums
@@ -147,6 +147,19 @@ def moved_money(ledger: money.Ledger, *, free: str, window: int | None, reactiva
     return Accounts(_counted(people, capped=False), ledger.backend, ledger.excluded), complete
 
 
+def _refuse_other_marks(rows: nw.LazyFrame[Any], name: str, *, argument: str, column: str) -> None:
+    """Refuse marks that are neither 1 nor 0."""
+    other = (nw.col(name) != 0) & (nw.col(name) != 1)
+    count = int(collect(rows.select(other.cast(nw.Int64).sum().alias("rows")))["rows"][0] or 0)
+    if count:
+        raise InputError(
+            f"{argument}={column!r} holds True and False, or 1 and 0; {count} rows do not.",
+            argument=argument,
+            column=column,
+            count=count,
+        )
+
+
 def purchase_parts(
     data: NativeFrame,
     *,
@@ -158,6 +171,7 @@ def purchase_parts(
     last: Moment,
     part: str,
     duplicates: Duplicates,
+    tz: str | None,
 ) -> Accounts:
     """Money of every customer in a window (``x``) and the part of it that counts (``y``).
 
@@ -165,11 +179,11 @@ def purchase_parts(
     window) or ``predictable`` (returning, or of a row marked as recurring).
     """
     roles = {"customer": customer, "time": time, "value": value, "recurring": recurring}
-    source, times = read_clock(once(data, roles), roles, tz=None)
-    marked = source.column("recurring").cast(nw.Boolean).fill_null(False) if recurring else nw.lit(False)
-    events, _ = audit_events(
-        source, times, as_of=last.date, extra={"again": marked.cast(nw.Int64), "moment": times.time}
-    )
+    source, times = read_clock(once(data, roles), roles, tz=tz)
+    again = offers.mark(source, "recurring").fill_null(0.0) if recurring else nw.lit(0.0)
+    events, _ = audit_events(source, times, as_of=last.date, tz=tz, extra={"again": again, "moment": times.time})
+    if recurring and source.dtype("recurring") != nw.Boolean:
+        _refuse_other_marks(events.kept, "again", argument="recurring", column=recurring)
     if events.negative:
         raise InputError(
             f"value={value!r} is at least 0; {events.negative} rows are not.",

@@ -73,7 +73,7 @@ def _discounted(source: Source) -> nw.Expr:
             argument="discount",
             column=source.roles["discount"],
         )
-    marked = column if dtype == nw.Boolean else column > 0
+    marked = column if dtype == nw.Boolean else (column > 0) & ~column.cast(nw.Float64).is_nan()
     return marked.fill_null(False).cast(nw.Int64)
 
 

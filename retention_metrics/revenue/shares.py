@@ -286,6 +286,7 @@ def returning_share(
     value: str,
     window: Window,
     duplicates: Duplicates = "keep",
+    tz: str | None = None,
     level: float | None = 0.95,
 ) -> RevenueShare:
     """Share of revenue from customers who had bought before.
@@ -301,6 +302,8 @@ def returning_share(
     duplicates : {"keep", "exclude", "raise"}, default "keep"
         What a row is that repeats another one in all columns named here: one more purchase, with a note of how many
         there are; a copy, left out and counted; or an error.
+    tz : str, optional
+        IANA time zone in which times are cut to days.
     level : float or None, default 0.95
         Probability content of the interval; None computes none.
 
@@ -336,7 +339,7 @@ def returning_share(
     >>> rm.revenue.returning_share(orders, **options).estimate, rm.revenue.existing_share(orders, **options).estimate
     (0.7, 0.2)
     """
-    return _purchases(orders, customer, time, value, None, window, duplicates, level, part="returning")
+    return _purchases(orders, customer, time, value, None, window, duplicates, tz, level, part="returning")
 
 
 def existing_share(
@@ -347,6 +350,7 @@ def existing_share(
     value: str,
     window: Window,
     duplicates: Duplicates = "keep",
+    tz: str | None = None,
     level: float | None = 0.95,
 ) -> RevenueShare:
     """Share of revenue from customers who were there when the period began.
@@ -362,6 +366,8 @@ def existing_share(
     duplicates : {"keep", "exclude", "raise"}, default "keep"
         What a row is that repeats another one in all columns named here: one more purchase, with a note of how many
         there are; a copy, left out and counted; or an error.
+    tz : str, optional
+        IANA time zone in which times are cut to days.
     level : float or None, default 0.95
         Probability content of the interval; None computes none.
 
@@ -391,7 +397,7 @@ def existing_share(
     >>> round(share.estimate, 3), round(share.interval.low, 3), round(share.interval.high, 3)
     (0.134, 0.103, 0.173)
     """
-    return _purchases(orders, customer, time, value, None, window, duplicates, level, part="existing")
+    return _purchases(orders, customer, time, value, None, window, duplicates, tz, level, part="existing")
 
 
 def predictable_share(
@@ -403,6 +409,7 @@ def predictable_share(
     window: Window,
     recurring: str | None = None,
     duplicates: Duplicates = "keep",
+    tz: str | None = None,
     level: float | None = 0.95,
 ) -> RevenueShare:
     """Share of revenue that is predictable: recurring, or from repeat buyers.
@@ -416,10 +423,12 @@ def predictable_share(
     window : pair of dates
         First day, and the day after the last.
     recurring : str, optional
-        Column of true and false: true is the payment of a subscription, the first one too.
+        Column of true and false, or 1 and 0: true is the payment of a subscription, the first one too; missing is none.
     duplicates : {"keep", "exclude", "raise"}, default "keep"
         What a row is that repeats another one in all columns named here: one more purchase, with a note of how many
         there are; a copy, left out and counted; or an error.
+    tz : str, optional
+        IANA time zone in which times are cut to days.
     level : float or None, default 0.95
         Probability content of the interval; None computes none.
 
@@ -453,7 +462,7 @@ def predictable_share(
     ... ).estimate
     0.5
     """
-    return _purchases(orders, customer, time, value, recurring, window, duplicates, level, part="predictable")
+    return _purchases(orders, customer, time, value, recurring, window, duplicates, tz, level, part="predictable")
 
 
 def _purchases(
@@ -464,12 +473,13 @@ def _purchases(
     recurring: str | None,
     window: Window,
     duplicates: Duplicates,
+    tz: str | None,
     level: float | None,
     *,
     part: str,
 ) -> RevenueShare:
     level = _checks.level(level)
-    first, after = (moment(day, name="window") for day in window)
+    first, after = (moment(day, name="window", tz=tz) for day in window)
     if after.day <= first.day:
         raise InputError(
             f"window runs from an earlier to a later day; got {window[0]} and {window[1]}.", argument="window"
@@ -484,6 +494,7 @@ def _purchases(
         last=type(after)(after.day - 1),
         duplicates=duplicates,
         part=part,
+        tz=tz,
     )
     sums, _ = people.sums()
     if not sums.x > 0:
