@@ -479,3 +479,15 @@ def test_what_recurs_is_marked_alike_in_every_frame(frame, marks, answer):
     else:
         # Second purchases of a and b: 2 + 3 + 5; a's first is marked: 1. The rest, 4 + 6, are first ones.
         assert call().estimate == pytest.approx(answer)
+
+
+def test_who_only_gave_back_has_no_age(frame):
+    log = plain(["2018-01-05", "2018-02-05", "2018-01-09", "2018-02-09"], list("aabb"), [9.0, 4.0, -3.0, -1.0])
+    table = rm.customers.spend_by_age(frame(log), **PAID, period="month", as_of="2018-02-28")
+    assert [(row["customers"], row["active"], row["spend_per_customer"]) for row in table.rows()] == [
+        (1, 1, 9.0),
+        (1, 1, 4.0),
+    ]
+    assert dict(table.excluded) == {"no_purchase": 2}
+    with pytest.raises(InputError, match="no purchase left to count: no_purchase 4"):
+        rm.customers.spend_by_age(frame(log.assign(paid=-1.0)), **PAID, period="month", as_of="2018-02-28")

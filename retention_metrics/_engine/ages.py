@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
@@ -11,6 +11,7 @@ import numpy as np
 
 from retention_metrics._engine.adopt import NativeFrame, Source, collect, once
 from retention_metrics._engine.audit import Duplicates, Events, Fold, aggregate, audit_events, read_clock, settle_twins
+from retention_metrics._engine.customers import rows_without_purchase
 from retention_metrics.errors import ColumnError
 from retention_metrics.periods import Period
 
@@ -61,7 +62,20 @@ def read(
         extra["discount"] = _discounted(source)
     events, _ = audit_events(source, times, as_of=as_of, tz=period.tz, extra=extra)
     events, notes = settle_twins(events, duplicates)
+    if events.negative:
+        events = _without_mere_returns(events)
     return Purchases(source, events, period, "start" if cohorts else "by" if source.has("by") else None, notes)
+
+
+def _without_mere_returns(events: Events) -> Events:
+    """The log without the rows of those who only ever gave back; they are counted."""
+    left_out = rows_without_purchase(events.kept, ("customer",), events.excluded or {})
+    if not left_out:
+        return events
+    bought = (nw.col("value") >= 0).cast(nw.Int64)
+    buyers = aggregate(events.kept, ("customer",), {"bought": (bought, "max")}).filter(nw.col("bought") == 1)
+    marked = events.kept.join(buyers.select("customer"), on="customer", how="inner")
+    return replace(events, marked=marked, excluded={**(events.excluded or {}), **left_out})
 
 
 def _discounted(source: Source) -> nw.Expr:

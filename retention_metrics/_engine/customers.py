@@ -125,7 +125,7 @@ def buyers(
     frame = aggregate(days, keys, _folds(valued=valued, returns=returns))
     excluded = events.excluded
     if events.negative:
-        excluded = {**(excluded or {}), **_without_purchase(rows, keys, excluded or {})}
+        excluded = {**(excluded or {}), **rows_without_purchase(rows, keys, excluded or {})}
         frame = frame.filter(nw.col("purchases") > 0)
     counted = how == "keep" and audit and (at_once or not source.lazy)
     return Buyers(source, events, rows, frame, excluded, customer, twins(rows) if counted else 0)
@@ -167,7 +167,9 @@ def _folds(*, valued: bool, returns: bool) -> dict[str, tuple[nw.Expr, Fold]]:
     return {**folds, "revenue": (nw.col("revenue"), "sum")} if valued else folds
 
 
-def _without_purchase(rows: nw.LazyFrame[Any], keys: tuple[str, ...], excluded: Mapping[str, int]) -> dict[str, int]:
+def rows_without_purchase(
+    rows: nw.LazyFrame[Any], keys: tuple[str, ...], excluded: Mapping[str, int]
+) -> dict[str, int]:
     """Rows of customers who only ever gave back; asked for where there are negative values at all."""
     parts: dict[str, tuple[nw.Expr, Fold]] = {
         "rows": (nw.col("day") * 0 + 1, "sum"),

@@ -62,7 +62,7 @@ def spend_by_age(
     transactions : dataframe
         A row per purchase.
     customer, time, value : str
-        Columns of the customer, the time and the money; returns are taken off.
+        Columns of the customer, the time and the money; returns are taken off, and who only gave back is left out.
     period : {"day", "week", "month", "quarter", "year"} or Period, default "quarter"
         Age is counted in calendar periods since that of the first purchase.
     as_of : date, optional
@@ -85,10 +85,10 @@ def spend_by_age(
     Returns
     -------
     SpendByAge
-        A row per age: ``age, customers`` (observed to its end), ``active, spend_per_customer, spend_per_active``, and
-        against the age before ``stayers`` (active at both), ``stayer_growth, low, high`` and ``leaving_effect``; with
-        ``category`` also ``categories, categories_low, categories_high``, and with ``discount``
-        ``discount_share, discount_low, discount_high``.
+        A row per age: ``age, customers`` (observed to its end), ``active`` (with a purchase or a return),
+        ``spend_per_customer, spend_per_active``, and against the age before ``stayers`` (active at both),
+        ``stayer_growth, low, high`` and ``leaving_effect``; with ``category`` also ``categories, categories_low,
+        categories_high``, and with ``discount`` ``discount_share, discount_low, discount_high``.
 
     Raises
     ------
