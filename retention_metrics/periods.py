@@ -207,7 +207,7 @@ def zone(name: str) -> zoneinfo.ZoneInfo:
     """A time zone by its IANA name."""
     try:
         return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, AttributeError, OSError):
         raise InputError(f"tz is an IANA time zone such as 'Europe/Berlin'; got {name!r}.", argument="tz") from None
 
 

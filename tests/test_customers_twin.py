@@ -243,6 +243,14 @@ def test_without_an_audit_nothing_of_a_second_table_is_counted(logs):
     assert {row["who"]: row["contacts"] for row in as_rows(table)} == {"a": 1, "b": 1, "c": 0}
 
 
+@pytest.mark.parametrize("tz", ["Mars/Olympus", "", 5])
+@pytest.mark.parametrize("verb", [rm.customers.summary, rm.customers.contact_due, rm.customers.repeat_rate])
+def test_an_unknown_zone_is_refused_alike(frame, verb, tz):
+    log = IDS["text"].assign(when=DAYS.tz_localize("UTC"))
+    with pytest.raises(InputError, match="tz is an IANA time zone"):
+        verb(frame(log), **LOG, tz=tz)
+
+
 @pytest.mark.parametrize(
     "name", ["customer", "time", "value", "by", "joined", "last", "day", "rows", "reason", "bought"]
 )
@@ -359,6 +367,7 @@ def test_what_was_bought_and_which_messages_were_opened_are_in_the_summary(story
     table = rm.customers.summary(
         tables["orders"], **PAID, as_of=END, product="shelf", messages=tables["mail"], opened="read"
     )
+    assert type(table.frame) is type(tables["orders"])
     rows = as_rows(table)
     assert len(rows) == orders.loc[orders["paid"] >= 0, "who"].nunique()
     for row in rows:

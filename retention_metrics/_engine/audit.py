@@ -12,7 +12,7 @@ from retention_metrics import _checks
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect, quoted
 from retention_metrics._engine.clock import Clock, clock, with_local_times
 from retention_metrics.errors import ColumnError, InputError
-from retention_metrics.periods import Moment
+from retention_metrics.periods import Moment, zone
 
 OK, MISSING_CUSTOMER, MISSING_TIME, MISSING_VALUE, AFTER_AS_OF, MISSING_JOINED, MISSING_GROUP = range(7)
 REASONS: Mapping[int, str] = {
@@ -60,6 +60,8 @@ class Events:
 
 def read_clock(data: NativeFrame, roles: Mapping[str, str | None], *, tz: str | None) -> tuple[Source, Clock]:
     """Adopt an event log and read its time column."""
+    if tz is not None:
+        zone(tz)
     plain = with_plain_dates(with_plain_dates(data, roles.get("time")), roles.get("joined"), role="joined")
     source = with_local_times(adopt(plain, roles), "time", "joined", tz=tz)
     _refuse_wordy_values(source)
