@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 from decimal import Decimal
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -213,6 +214,18 @@ def logs(frame) -> dict[str, object]:
     when = pd.to_datetime(times).tz_localize("UTC")
     who = ["a", "b", "z", None, "b", "c"]
     return pair(frame, orders=orders, calls=pd.DataFrame({"who": who, "when": when, "score": [9.0, None, 3, 4, 10, 1]}))
+
+
+def test_whole_numbers_are_of_one_type_in_every_library(frame):
+    log = IDS["text"]
+    tables = pair(frame, orders=log, calls=log)
+    due = rm.customers.contact_due(
+        tables["calls"], **LOG, as_of="2018-06-01", purchases=tables["orders"], message_days=[1]
+    )
+    tables = [*(verb(tables["orders"]) for verb in VERBS.values()), due]
+    for table in tables:
+        schema = nw.from_native(table.frame).lazy().collect_schema()
+        assert {dtype for dtype in schema.values() if dtype.is_integer()} <= {nw.Int64()}
 
 
 def test_second_tables_are_read_on_the_same_clock_and_their_exclusions_are_counted(logs):

@@ -125,4 +125,4 @@ def _message_day(end: int, days: Sequence[int]) -> nw.Expr:
 
 def _come_due(end: int, day: int) -> Any:
     unsent = nw.col("last").is_null() | (nw.col("last") < nw.col("bought") + day)
-    return nw.when((nw.col("bought") + day <= end) & unsent).then(nw.lit(day))
+    return nw.when((nw.col("bought") + day <= end) & unsent).then(nw.lit(day, dtype=nw.Int64))

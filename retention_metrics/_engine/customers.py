@@ -122,7 +122,9 @@ def buyers(
     valued, returns = value is not None, _returns(source, events)
     keys = ("by", "customer") if by else ("customer",)
     days = _days(rows, valued=valued, returns=returns, keys=keys)
-    frame = aggregate(days, keys, _folds(valued=valued, returns=returns))
+    folded = aggregate(days, keys, _folds(valued=valued, returns=returns))
+    # DuckDB adds whole numbers up to 128 bits.
+    frame = folded.with_columns(nw.col("purchases", "orders").cast(nw.Int64))
     excluded = events.excluded
     if events.negative:
         excluded = {**(excluded or {}), **rows_without_purchase(rows, keys, excluded or {})}
