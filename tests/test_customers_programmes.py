@@ -44,6 +44,9 @@ def test_without_a_control_the_answer_says_that_it_flatters():
     found = rm.customers.retention_cost(cost=900, treated=100, kept=90)
     assert found.estimate == 10.0
     assert "Without a control" in found.notes[0]
+    share = stats.binomtest(90, 100).proportion_ci(method="wilson")
+    assert (found.interval.low, found.interval.high) == pytest.approx((9 / share.high, 9 / share.low))
+    assert found.interval.method == "wilson"
     assert rm.customers.retention_cost(cost=900, treated=100, kept=0).estimate is None
 
 

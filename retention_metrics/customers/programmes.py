@@ -92,8 +92,8 @@ def retention_cost(
     -------
     RetentionCost
         ``estimate`` in money per customer kept; None, with status ``"no_lift"``, where no more stayed than without
-        the programme. The interval carries Newcombe's for the difference; its upper end is infinite where that
-        includes 0.
+        the programme. The interval carries Newcombe's for the difference, without a control Wilson's for the share who
+        stayed; its upper end is infinite where that includes 0.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def retention_cost(
         note = "Without a control every customer who stayed counts as kept by the programme."
         return RetentionCost(
             estimate=spent / x if x else None,
-            interval=_inverse(spent, n, float(low), float(high), content) if x else None,
+            interval=_inverse(spent, n, float(low), float(high), content, method="wilson") if x else None,
             definition="customers.retention_cost/no-control",
             notes=(note,) if x else (note, "Nobody stayed."),
             status="ok" if x else "no_lift",
@@ -134,7 +134,7 @@ def retention_cost(
     )
     return RetentionCost(
         estimate=spent / (n * lift) if gained else None,
-        interval=_inverse(spent, n, low_lift, high_lift, content) if gained else None,
+        interval=_inverse(spent, n, low_lift, high_lift, content, method="newcombe") if gained else None,
         definition="customers.retention_cost/against-control",
         notes=doubt if gained else ("No more customers stayed than without the programme.",),
         status="ok" if gained else "no_lift",
@@ -151,12 +151,11 @@ def _pair(total: int, part: int, name: str, part_name: str) -> tuple[int, int]:
     return n, x
 
 
-def _inverse(cost: float, n: int, low: float, high: float, level: float | None) -> Interval | None:
+def _inverse(cost: float, n: int, low: float, high: float, level: float | None, *, method: str) -> Interval | None:
     if level is None:
         return None
-    return Interval(
-        low=cost / (n * high), high=cost / (n * low) if low > 0 else math.inf, level=level, method="newcombe"
-    )
+    end = cost / (n * low) if low > 0 else math.inf
+    return Interval(low=cost / (n * high), high=end, level=level, method=method)
 
 
 def keep_or_let_go(
