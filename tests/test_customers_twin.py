@@ -513,3 +513,30 @@ def test_who_only_gave_back_has_no_age(frame):
     assert dict(table.excluded) == {"no_purchase": 2}
     with pytest.raises(InputError, match="no purchase left to count: no_purchase 4"):
         rm.customers.spend_by_age(frame(log.assign(paid=-1.0)), **PAID, period="month", as_of="2018-02-28")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"who": None}, "contacts: customer='who' is not a column"),
+        ({"when": 5}, "contacts: time='when' holds dates"),
+        ({"when": ["2018-01-01"] * 5 + ["yesterday"]}, "contacts: time='when' holds 1 unreadable dates"),
+    ],
+)
+def test_an_error_about_a_second_table_names_it(frame, change, words):
+    calls = IDS["text"].assign(**change) if change.get("who", 0) is not None else IDS["text"].drop(columns="who")
+    tables = pair(frame, orders=IDS["text"], calls=calls)
+    with pytest.raises(ColumnError if "unreadable" not in words else InputError, match=words):
+        rm.customers.summary(tables["orders"], **PAID, contacts=tables["calls"])
+
+
+def test_arguments_of_the_wrong_kind_are_refused():
+    log = IDS["text"]
+    with pytest.raises(ColumnError, match="customer= holds a column name; got None"):
+        rm.customers.summary(log, customer=None, time="when")
+    with pytest.raises(InputError, match="table is what segments returned; got DataFrame"):
+        rm.customers.segment_sizes(log)
+    with pytest.raises(InputError, match="message_days is a sequence of days; got 7"):
+        rm.customers.contact_due(log, **LOG, purchases=log, message_days=7)
+    with pytest.raises(InputError, match="visits is a dataframe"):
+        rm.customers.audiences(log, **LOG, visits=5)

@@ -60,6 +60,9 @@ class Events:
 
 def read_clock(data: NativeFrame, roles: Mapping[str, str | None], *, tz: str | None) -> tuple[Source, Clock]:
     """Adopt an event log and read its time column."""
+    for role in ("customer", "time"):
+        if role in roles and roles[role] is None:
+            raise ColumnError(f"{role}= holds a column name; got None.", argument=role)
     if tz is not None:
         zone(tz)
     plain = with_plain_dates(with_plain_dates(data, roles.get("time")), roles.get("joined"), role="joined")

@@ -20,13 +20,21 @@ Excluded = Mapping[str, int] | None
 
 @contextmanager
 def about(argument: str) -> Iterator[None]:
-    """An error about all rows of a log names that log."""
+    """An error about a log names that log."""
     try:
         yield
     except InputError as error:
-        if error.argument != "data":
-            raise
-        raise InputError(str(error).replace("data", argument, 1), argument=argument, count=error.count) from None
+        text = str(error)
+        whole = error.argument == "data"
+        told = type(error)(
+            text.replace("data", argument, 1) if whole else f"{argument}: {text}",
+            argument=argument if whole else error.argument,
+            column=error.column,
+            count=error.count,
+            first=error.first,
+        )
+        told.fix = error.fix
+        raise told from None
 
 
 def counted(excluded: Excluded, more: Excluded, argument: str) -> Excluded:
@@ -134,9 +142,9 @@ def latest(
     ``argument`` is what errors call the log.
     """
     kept = keep or {}
-    source, times = read_clock(data, {"customer": customer, "time": time, **kept}, tz=tz)
-    extra = {role: orderly(source, role) for role in kept}
     with about(argument):
+        source, times = read_clock(data, {"customer": customer, "time": time, **kept}, tz=tz)
+        extra = {role: orderly(source, role) for role in kept}
         events, _ = audit_events(source, times, as_of=as_of, tz=tz, extra=extra, audit=audit)
     rows = events.kept
     for role in kept if required else ():
@@ -252,9 +260,9 @@ def with_messages(
     audit: bool,
 ) -> tuple[nw.LazyFrame[Any], Excluded]:
     """The customers with the number of messages that they were sent, and of those that they opened."""
-    source, times = read_clock(data, {"customer": customer, "time": time, "opened": opened}, tz=tz)
-    extra = {"opened": (mark(source, "opened") > 0).fill_null(False).cast(nw.Int64)}
     with about("messages"):
+        source, times = read_clock(data, {"customer": customer, "time": time, "opened": opened}, tz=tz)
+        extra = {"opened": (mark(source, "opened") > 0).fill_null(False).cast(nw.Int64)}
         events, _ = audit_events(source, times, as_of=as_of, tz=tz, extra=extra, audit=audit)
     parts: dict[str, tuple[nw.Expr, Fold]] = {
         "rows": (nw.col("day") * 0 + 1, "sum"),

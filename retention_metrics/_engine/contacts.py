@@ -104,12 +104,12 @@ def _birthdays(
     data: NativeFrame, customer: str, born: str, today: dt.date
 ) -> tuple[nw.LazyFrame[Any], Mapping[str, int] | None]:
     """Whose birthday it is: 1 on the day, and for the 29th of February on the 28th of a year without one."""
-    source, times = read_clock(data, {"customer": customer, "time": born}, tz=None)
-    of_month = times.day - times.first_day(Period("month")) + 1
-    found = (times.month == today.month) & (of_month == today.day)
-    if (today.month, today.day) == (2, 28) and not calendar.isleap(today.year):
-        found = found | ((times.month == 2) & (of_month == 29))
     with about("birthdays"):
+        source, times = read_clock(data, {"customer": customer, "time": born}, tz=None)
+        of_month = times.day - times.first_day(Period("month")) + 1
+        found = (times.month == today.month) & (of_month == today.day)
+        if (today.month, today.day) == (2, 28) and not calendar.isleap(today.year):
+            found = found | ((times.month == 2) & (of_month == 29))
         events, _ = audit_events(source, times, as_of=today, extra={"born_today": found.cast(nw.Int64)})
     return aggregate(events.kept, ("customer",), {"born_today": (nw.col("born_today"), "max")}), events.excluded
 

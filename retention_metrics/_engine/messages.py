@@ -39,9 +39,9 @@ def answered(
 ) -> Answered:
     """Match messages with purchases; ``roles`` names ``customer, time, trigger`` and perhaps ``group``."""
     bought, until = _days_of_purchase(purchases, str(roles["customer"]), purchase_time, as_of, tz)
-    source, times = read_clock(once(messages, roles), roles, tz=tz)
-    extra = {name: source.column(name) for name in ("trigger", "group") if source.has(name)}
     with about("messages"):
+        source, times = read_clock(once(messages, roles), roles, tz=tz)
+        extra = {name: source.column(name) for name in ("trigger", "group") if source.has(name)}
         events, _ = audit_events(source, times, as_of=until.instant or until.date, tz=tz, extra=extra)
     named = tuple(extra)
     rows = events.kept
@@ -84,8 +84,8 @@ def _days_of_purchase(
 ) -> tuple[nw.LazyFrame[Any], Moment]:
     """The distinct days on which each customer bought, and the end of observation."""
     roles = {"customer": customer, "time": time}
-    source, times = read_clock(once(data, roles), roles, tz=tz)
     with about("purchases"):
+        source, times = read_clock(once(data, roles), roles, tz=tz)
         events, _ = audit_events(source, times, as_of=as_of, tz=tz)
     days = aggregate(events.kept, ("customer", "day"), {"one": (nw.col("day") * 0 + 1, "max")})
     return days.select("customer", nw.col("day").alias("bought")), events.as_of

@@ -87,6 +87,12 @@ def contact_due(
     1   b   Bo                  12  False
     """
     allowed = _checks.count(every_days, name="every_days", low=1)
+    if isinstance(message_days, int):
+        raise InputError(
+            f"message_days is a sequence of days; got {message_days}.",
+            argument="message_days",
+            fix=f"message_days=({message_days},)",
+        )
     days = [_checks.count(day, name="message_days") for day in message_days]
     if isinstance(keep, str):
         raise InputError(f"keep is a sequence of columns; got {keep!r}.", argument="keep", fix=f"keep=[{keep!r}]")

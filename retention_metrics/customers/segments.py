@@ -270,7 +270,7 @@ def segment_sizes(
     ColumnError
         If the table has no segments.
     InputError
-        If an option is out of range.
+        If an option is out of range, or the table is a bare frame.
 
     Notes
     -----
@@ -288,6 +288,8 @@ def segment_sizes(
     gap = _checks.number(difference, name="difference", low=0.0, high=1.0, open_low=True, open_high=True)
     found_with = _checks.number(power, name="power", low=0.0, high=1.0, open_low=True, open_high=True)
     content = _checks.level(level)
+    if not isinstance(table, CustomerTable):
+        raise InputError(f"table is what segments returned; got {type(table).__name__}.", argument="table")
     columns = adopt(table.frame, {"segment": "segment", "recency_score": "recency_score"}).columns
 
     counted = engine.sizes(table.frame, value="revenue" if "revenue" in columns else None)
