@@ -94,7 +94,7 @@ pd.DataFrame(real).T
 
 # %%
 risky = rm.customers.at_risk(shop, **roles, value="amount", as_of="1997-09-30", rule="own_rhythm")
-print(risky.notes[0])
+print(risky.notes[-1])
 risky.frame.query("at_risk").nlargest(5, "value_at_stake")
 
 # %% [markdown]

@@ -9,10 +9,12 @@ import inspect
 import re
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from scipy import stats
 
 import retention_metrics as rm
 from frames import as_rows
@@ -201,3 +203,56 @@ def test_the_airport_survey_is_the_published_file(shared_data):
 def test_the_cdnow_sample_is_the_published_log(shared_data):
     original = pd.read_csv(shared_data / "cdnow_sample.csv", parse_dates=["date"])
     pd.testing.assert_frame_equal(datasets.cdnow(), original, check_dtype=False)
+
+
+# ---------------------------------------------------------------- a simulated log and its truth
+
+TRUTHS = {
+    "as it comes": {"monthly_churn": 0.04, "monthly_upgrade": 0.02, "monthly_downgrade": 0.01, "monthly_return": 0.05},
+    "restless": {"monthly_churn": 0.15, "monthly_upgrade": 0.10, "monthly_downgrade": 0.08, "monthly_return": 0.25},
+    "for good": {"monthly_churn": 0.08, "monthly_upgrade": 0.0, "monthly_downgrade": 0.05, "monthly_return": 0.0},
+}
+MONTHS = 18
+
+
+def states_of(plans: pd.DataFrame) -> np.ndarray:
+    """The price that each customer pays in each month, 0 where none, from the rows alone."""
+    paid = np.zeros((int(plans["customer_id"].max()), MONTHS))
+    until = plans["end"].fillna(pd.Timestamp("2100-01-01"))
+    for month, day in enumerate(pd.date_range("2022-01-01", periods=MONTHS, freq="MS")):
+        now = plans[(plans["start"] <= day) & (until > day)]
+        assert now["customer_id"].is_unique
+        paid[now["customer_id"].to_numpy() - 1, month] = now["amount"]
+    return paid
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("truth", TRUTHS.values(), ids=list(TRUTHS))
+def test_the_estimates_of_a_simulated_log_recover_its_truth(truth, seed):
+    plans = datasets.simulate_subscriptions(customers=1500, months=MONTHS, **truth, rng=seed)
+    paid = states_of(plans)
+    roles = {"customer": "customer_id", "start": "start", "end": "end", "as_of": "2023-06-30"}
+    bridge = rm.revenue.movements(plans, **roles, amount="amount").to_frame()
+    churn = rm.churn.by_period(plans, **roles).to_frame()
+
+    before, now = paid[:, :-1], paid[:, 1:]
+    seen = np.maximum.accumulate(paid > 0, axis=1)[:, :-1]
+    there, back = before > 0, (now > 0) & (before == 0) & seen
+    gone = there & (now == 0)
+    assert bridge["end_mrr"].tolist() == pytest.approx(paid.sum(axis=0))
+    assert bridge["churned_customers"].tolist()[1:] == gone.sum(axis=0).tolist() == churn["lost"].tolist()[1:]
+    assert bridge["reactivated_customers"].tolist()[1:] == back.sum(axis=0).tolist()
+    assert bridge["new_customers"].sum() == 1500
+    assert bridge["expansion"].tolist()[1:] == pytest.approx(((now - before) * (there & (now > before))).sum(axis=0))
+
+    # Each share lies where draws with that chance fall 99.9 times in 100.
+    up, down = there & (now > before), there & (now > 0) & (now < before)
+    drawn = {
+        "monthly_churn": (gone.sum(), there.sum()),
+        "monthly_return": (back.sum(), (seen & ~there).sum()),
+        "monthly_upgrade": (up.sum(), (before < 200)[there].sum()),
+        "monthly_downgrade": (down.sum(), (before > 20)[there].sum()),
+    }
+    for name, (hits, chances) in drawn.items():
+        low, high = stats.binom.interval(0.999, int(chances), truth[name]) if truth[name] else (0, 0)
+        assert low <= hits <= high, name
