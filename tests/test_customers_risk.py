@@ -119,7 +119,16 @@ def test_the_same_silence_is_ordinary_for_one_and_not_for_another(frame):
 def test_gaps_all_alike_are_said():
     log = pd.DataFrame({"who": np.repeat(range(20), 6), "when": list(pd.date_range("2024-01-01", periods=6)) * 20})
     notes = rm.customers.at_risk(log, **LOG, as_of="2024-03-01", rule="own_rhythm").notes
-    assert any("all alike" in note for note in notes)
+    assert any("gaps fit the edge of the model: they are all alike" in note for note in notes)
+
+
+def test_rhythms_all_alike_are_said():
+    rng = np.random.default_rng(8)
+    days = np.cumsum(1 + rng.integers(0, 40, (60, 9)), axis=1)
+    when = pd.Timestamp("2024-01-01") + pd.to_timedelta(days.ravel(), unit="D")
+    log = pd.DataFrame({"who": np.repeat(range(60), 9), "when": when})
+    notes = rm.customers.at_risk(log, **LOG, rule="own_rhythm").notes
+    assert "nobody has one of their own" in notes[-1]
 
 
 def test_without_repeat_purchases_there_is_no_rhythm(frame):
@@ -169,6 +178,21 @@ def test_how_often_the_alarm_rings_for_who_still_buys(shape, alarms):
     there = table[(table["purchases"] >= 2) & alive[table.index]]
     found = tuple((there["probability"] < below).mean() for below in (0.1, 0.2))
     assert found == pytest.approx(alarms, abs=2e-3)
+
+
+def test_a_short_log_rings_more_often():
+    """The docs' last figure: a hundred days between purchases, by chance, in a log of one year."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for who in range(4000):
+        rate, day = rng.gamma(2.0, 1 / 100.0), rng.uniform(0, 365 / 2)
+        while day < 365:
+            rows.append((who, pd.Timestamp("2022-01-01") + pd.Timedelta(days=int(day))))
+            day += max(1.0, rng.gamma(1.0, 1 / rate))
+    log = pd.DataFrame(rows, columns=["who", "when"])
+    table = rm.customers.at_risk(log, **LOG, as_of="2022-12-31", rule="own_rhythm").frame
+    regular = table[table["purchases"] >= 2]
+    assert (regular["probability"] < 0.1).mean() == pytest.approx(0.181, abs=2e-3)
 
 
 def test_on_cdnow_the_rules_find_who_does_not_come_back(cdnow):

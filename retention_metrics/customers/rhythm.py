@@ -32,10 +32,12 @@ class Rhythm:
     alpha: float
 
     @property
-    def at_edge(self) -> bool:
-        """Whether the likelihood rose to the edge of the region that was searched."""
-        ends = np.abs(np.log([self.shape, self.r]))
-        return bool((ends > _WIDEST - 1e-6).any())
+    def edge(self) -> str | None:
+        """What it means where the likelihood rose to the edge of the region that was searched."""
+        shape, r = (abs(math.log(number)) > _WIDEST - 1e-6 for number in (self.shape, self.r))
+        if r and not shape and self.r > 1:
+            return "The customers' rhythms are all alike, as far as the gaps tell: nobody has one of their own."
+        return "The gaps fit the edge of the model: they are all alike, or too few." if shape or r else None
 
     def ordinary(self, gaps: Floats, total: Floats, silence: Floats) -> Floats:
         """Probability that the next gap is longer than ``silence``, given a customer's gaps and their sum.

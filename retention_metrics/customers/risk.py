@@ -118,8 +118,9 @@ def at_risk(
     [1]_: with n gaps that sum to S and a silence s, the probability is that of Beta(shape, r + shape * n) above
     s / (s + alpha + S). The three parameters are fitted to the completed gaps by maximum likelihood and stand in the
     notes. The silence at the end of the log is not among them, so customers who left do not stretch the rhythm. Of
-    those who still buy, about ``below`` or fewer are flagged where the shape is 1 or more, and more than that where
-    it is less: whoever is looked at on one day stands more often in a long gap than gaps are long.
+    those who still buy, about ``below`` or fewer are flagged where the shape is 1 or more and the log long against
+    the gaps, and more where either is not: whoever is looked at on one day stands more often in a long gap than gaps
+    are long, and a short log misses the long ones.
 
     References
     ----------
@@ -239,5 +240,5 @@ def _by_probability(
         return {"probability": probability, AHEAD: found.purchases_a_day(x, t_x * days) * ahead}
 
     said = f"Gaps in days: shape {found.shape:.3g}, r {found.r:.3g}, alpha {found.alpha:.3g}."
-    edge = ("The gaps fit the edge of the model: they are all alike, or too few.",) if found.at_edge else ()
-    return adopted.with_answers(overdue, definition="customers.at_risk/own-rhythm"), (said, *edge)
+    notes = (said, found.edge) if found.edge else (said,)
+    return adopted.with_answers(overdue, definition="customers.at_risk/own-rhythm"), notes
