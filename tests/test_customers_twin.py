@@ -130,6 +130,16 @@ def test_what_an_id_is_does_not_matter(frame, ids, verb):
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=list(VERBS))
+def test_text_that_polars_hands_to_arrow_and_wide_integers_are_taken(verb):
+    expected = told(verb(IDS["text"]))
+    views = pa.table(pl.from_pandas(IDS["text"]))
+    assert str(views.schema.field("who").type) == "string_view"
+    assert told(verb(views)) == expected
+    wide = pl.from_pandas(with_ids([1, 2, 3])).with_columns(pl.col("who").cast(pl.Int128) * 2**70)
+    assert told(verb(wide)) == expected
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=list(VERBS))
 def test_pandas_objects_and_repeated_labels_of_rows_are_taken(verb):
     expected = told(verb(IDS["text"]))
     log = with_ids(UUIDS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
-from narwhals.dependencies import is_pandas_dataframe
+from narwhals.dependencies import is_pandas_dataframe, is_pyarrow_table
 
 from retention_metrics import _checks
 from retention_metrics.errors import ColumnError, InputError
@@ -80,12 +80,24 @@ def adopt(data: NativeFrame, roles: Mapping[str, str | None]) -> Source:
         raise InputError(
             f"data is a dataframe (pandas, Polars, PyArrow, DuckDB, …); got {type(data).__name__}.", argument="data"
         )
-    native = nw.from_native(data)
+    native = nw.from_native(_without_views(data, set(roles.values())))
     frame = native.lazy()
     schema = dict(native.collect_schema() if isinstance(native, nw.LazyFrame) else native.schema)
     named = {role: _checks.column(name, schema, role=role) for role, name in roles.items() if name is not None}
     _refuse_shared(named)
     return Source(frame=frame, roles=named, schema=schema, lazy=isinstance(native, nw.LazyFrame))
+
+
+def _without_views(data: NativeFrame, names: set[str | None]) -> NativeFrame:
+    """An Arrow table whose views of text, of which Arrow cannot take rows, are plain text."""
+    if not is_pyarrow_table(data):
+        return data
+    import pyarrow as pa
+
+    for place, field in enumerate(data.schema):
+        if field.name in names and str(field.type) == "string_view":
+            data = data.set_column(place, field.name, data.column(place).cast(pa.large_string()))
+    return data
 
 
 def once(data: NativeFrame, roles: Mapping[str, str | None]) -> NativeFrame:

@@ -78,6 +78,8 @@ def coded(rows: nw.LazyFrame[Any]) -> Coded | None:
 def _codes(customer: nw.Series[Any]) -> tuple[Integers, Any, int] | None:
     native: Any = customer.to_native()
     own = customer.implementation is nw.Implementation.PANDAS and not isinstance(native.dtype, np.dtype)
+    if customer.dtype in (nw.Int128, nw.UInt128):
+        return None
     if customer.dtype.is_integer() and not own:
         return _of_integers(customer)
     if customer.implementation is nw.Implementation.PANDAS:
