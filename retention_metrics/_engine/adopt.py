@@ -80,7 +80,7 @@ def adopt(data: NativeFrame, roles: Mapping[str, str | None]) -> Source:
         raise InputError(
             f"data is a dataframe (pandas, Polars, PyArrow, DuckDB, …); got {type(data).__name__}.", argument="data"
         )
-    native = nw.from_native(_without_views(data, set(roles.values())))
+    native = nw.from_native(_without_views(data, {name for name in roles.values() if isinstance(name, str)}))
     frame = native.lazy()
     schema = dict(native.collect_schema() if isinstance(native, nw.LazyFrame) else native.schema)
     named = {role: _checks.column(name, schema, role=role) for role, name in roles.items() if name is not None}
@@ -88,7 +88,7 @@ def adopt(data: NativeFrame, roles: Mapping[str, str | None]) -> Source:
     return Source(frame=frame, roles=named, schema=schema, lazy=isinstance(native, nw.LazyFrame))
 
 
-def _without_views(data: NativeFrame, names: set[str | None]) -> NativeFrame:
+def _without_views(data: NativeFrame, names: set[str]) -> NativeFrame:
     """An Arrow table whose views of text, of which Arrow cannot take rows, are plain text."""
     if not is_pyarrow_table(data):
         return data
