@@ -305,6 +305,19 @@ def test_a_model_that_counts_opportunities_judges_days(frame):
         assert row["value_at_stake"] == pytest.approx(on * {"a": 2.0, "b": 4.5, "c": 6.0}[row["who"]])
 
 
+def test_who_gave_back_more_than_they_paid_has_no_value_and_the_others_keep_theirs(frame):
+    model, spend = rm.clv.BGNBD(r=0.2, alpha=30.0, a=0.8, b=2.0), rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44)
+    log = IDS["text"].assign(paid=[1.0, 2.0, -30.0, 4.0, 5.0, 6.0])
+    options = {**PAID, "model": model, "spend": spend, "horizon": 30.0}
+    table = rm.customers.summary(frame(log), **options)
+    rows = {row["who"]: row for row in as_rows(table)}
+    assert (rows["a"]["monetary_value"], rows["a"]["clv"]) == (-28.0, None)
+    whole = {row["who"]: row for row in as_rows(rm.customers.summary(IDS["text"], **options))}
+    assert list(rows["b"]) == list(whole["b"])
+    for who in "bc":
+        assert rows[who]["clv"] == pytest.approx(whole[who]["clv"])
+
+
 @pytest.mark.parametrize(
     "model", ["BGNBD", rm.clv.ShiftedBetaGeometric(alpha=1, beta=2), rm.clv.GammaGamma(p=6, q=4, v=15)]
 )
@@ -548,5 +561,8 @@ def test_arguments_of_the_wrong_kind_are_refused():
         rm.customers.segment_sizes(log)
     with pytest.raises(InputError, match="message_days is a sequence of days; got 7"):
         rm.customers.contact_due(log, **LOG, purchases=log, message_days=7)
+    models = {"model": rm.clv.BGNBD(r=0.2, alpha=30.0, a=0.8, b=2.0), "spend": rm.clv.GammaGamma(p=6, q=4, v=15)}
+    with pytest.raises(InputError, match="spend= needs value="):
+        rm.customers.summary(log, **LOG, **models, horizon=30.0)
     with pytest.raises(InputError, match="visits is a dataframe"):
         rm.customers.audiences(log, **LOG, visits=5)

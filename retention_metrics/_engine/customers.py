@@ -36,6 +36,7 @@ _MICROSECONDS_A_DAY = 86_400_000_000
 # Sums of money are cut here before they are compared: an engine may add them up in any order.
 _DIGITS = 6
 UNHAPPY = "dissatisfied"
+SPENT = "_retention_metrics_spent"
 
 
 @dataclass(frozen=True)
@@ -295,6 +296,18 @@ def with_products(frame: nw.LazyFrame[Any], people: Buyers) -> nw.LazyFrame[Any]
     last = people.frame.select("customer", nw.col("last").alias("day")).join(on_day, on=["customer", "day"], how="left")
     both = frame.join(last.drop("day"), on="customer", how="left").join(kinds, on="customer", how="left")
     return both.with_columns(nw.col("products").fill_null(0).cast(nw.Int64))
+
+
+def with_spend(table: NativeFrame, name: str) -> NativeFrame:
+    """The table with the money of a repeat purchase as a model of spend takes it: at least 0."""
+    frame, money = nw.from_native(table), nw.col(name)
+    return frame.with_columns(nw.when(money < 0).then(nw.lit(0.0)).otherwise(money).alias(SPENT)).to_native()
+
+
+def without_negative(table: NativeFrame, name: str) -> NativeFrame:
+    """The table without a value of the customers whose money of a repeat purchase is below 0."""
+    frame, below = nw.from_native(table), (nw.col(name) < 0).fill_null(False)
+    return frame.with_columns(nw.when(~below).then(nw.col("clv")).alias("clv")).drop(SPENT).to_native()
 
 
 def with_dates(frame: nw.LazyFrame[Any], *names: str) -> nw.LazyFrame[Any]:

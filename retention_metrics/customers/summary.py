@@ -87,7 +87,8 @@ def summary(
     model : BGNBD or Fit, optional
         Model of purchases; adds ``probability_alive`` and ``expected_purchases``, for one query more.
     spend : GammaGamma or Fit, optional
-        Model of spend per purchase; with ``model`` adds ``clv``, undiscounted.
+        Model of spend per purchase; with ``model`` adds ``clv``, undiscounted; null for who gave back more than the
+        repeat purchases were worth.
     horizon : float, optional
         Time ahead that ``model`` looks, in ``unit``; needed with it.
     duplicates : {"keep", "exclude", "raise"}, default "keep"
@@ -126,6 +127,8 @@ def summary(
     if responses is not None and rating is None:
         raise InputError("responses= needs rating=, its column of answers.", argument="rating")
 
+    if spend is not None and value is None:
+        raise InputError("spend= needs value=, the column of the money.", argument="value")
     if (messages is None) != (opened is None):
         raise InputError("messages= and opened=, its column, come together.", argument="opened")
 
@@ -225,6 +228,17 @@ def _foreseen(
     buying = purchase_model(model)
     expected = buying.predict(history, horizon=horizon)
     if spend is not None:
-        valued = lifetime_value(buying, spend, replace(history, frame=expected.frame), horizon=horizon)
-        expected = valued
+        expected = _valued(buying, spend, replace(history, frame=expected.frame), horizon)
     return replace(expected, definition="customers.summary")
+
+
+def _valued(
+    model: PurchaseModel, spend: GammaGamma | Fit[GammaGamma], history: PurchaseHistory, horizon: float
+) -> CustomerTable:
+    """The table with ``clv``, which a model of spend cannot give where more came back than was paid."""
+    if history.monetary_value is None:
+        return lifetime_value(model, spend, history, horizon=horizon)
+    name = engine.SPENT
+    ready = replace(history, frame=engine.with_spend(history.frame, history.monetary_value), monetary_value=name)
+    valued = lifetime_value(model, spend, ready, horizon=horizon)
+    return replace(valued, frame=engine.without_negative(valued.frame, history.monetary_value))
