@@ -564,5 +564,8 @@ def test_arguments_of_the_wrong_kind_are_refused():
     models = {"model": rm.clv.BGNBD(r=0.2, alpha=30.0, a=0.8, b=2.0), "spend": rm.clv.GammaGamma(p=6, q=4, v=15)}
     with pytest.raises(InputError, match="spend= needs value="):
         rm.customers.summary(log, **LOG, **models, horizon=30.0)
+    for pair_of in (5.0, (1.0,)):
+        with pytest.raises(InputError, match="responses hold a pair for each use.*'mail' holds"):
+            rm.revenue.budget_split(10.0, {"mail": pair_of})
     with pytest.raises(InputError, match="visits is a dataframe"):
         rm.customers.audiences(log, **LOG, visits=5)

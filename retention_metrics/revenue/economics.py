@@ -426,10 +426,7 @@ def budget_split(budget: float, responses: Mapping[str, tuple[float, float]]) ->
     money = _checks.non_negative(budget, name="budget")
     if not responses:
         raise InputError("responses name at least one use.", argument="responses")
-    curves = {
-        use: (_checks.positive(most, name="responses"), _checks.positive(scale, name="responses"))
-        for use, (most, scale) in responses.items()
-    }
+    curves = {use: _curve(use, pair) for use, pair in responses.items()}
 
     spends = _best(money, curves)
 
@@ -442,6 +439,17 @@ def budget_split(budget: float, responses: Mapping[str, tuple[float, float]]) ->
         definition="revenue.budget_split/equal-marginal-returns",
         budget=money,
     )
+
+
+def _curve(use: str, pair: tuple[float, float]) -> tuple[float, float]:
+    try:
+        most, scale = pair
+    except (TypeError, ValueError):
+        raise InputError(
+            f"responses hold a pair for each use, what it earns at most and its scale; {use!r} holds {pair!r}.",
+            argument="responses",
+        ) from None
+    return _checks.positive(most, name="responses"), _checks.positive(scale, name="responses")
 
 
 def _earned(spend: float, most: float, scale: float) -> tuple[float, float]:
