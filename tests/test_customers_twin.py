@@ -565,7 +565,7 @@ def test_arguments_of_the_wrong_kind_are_refused():
     with pytest.raises(InputError, match="spend= needs value="):
         rm.customers.summary(log, **LOG, **models, horizon=30.0)
     for pair_of in (5.0, (1.0,)):
-        with pytest.raises(InputError, match="responses hold a pair for each use.*'mail' holds"):
+        with pytest.raises(InputError, match=r"responses hold a pair for each use.*'mail' holds"):
             rm.revenue.budget_split(10.0, {"mail": pair_of})
     with pytest.raises(InputError, match="visits is a dataframe"):
         rm.customers.audiences(log, **LOG, visits=5)
