@@ -260,6 +260,14 @@ def test_second_tables_are_read_on_the_same_clock_and_their_exclusions_are_count
     assert dict(back.excluded) == {f"purchases_{reason}": count for reason, count in out.items()}
 
 
+def test_messages_count_what_is_left_out_of_the_purchases(logs):
+    sent, bought = logs["orders"], logs["calls"]
+    options = {"trigger": "paid", "as_of": "2018-03-31", "within_days": 7, "tz": ZONE}
+    found = rm.customers.message_response(sent, bought, **LOG, **options)
+    out = {"missing_customer": 1, "missing_time": 1, "after_as_of": 1}
+    assert dict(found.excluded) == {f"purchases_{reason}": count for reason, count in out.items()}
+
+
 def test_without_an_audit_nothing_of_a_second_table_is_counted(logs):
     options = {"as_of": "2018-03-31", "audit": False}
     table = rm.customers.summary(logs["orders"], **PAID, **options, contacts=logs["calls"])

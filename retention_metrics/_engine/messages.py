@@ -38,7 +38,7 @@ def answered(
     tz: str | None,
 ) -> Answered:
     """Match messages with purchases; ``roles`` names ``customer, time, trigger`` and perhaps ``group``."""
-    bought, until = _days_of_purchase(purchases, str(roles["customer"]), purchase_time, as_of, tz)
+    bought, until, left_out = _days_of_purchase(purchases, str(roles["customer"]), purchase_time, as_of, tz)
     with about("messages"):
         source, times = read_clock(once(messages, roles), roles, tz=tz)
         extra = {name: source.column(name) for name in ("trigger", "group") if source.has(name)}
@@ -50,6 +50,7 @@ def answered(
         unnamed = unnamed | nw.col(name).is_null()
     young = ~unnamed & (nw.col("day") + within >= until.observed_until)
     excluded = {**(events.excluded or {}), **_counts(rows, {"missing_label": unnamed, "observed_too_short": young})}
+    excluded |= {f"purchases_{reason}": count for reason, count in left_out.items()}
     sums = _sums(rows.filter(~unnamed & ~young), bought, named, within=within, same_day=same_day)
     groups = sums["group"] if "group" in sums else [None] * len(sums["trigger"])
     labels = zip(sums["trigger"], groups, strict=True)
@@ -81,14 +82,14 @@ def _sums(
 
 def _days_of_purchase(
     data: NativeFrame, customer: str, time: str, as_of: object, tz: str | None
-) -> tuple[nw.LazyFrame[Any], Moment]:
-    """The distinct days on which each customer bought, and the end of observation."""
+) -> tuple[nw.LazyFrame[Any], Moment, Mapping[str, int]]:
+    """The distinct days on which each customer bought, the end of observation, and the rows left out."""
     roles = {"customer": customer, "time": time}
     with about("purchases"):
         source, times = read_clock(once(data, roles), roles, tz=tz)
         events, _ = audit_events(source, times, as_of=as_of, tz=tz)
     days = aggregate(events.kept, ("customer", "day"), {"one": (nw.col("day") * 0 + 1, "max")})
-    return days.select("customer", nw.col("day").alias("bought")), events.as_of
+    return days.select("customer", nw.col("day").alias("bought")), events.as_of, events.excluded or {}
 
 
 def _counts(rows: nw.LazyFrame[Any], marks: Mapping[str, nw.Expr]) -> dict[str, int]:

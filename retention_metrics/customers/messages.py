@@ -121,7 +121,8 @@ def message_response(
     A rate is a ratio of sums with the customer as what varies, for the messages of one customer fare alike, with the
     interval on the logit scale [1]_. The interval of a difference recovers its ends from those of both rates (MOVER)
     [2]_, which takes the customers of both to be different ones. A purchase may follow several messages, and then
-    counts for each. Messages without a trigger or a group are excluded and counted.
+    counts for each. Messages without a trigger or a group are excluded and counted, and rows of the purchases that do
+    not count stand under ``purchases_``.
 
     References
     ----------
