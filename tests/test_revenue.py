@@ -129,6 +129,79 @@ def test_two_dates_of_subscriptions_are_two_amounts(frame, simulated):
     assert (logos.numerator, logos.denominator) == ((pairs["after"] > 0).sum(), len(pairs))
 
 
+def billed():
+    """Subscriptions with everything that a price may hold: c0 is a trial, c1 is unpaid, c2 is charged once only."""
+    rng = np.random.default_rng(1606)
+    starts = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 150, 60), unit="D")
+    ends = starts + pd.to_timedelta(rng.integers(30, 300, 60), unit="D")
+    log = pd.DataFrame(
+        {
+            "who": [f"c{place % 40}" for place in range(60)],
+            "plan": [f"s{place}" for place in range(60)],
+            "from": starts,
+            "until": ends.where(rng.random(60) < 0.5),
+            "price": np.round(rng.gamma(2.0, 30.0, 60), 2) + 20,
+            "tax": rng.choice([0.0, 5.0, np.nan], 60),
+            "off": rng.choice([0.0, 10.0], 60),
+            "again": np.arange(60) != 2,
+            "unpaid": pd.Series([pd.NaT, pd.Timestamp("2024-05-20")] + [pd.NaT] * 58),
+            "cur": rng.choice(["EUR", "USD"], 60),
+        }
+    )
+    log.loc[0, ["price", "tax", "off"]] = 0.0
+    log.loc[1, ["from", "until"]] = [pd.Timestamp("2024-01-10"), pd.NaT]
+    return log
+
+
+BILLED = {"customer": "who", "start": "from", "end": "until", "amount": "price", "subscription": "plan"}
+PARTS = {"tax": "tax", "discount": "off", "recurring": "again", "past_due": "unpaid", "grace_days": 14}
+DAYS = ("2024-03-31", "2024-09-30")
+DATED = {"EUR": {"2024-01-01": 1.10, "2024-03-15": 1.20, "2024-07-01": 1.05}, "USD": 1.0}
+
+
+def paying_at(moved, day):
+    """What each customer pays at the end of a day, from its last movement."""
+    return moved[moved["period"] <= day].groupby("who")["change"].sum().loc[lambda money: money > 0.005]
+
+
+@pytest.mark.parametrize("rates", [{"EUR": 1.20, "USD": 1.0}, DATED], ids=["constant", "dated"])
+def test_two_dates_read_prices_as_the_bridge_does(frame, rates):
+    options = {**BILLED, **PARTS, "currency": "cur", "as_of": DAYS[1]}
+    bridge = revenue.movements(billed(), **options, rates=rates).rows()
+    constant = revenue.customer_movements(billed(), **options, rates={"EUR": 1.20, "USD": 1.0}).to_frame()
+    opening, closing = (paying_at(constant, day) for day in DAYS)
+    stayed = closing.reindex(opening.index, fill_value=0.0)
+    assert (stayed > opening).any() or (stayed == 0).any()
+
+    net = revenue.net_retention(frame(billed()), **BILLED, **PARTS, currency="cur", rates=rates, at=DAYS)
+    gross = revenue.gross_retention(frame(billed()), **BILLED, **PARTS, currency="cur", rates=rates, at=DAYS)
+    assert net.opening == gross.opening == pytest.approx(bridge[2]["end_mrr"], abs=1e-4)
+    assert net.closing == pytest.approx(stayed.sum(), abs=1e-4)
+    assert gross.closing == pytest.approx(np.minimum(stayed, opening).sum(), abs=1e-4)
+    joined = closing.drop(opening.index, errors="ignore").sum()
+    if rates is not DATED:
+        assert net.closing + joined == pytest.approx(bridge[-1]["end_mrr"], abs=1e-4)
+
+    logos = revenue.logo_retention(frame(billed()), **BILLED, **PARTS, at=DAYS)
+    assert (logos.numerator, logos.denominator) == ((stayed > 0).sum(), len(opening))
+    assert net.excluded["one_off"] == logos.excluded["one_off"] == 1
+
+
+@pytest.mark.parametrize("option", ["tax", "discount", "recurring", "past_due"])
+def test_each_part_of_a_price_moves_what_stays(option):
+    given = {name: value for name, value in PARTS.items() if name != option}
+    rates = {"currency": "cur", "rates": DATED, "at": DAYS}
+    whole, without = (revenue.net_retention(billed(), **BILLED, **parts, **rates) for parts in (PARTS, given))
+    assert (whole.opening, whole.closing) != (without.opening, without.closing)
+
+
+def test_dated_rates_begin_by_the_first_of_two_days():
+    late = {"EUR": {"2024-04-01": 1.1}, "USD": 1.0}
+    with pytest.raises(InputError, match="begin on 2024-04-01, after 2024-03-31") as caught:
+        revenue.net_retention(billed(), **BILLED, currency="cur", rates=late, at=DAYS)
+    assert caught.value.argument == "rates"
+
+
 def test_the_bases_differ_for_who_left_and_came_back(frame):
     plans = pd.DataFrame(
         {

@@ -73,6 +73,22 @@ class Pricing:
         """The currencies that have a rate; None where none was given."""
         return self.rates if self.changing is None else self.changing
 
+    def constant(self, day: int) -> Pricing:
+        """The same at the rates that are in force on one day."""
+        if self.changing is None:
+            return self
+        rates = {}
+        for name, pairs in self.changing.items():
+            before = [rate for first, rate in pairs if first <= day]
+            if not before:
+                raise InputError(
+                    f"rates={name!r} begin on {date_of(pairs[0][0])}, after {date_of(day)}.",
+                    argument="rates",
+                    fix="Give a rate from the first of the two days on.",
+                )
+            rates[name] = before[-1]
+        return replace(self, rates=rates, changing=None)
+
 
 @dataclass(frozen=True)
 class RateTable:

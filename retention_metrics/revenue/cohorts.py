@@ -202,9 +202,6 @@ def by_cohort(
     >>> pooled = table.average().rows()[2]
     >>> round(pooled["net_retention"], 3), round(pooled["low"], 3), round(pooled["high"], 3)
     (0.959, 0.903, 1.019)
-
-
-    (0.959, 0.903, 1.019)
     """
     content = _checks.level(level)
     roles = {
