@@ -216,7 +216,7 @@ CASES: Mapping[str, Case] = {
     "returning_share 60": returning(60),
     "loyal_core 100": loyal(100, "share"),
     "spend_ratio 100": loyal(100, "ratio"),
-    "revenue_lost 100": lost(100),
+    "revenue_lost 200": lost(200),
     "revenue_lost 400": lost(400),
     "gini 50": spread(50, "gini"),
     "gini 200": spread(200, "gini"),
