@@ -103,6 +103,24 @@ def order_value(customers: int) -> Holds:
     return holds
 
 
+def spent(customers: int, name: str) -> Holds:
+    """All buy in the first quarter; in the second 40 % do, for 60 on average: 24 per customer."""
+    truth = {"spend_per_customer": 24.0, "spend_per_active": 60.0}[name]
+
+    def holds(generator: np.random.Generator) -> bool | None:
+        back = np.flatnonzero(generator.random(customers) < 0.4)
+        first = pl.DataFrame({"who": np.arange(customers), "paid": 1.0}).with_columns(day=pl.date(2024, 1, 5))
+        again = pl.DataFrame({"who": back, "paid": generator.gamma(2.0, 30.0, back.size)}).with_columns(
+            day=pl.date(2024, 4, 5)
+        )
+        roles = {"customer": "who", "time": "day", "value": "paid", "as_of": "2024-06-30"}
+        row = rm.customers.spend_by_age(pl.concat([first, again]), **roles).rows()[1]
+        low, high = row[f"{name}_low"], row[f"{name}_high"]
+        return None if low is None else bool(low <= truth <= high)
+
+    return holds
+
+
 def growth(customers: int) -> Holds:
     """Stayers who spend 10 % more in their second quarter; half of the customers leave, the small ones rather."""
 
@@ -144,8 +162,11 @@ CASES: Mapping[str, Holds] = {
     "demand MBGNBD fitted": demand("MBGNBD", fitted=True),
     "demand ParetoNBD fitted": demand("ParetoNBD", fitted=True),
     "demand revenue": revenue,
+    "average_order_value 20": order_value(20),
     "average_order_value 40": order_value(40),
     "average_order_value 200": order_value(200),
+    "spend_per_customer 60": spent(60, "spend_per_customer"),
+    "spend_per_active 60": spent(60, "spend_per_active"),
     "spend_by_age 80": growth(80),
     "spend_by_age 300": growth(300),
     "message_response 60": message(60),

@@ -36,25 +36,28 @@ class Case:
 # ---------------------------------------------------------------- two amounts per customer
 
 
-def paid(generator: np.random.Generator, customers: int, growth: bool) -> pl.DataFrame:
-    """Amounts before and after: lost, cut by 30 %, kept, or (with growth) half as much again."""
-    before = generator.gamma(2.0, 50.0, customers)
+def paid(generator: np.random.Generator, customers: int, growth: bool, heavy: bool = False) -> pl.DataFrame:
+    """Amounts before and after: lost, cut by 30 %, kept, or (with growth) half as much again.
+
+    Heavy ones are lognormal with sigma = 1: the largest of 80 customers is one of 15 effective ones or fewer.
+    """
+    before = generator.lognormal(4.0, 1.0, customers) if heavy else generator.gamma(2.0, 50.0, customers)
     factors, chances = ([0.0, 0.7, 1.0, 1.5], [0.1, 0.1, 0.6, 0.2]) if growth else ([0.0, 0.7, 1.0], [0.1, 0.2, 0.7])
     return pl.DataFrame({"before": before, "after": before * generator.choice(factors, customers, p=chances)})
 
 
-def gross(customers: int, method: str = "ratio") -> Case:
+def gross(customers: int, method: str = "ratio", heavy: bool = False) -> Case:
     def interval(generator: np.random.Generator) -> Interval | None:
-        frame = paid(generator, customers, growth=False)
+        frame = paid(generator, customers, growth=False, heavy=heavy)
         options = {"opening": "before", "closing": "after", "method": method, "resamples": 999, "rng": generator}
         return rm.revenue.gross_retention(frame, **options).interval
 
     return Case(0.84, interval)
 
 
-def net(customers: int, method: str = "ratio") -> Case:
+def net(customers: int, method: str = "ratio", heavy: bool = False) -> Case:
     def interval(generator: np.random.Generator) -> Interval | None:
-        frame = paid(generator, customers, growth=True)
+        frame = paid(generator, customers, growth=True, heavy=heavy)
         options = {"opening": "before", "closing": "after", "method": method, "resamples": 999, "rng": generator}
         return rm.revenue.net_retention(frame, **options).interval
 
@@ -136,6 +139,26 @@ def orders(generator: np.random.Generator, customers: int) -> pl.DataFrame:
     return pl.DataFrame({"who": who, "day": day, "paid": scale * generator.gamma(4.0, 0.25, who.size)})
 
 
+def lost(customers: int) -> Case:
+    """One customer in five leaves in February, half of them over the price; what each paid is its own."""
+
+    def interval(generator: np.random.Generator) -> Interval | None:
+        chance = generator.random(customers)
+        day = np.datetime64("2024-01-05", "D") + np.zeros(customers, dtype=np.int64)
+        until = np.where(chance < 0.2, np.datetime64("2024-02-10"), np.datetime64("NaT"))
+        why = np.where(chance < 0.1, "price", "other")
+        mrr = generator.gamma(2.0, 50.0, customers)
+        plans = pl.DataFrame({"who": np.arange(customers), "from": day, "until": until, "why": why, "mrr": mrr})
+        roles = {"customer": "who", "start": "from", "end": "until", "reason": "why", "revenue": "mrr"}
+        (row,) = (
+            row for row in rm.churn.reasons(plans, **roles, as_of="2024-02-29").rows()[2:] if row["reason"] == "price"
+        )
+        low, high = row["revenue_lost_low"], row["revenue_lost_high"]
+        return None if low is None else Interval(low=low, high=high, level=LEVEL, method="jackknife")
+
+    return Case(customers * 0.1 * 100.0, interval)
+
+
 def returning(customers: int) -> Case:
     def interval(generator: np.random.Generator) -> Interval | None:
         roles = {"customer": "who", "time": "day", "value": "paid", "window": ("2024-01-01", "2024-03-01")}
@@ -155,7 +178,7 @@ def spread(customers: int, statistic: str) -> Case:
     truth = gini if statistic == "gini" else float(1 - stats.norm.cdf(stats.norm.ppf(0.8) - SIGMA))
 
     def interval(generator: np.random.Generator) -> Interval | None:
-        found = rm.revenue.concentration(generator.lognormal(0.0, SIGMA, customers), resamples=400, rng=generator)
+        found = rm.revenue.concentration(generator.lognormal(0.0, SIGMA, customers))
         return (found.gini if statistic == "gini" else found.top_share(0.2)).interval
 
     return Case(truth, interval)
@@ -175,9 +198,13 @@ def loyal(customers: int, statistic: str) -> Case:
 
 CASES: Mapping[str, Case] = {
     "gross_retention 25": gross(25),
+    "gross_retention heavy 25": gross(25, heavy=True),
+    "gross_retention heavy 80": gross(80, heavy=True),
     "gross_retention 80": gross(80),
     "gross_retention bca 80": gross(80, "bca"),
     "net_retention 25": net(25),
+    "net_retention heavy 25": net(25, heavy=True),
+    "net_retention heavy 80": net(80, heavy=True),
     "net_retention 80": net(80),
     "net_retention bca 80": net(80, "bca"),
     "arpa 30": account(30),
@@ -189,6 +216,9 @@ CASES: Mapping[str, Case] = {
     "returning_share 60": returning(60),
     "loyal_core 100": loyal(100, "share"),
     "spend_ratio 100": loyal(100, "ratio"),
+    "revenue_lost 200": lost(200),
+    "revenue_lost 400": lost(400),
+    "gini 50": spread(50, "gini"),
     "gini 200": spread(200, "gini"),
     "gini 1000": spread(1000, "gini"),
     "top_share 200": spread(200, "top share"),

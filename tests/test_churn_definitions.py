@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import get_args
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 import retention_metrics as rm
 from churn_twin import DEFINITIONS, churn, facts, spells_of
 from frames import CONVERT, as_rows, as_sorted_rows
+from leaving_out import ratio_ends
 from retention_metrics.churn.definitions import DEFINITIONS as TABLE
 from retention_metrics.churn.definitions import DefinitionName
 from retention_metrics.errors import ColumnError, InputError
@@ -218,6 +220,11 @@ def test_reasons_of_those_who_stayed_away(frame):
     assert {row["rate"] for row in february.values()} == {1 / 17, 3 / 17}
     assert rows[2, "price"]["share"] == pytest.approx(3 / 5)
     assert (rows[3, "price"]["customers"], rows[3, "price"]["revenue_lost"]) == (1, 3.0)
+    for reason, amounts in {"price": [20.0] * 3, None: [5.0]}.items():
+        low, high = ratio_ends(np.ones(17), np.pad(amounts, (0, 17 - len(amounts))))
+        ends = [february[reason][f"revenue_lost_{name}"] for name in ("low", "high")]
+        assert ends == pytest.approx([17 * low, 17 * high])
+    assert rows[3, "card expired"]["revenue_lost_low"] is None
     assert rows[1, "price"]["status"] == "no_customers"
     assert table.notes == ("1 lost customers gave no reason.",)
 

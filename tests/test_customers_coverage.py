@@ -7,7 +7,10 @@ import pytest
 
 from customers_coverage import CASES, DATASETS, LEVEL, coverage
 
-FEW = ("average_order_value 40",)  # frequent buyers have large orders, and there are few of them
+FEW = (
+    "average_order_value 20",
+    "average_order_value 40",
+)  # frequent buyers have large orders, and there are few of them
 
 
 def test_every_case_is_stored(reference):
@@ -20,7 +23,7 @@ def test_every_case_is_stored(reference):
 @pytest.mark.parametrize("name", CASES)
 def test_stored_intervals_hold_as_often_as_they_say(name, reference):
     figures = reference("customers_coverage").coverage[name]
-    assert (0.88 if name in FEW else 0.925) <= figures["held"] / figures["given"] <= 0.975
+    assert (0.9 if name in FEW else 0.925) <= figures["held"] / figures["given"] <= 0.975
 
 
 @pytest.mark.parametrize("name", CASES)

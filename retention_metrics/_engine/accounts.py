@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from retention_metrics._engine import money, offers
 from retention_metrics._engine.adopt import NativeFrame, adopt, collect, once
 from retention_metrics._engine.audit import Duplicates, Fold, aggregate, audit_events, read_clock, settle_twins, twins
-from retention_metrics._stats.ratios import PairSums
+from retention_metrics._stats.ratios import PRODUCTS, PairSums, products
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment
 
@@ -32,11 +32,11 @@ class Accounts:
     def sums(self) -> tuple[PairSums, int]:
         """The sums of the ratio estimator, and the customers who stayed."""
         x, y = nw.col("x"), nw.col("y")
-        parts = {"n": x * 0 + 1, "x": x, "y": y, "xx": x * x, "xy": x * y, "yy": y * y, "kept": nw.col("kept")}
+        parts = {"n": x * 0 + 1, **products(x, y), "kept": nw.col("kept")}
         rows = self.frame.select(*(part.alias(name) for name, part in parts.items()))
         cells = collect(rows.select(*(nw.col(name).sum() for name in parts)))
         found = {name: float(values[0] or 0) for name, values in cells.items()}
-        sums = PairSums(int(found["n"]), *(found[name] for name in ("x", "y", "xx", "xy", "yy")))
+        sums = PairSums(int(found["n"]), *(found[name] for name in PRODUCTS))
         return sums, int(found["kept"])
 
     def arrays(self) -> tuple[Floats, Floats]:
@@ -207,11 +207,15 @@ def purchase_parts(
     return Accounts(frame, source.backend, events.excluded or {}, notes)
 
 
+PowerSums = tuple[int, float, float, float, float]
+"""Customers, and the sums of their money, of its squares, cubes and fourth powers."""
+
+
 @dataclass(frozen=True)
 class MarkedMoney:
-    """Customers, their money and its squares: of those who are marked (True) and of the others."""
+    """Sums of money: of the customers who are marked (True) and of the others."""
 
-    sums: Mapping[bool, tuple[int, float, float]]
+    sums: Mapping[bool, PowerSums]
     backend: str
     excluded: Mapping[str, int]
 
@@ -240,7 +244,8 @@ def marked_money(data: NativeFrame, *, amount: str, mark: str) -> MarkedMoney:
     parts = [mark.fill_null(False).cast(nw.Int64).sum().alias(name) for name, mark in counts.items()]
     for name in ("marked", "others"):
         mine = nw.when(counts[name].fill_null(False)).then(number).otherwise(nw.lit(0.0))
-        parts += [mine.sum().alias(f"{name}_sum"), (mine * mine).sum().alias(f"{name}_squares")]
+        powers = (mine, mine * mine, mine * mine * mine, mine * mine * mine * mine)
+        parts += [each.sum().alias(f"{name}_{power}") for power, each in enumerate(powers, 1)]
     found = {name: cells[0] or 0 for name, cells in collect(source.frame.select(*parts)).items()}
     if found["bad"]:
         raise InputError(
@@ -249,10 +254,10 @@ def marked_money(data: NativeFrame, *, amount: str, mark: str) -> MarkedMoney:
             column=amount,
             count=int(found["bad"]),
         )
-    sums = {
-        flag: (int(found[name]), float(found[f"{name}_sum"]), float(found[f"{name}_squares"]))
-        for name, flag in (("marked", True), ("others", False))
-    }
+    sums: dict[bool, PowerSums] = {}
+    for name, marked in (("marked", True), ("others", False)):
+        one, two, three, four = (float(found[f"{name}_{power}"]) for power in (1, 2, 3, 4))
+        sums[marked] = (int(found[name]), one, two, three, four)
     return MarkedMoney(sums, source.backend, {name: int(found[name]) for name in missing if found[name]})
 
 

@@ -12,11 +12,12 @@ import numpy as np
 from retention_metrics._engine.adopt import NativeFrame, Source, collect, once
 from retention_metrics._engine.audit import Duplicates, Events, Fold, aggregate, audit_events, read_clock, settle_twins
 from retention_metrics._engine.customers import rows_without_purchase
+from retention_metrics._stats.ratios import PRODUCTS, products
 from retention_metrics.errors import ColumnError
 from retention_metrics.periods import Period
 
 Parts = dict[str, tuple[nw.Expr, Fold]]
-SUMS = ("n", "x", "y", "xx", "xy", "yy")
+SUMS = ("n", *PRODUCTS)
 
 
 @dataclass(frozen=True)
@@ -133,16 +134,14 @@ def _spent(log: Purchases, each: tuple[str, ...]) -> nw.LazyFrame[Any]:
 def _here(log: Purchases) -> Parts:
     spend = nw.col("spend")
     one = spend * 0 + 1
-    parts: Parts = {"active": (one, "sum"), "spent": (spend, "sum")}
+    parts: Parts = {"active": (one, "sum"), "spent": (spend, "sum"), **_sums(products(one, spend), "spend_")}
     if log.source.has("discount"):
         paid, off = nw.col("paid"), nw.col("off")
         some = (paid > 0).cast(nw.Float64)
-        terms = (some, paid, off, paid * paid, paid * off, off * off)
-        parts |= {f"discount_{name}": (term, "sum") for name, term in zip(SUMS, terms, strict=True)}
+        parts |= _sums({"n": some, **products(paid, off)}, "discount_")
     if log.source.has("category"):
         number = nw.col("categories")
-        terms = (one, one, number, one, number, number * number)
-        parts |= {f"category_{name}": (term, "sum") for name, term in zip(SUMS, terms, strict=True)}
+        parts |= _sums({"n": one, **products(one, number)}, "category_")
     return parts
 
 
@@ -159,16 +158,11 @@ def _pair() -> Parts:
     x, stayed = nw.col("x"), ~nw.col("y").is_null()
     y = nw.when(stayed).then(nw.col("y")).otherwise(nw.lit(0.0))
     kept = stayed.cast(nw.Float64)
-    return {
-        "active_before": (x * 0 + 1, "sum"),
-        "spent_before": (x, "sum"),
-        "n": (kept, "sum"),
-        "x": (x * kept, "sum"),
-        "y": (y, "sum"),
-        "xx": (x * x * kept, "sum"),
-        "xy": (x * y, "sum"),
-        "yy": (y * y, "sum"),
-    }
+    return _sums({"active_before": x * 0 + 1, "spent_before": x, "n": kept, **products(x * kept, y)})
+
+
+def _sums(terms: Mapping[str, nw.Expr], prefix: str = "") -> Parts:
+    return {prefix + name: (term, "sum") for name, term in terms.items()}
 
 
 def _counted(frame: nw.LazyFrame[Any]) -> dict[int, int]:

@@ -26,6 +26,7 @@ from retention_metrics._engine.audit import (
 )
 from retention_metrics._engine.coded import Coded, coded, purchasers
 from retention_metrics._engine.tables import refuse_clash
+from retention_metrics._stats.ratios import products
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment
 
@@ -579,7 +580,7 @@ def ratio_sums(people: Buyers, *, numerator: str, denominator: str | None, group
     y = nw.col(numerator).cast(nw.Float64)
     one = nw.col("purchases").cast(nw.Float64) * 0 + 1
     x = nw.col(denominator).cast(nw.Float64) if denominator else one
-    parts = {"n": one, "x": x, "y": y, "xx": x * x, "xy": x * y, "yy": y * y}
+    parts = {"n": one, **products(x, y)}
     return group_sums(people.frame, parts, grouped=grouped)
 
 

@@ -11,9 +11,10 @@ import narwhals as nw
 from retention_metrics._engine.adopt import NativeFrame, Source, collect, once
 from retention_metrics._engine.audit import Fold, aggregate, audit_events, read_clock
 from retention_metrics._engine.beside import about, left_join
+from retention_metrics._stats.ratios import PRODUCTS, products
 from retention_metrics.periods import Moment
 
-SUMS = ("n", "x", "y", "xx", "xy", "yy")
+SUMS = ("n", *PRODUCTS)
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ def _sums(
     followed = nw.col("messages") * nw.col("hit")
     people = aggregate(matched, (*named, "customer"), {"x": (nw.col("messages"), "sum"), "y": (followed, "sum")})
     x, y = nw.col("x"), nw.col("y")
-    terms = (x * 0 + 1, x, y, x * x, x * y, y * y)
-    return collect(aggregate(people, named, {name: (term, "sum") for name, term in zip(SUMS, terms, strict=True)}))
+    terms = {"n": x * 0 + 1, **products(x, y)}
+    return collect(aggregate(people, named, {name: (term, "sum") for name, term in terms.items()}))
 
 
 def _days_of_purchase(

@@ -20,6 +20,7 @@ from retention_metrics._engine.audit import Fold, aggregate, first_rows, refuse_
 from retention_metrics._engine.clock import Clock, clock, with_local_times
 from retention_metrics._engine.join import join_listed, join_table
 from retention_metrics._engine.subscriptions import comparable_clocks
+from retention_metrics._stats.ratios import PRODUCTS
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import DAYS, Moment, Period, date_of
 
@@ -71,6 +72,22 @@ class Pricing:
     def currencies(self) -> Collection[str] | None:
         """The currencies that have a rate; None where none was given."""
         return self.rates if self.changing is None else self.changing
+
+    def constant(self, day: int) -> Pricing:
+        """The same at the rates that are in force on one day."""
+        if self.changing is None:
+            return self
+        rates = {}
+        for name, pairs in self.changing.items():
+            before = [rate for first, rate in pairs if first <= day]
+            if not before:
+                raise InputError(
+                    f"rates={name!r} begin on {date_of(pairs[0][0])}, after {date_of(day)}.",
+                    argument="rates",
+                    fix="Give a rate from the first of the two days on.",
+                )
+            rates[name] = before[-1]
+        return replace(self, rates=rates, changing=None)
 
 
 @dataclass(frozen=True)
@@ -678,10 +695,10 @@ def movement_table(ledger: Ledger, *, free: str, window: int | None) -> NativeFr
     return eager.to_arrow() if ledger.source.frame.implementation is nw.Implementation.PYARROW else eager.to_native()
 
 
-def cohort_sums(ledger: Ledger, *, squares: bool) -> dict[str, list[Any]]:
+def cohort_sums(ledger: Ledger, *, products: bool) -> dict[str, list[Any]]:
     """Changes by the period of a customer's first payment and by period: of revenue, and who began to pay.
 
-    With ``squares`` also ``xx`` of the customers' first revenue, ``yy`` of what they pay and ``xy`` of both, in money.
+    With ``products`` also those of the customers' first revenue (x) and of what they pay (y), in money.
     """
     moved = movement_rows(ledger, free="churn", window=None)
     period, delta, after = nw.col("period"), nw.col("delta") / UNITS, nw.col("after") / UNITS
@@ -694,11 +711,23 @@ def cohort_sums(ledger: Ledger, *, squares: bool) -> dict[str, list[Any]]:
         "delta": (nw.col("delta"), "sum"),
         "customers": (fresh.cast(nw.Int64), "sum"),
     }
-    if squares:
-        parts["xx"] = (first * first, "sum")
-        parts["xy"] = (nw.col("first") * delta, "sum")
-        parts["yy"] = (after * after - (after - delta) * (after - delta), "sum")
+    for name in PRODUCTS[2:] if products else ():
+        # What is gone since is taken off: a product's sum over the periods up to one is that of the revenue then.
+        power, change = name.count("y"), first
+        if power:
+            change = _power(after, power) - _power(after - delta, power)
+        parts[name] = (_times(change, nw.col("first"), name.count("x") - (power == 0)), "sum")
     return collect(aggregate(both, ("cohort", "period"), parts))
+
+
+def _power(number: nw.Expr, power: int) -> nw.Expr:
+    return _times(number, number, power - 1)
+
+
+def _times(number: nw.Expr, factor: nw.Expr, times: int) -> nw.Expr:
+    for _ in range(times):
+        number = number * factor
+    return number
 
 
 def gains_and_losses(

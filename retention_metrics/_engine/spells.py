@@ -30,6 +30,7 @@ BEFORE, NEVER = -(10**7), 10**7
 # Between two customers on one line of days: more than any two days of one.
 APART = 10**8
 _ENDED = ("endings", "carried", "once", "final", "gone", "leavers", "fresh")
+_POWERS = ("amount", "squares", "cubes", "fourths")
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ class WindowCounts:
     - ``leavers``: customers with an ending;
     - ``fresh``: customers who joined in the window and have an ending;
     - ``older``: customers with an ending who did not join in the window.
+
+    ``amounts`` holds, by kind, a row each for the sum of what the ``gone`` paid and of its second to fourth powers.
     """
 
     start: Days
@@ -366,7 +369,8 @@ def window_counts(log: Spells, windows: Windows) -> dict[Any, WindowCounts]:
     folds |= {name: (count, "sum") for name, count in counts.items()}
     if log.source.has("amount"):
         gone = nw.when(flags["gone"]).then(nw.col("amount")).otherwise(nw.lit(0.0))
-        folds["amount"] = (gone, "sum")
+        powers = (gone, gone * gone, gone * gone * gone, gone * gone * gone * gone)
+        folds |= {name: (power, "sum") for name, power in zip(_POWERS, powers, strict=True)}
     keys = [*(("by",) if log.grouped else ()), *(("kind",) if log.source.has("kind") else ()), "window"]
     cells = collect(aggregate(happened, tuple(keys), folds))
     return _by_group(cells, log, windows, len(whole.first))
@@ -396,8 +400,8 @@ def _by_group(
     counts: dict[Any, dict[str | None, dict[str, Any]]] = {}
     for place in range(rows):
         kind = counts.setdefault(groups[place], {}).setdefault(kinds[place], {})
-        for name in (*_ENDED, "starts", "joined", "amount"):
-            column = kind.setdefault(name, np.zeros(wide, dtype=np.float64 if name == "amount" else np.int64))
+        for name in (*_ENDED, "starts", "joined", *_POWERS):
+            column = kind.setdefault(name, np.zeros(wide, dtype=np.float64 if name in _POWERS else np.int64))
             if name in cells:
                 column[cells["window"][place]] += cells[name][place]
     if not counts and not log.grouped:
@@ -423,7 +427,7 @@ def _counts(kinds: Mapping[str | None, Mapping[str, Any]], windows: Windows, bef
         for kind, found in kinds.items()
         if found["endings"].any()
     }
-    amounts = {kind: kinds[kind]["amount"][:n] for kind in ended}
+    amounts = {kind: np.stack([kinds[kind][name][:n] for name in _POWERS]) for kind in ended}
     return WindowCounts(start, end, total["joined"][:n], ended, amounts)
 
 

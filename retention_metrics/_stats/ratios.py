@@ -1,4 +1,4 @@
-"""Ratios of two sums over the same customers, with the intervals of the ratio estimator and of BCa.
+"""Ratios of two sums over the same customers, with the intervals of the jackknife and of BCa.
 
 References
 ----------
@@ -7,13 +7,20 @@ References
    82(397), 171-185.
 .. [3] Brown, L. D., Cai, T. T. and DasGupta, A. (2001). Interval estimation for a binomial proportion.
    *Statistical Science* 16, 101-133.
+.. [4] Royall, R. M. and Cumberland, W. G. (1981). An empirical study of the ratio estimator and estimators of its
+   variance. *Journal of the American Statistical Association* 76(373), 66-77.
+.. [5] Satterthwaite, F. E. (1946). An approximate distribution of estimates of variance components. *Biometrics
+   Bulletin* 2(6), 110-114.
+.. [6] Pan, W. and Wall, M. M. (2002). Small-sample adjustments in using the sandwich variance estimator in
+   generalized estimating equations. *Statistics in Medicine* 21(10), 1429-1441.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +32,25 @@ Floats = NDArray[np.float64]
 _BLOCK = 2_000_000
 # Below this share of the squares a sum of squared residuals is what rounding leaves of nothing.
 _NOISE = 1e-13
+# The largest power of e that a float holds.
+_LARGEST = 709.0
+JACKKNIFE = "jackknife"
+
+
+class Ends(NamedTuple):
+    """Both ends of an interval, and the method that gave them."""
+
+    low: float
+    high: float
+    method: str
 
 
 @dataclass(frozen=True)
 class PairSums:
-    """Sums over customers of an amount before (x) and after (y): all that the ratio and its error need."""
+    """Sums over customers of an amount before (x) and after (y), and of their products.
+
+    They are all that the ratio, its error and the trust in that error need.
+    """
 
     n: int
     x: float
@@ -37,6 +58,14 @@ class PairSums:
     xx: float
     xy: float
     yy: float
+    xxx: float
+    xxy: float
+    xyy: float
+    xxxx: float
+    xxxy: float
+    xxyy: float
+    xyyy: float
+    yyyy: float
 
     @property
     def ratio(self) -> float:
@@ -44,14 +73,38 @@ class PairSums:
         return self.y / self.x
 
     @property
+    def _squares(self) -> float:
+        """Sum of the squared residuals y - R x; 0 where rounding alone makes any."""
+        residual = self.yy - 2 * self.ratio * self.xy + self.ratio**2 * self.xx
+        return 0.0 if residual < _NOISE * (self.yy + self.ratio**2 * self.xx) else residual
+
+    @property
     def standard_error(self) -> float | None:
         """Of the ratio, linearised, with n / (n - 1) [1]_; None below two customers."""
         if self.n < 2:
             return None
-        residual = self.yy - 2 * self.ratio * self.xy + self.ratio**2 * self.xx
-        if residual < _NOISE * (self.yy + self.ratio**2 * self.xx):
-            return 0.0
-        return math.sqrt(residual * self.n / (self.n - 1)) / self.x
+        return math.sqrt(self._squares * self.n / (self.n - 1)) / self.x
+
+    @property
+    def jackknife_error(self) -> float:
+        """Of the ratio, from leaving out each customer [4]_, to second order in its share h of the sum of x.
+
+        Without a customer of residual e the ratio moves by e / (1 - h) / sum x, whose square is e^2 (1 + 2 h + 3 h^2)
+        / (sum x)^2 but for the third order.
+        """
+        r = self.ratio
+        first = max(self.xyy - 2 * r * self.xxy + r**2 * self.xxx, 0.0) / self.x
+        second = max(self.xxyy - 2 * r * self.xxxy + r**2 * self.xxxx, 0.0) / self.x**2
+        return math.sqrt(self._squares + 2 * first + 3 * second) / self.x
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the error: fewer than n - 1 where a few large residuals make it [5]_ [6]_."""
+        r = self.ratio
+        parts = (self.yyyy, -4 * r * self.xyyy, 6 * r**2 * self.xxyy, -4 * r**3 * self.xxxy, r**4 * self.xxxx)
+        fourths = sum(parts)
+        known = fourths > _NOISE * sum(map(abs, parts))
+        return float(degrees_of_freedom(self.n, self._squares, fourths)) if known else self.n - 1.0
 
     @property
     def effective(self) -> float:
@@ -59,13 +112,36 @@ class PairSums:
         return self.x**2 / self.xx
 
 
+PRODUCTS = tuple(field.name for field in fields(PairSums))[1:]
+"""The sums of ``PairSums`` after the number of customers, each named by what is multiplied."""
+
+
+def products(x: Any, y: Any) -> dict[str, Any]:
+    """What ``PairSums`` adds up, by name: of arrays, or of columns of an engine."""
+    found = {"x": x, "y": y}
+    for name in PRODUCTS[2:]:
+        half = (len(name) + 1) // 2
+        found[name] = found[name[:half]] * found[name[half:]]
+    return found
+
+
+def degrees_of_freedom(n: float, squares: Any, fourths: Any) -> Any:
+    """Those of the sum of n squares, 2 V^2 / Var(V), where ``fourths`` add up the squares' own squares.
+
+    From 1 to n - 1, which it is where the kurtosis is a normal's.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.maximum(n * fourths / np.square(squares) - 1, 0.0)
+        return np.where(squares > 0, np.clip(2 * (n - 1) / spread, 1.0, n - 1), n - 1)
+
+
 def pair_sums(x: Floats, y: Floats) -> PairSums:
     """The sums of two arrays."""
-    return PairSums(x.size, float(x.sum()), float(y.sum()), float(x @ x), float(x @ y), float(y @ y))
+    return PairSums(x.size, **{name: float(each.sum()) for name, each in products(x, y).items()})
 
 
-def ratio_interval(sums: PairSums, *, level: float, most: float) -> tuple[float, float] | None:
-    """Student's interval on the scale without bounds: the log, or the logit where the ratio cannot pass ``most``.
+def ratio_interval(sums: PairSums, *, level: float, most: float) -> Ends | None:
+    """Student's interval with the jackknife's error, on the log scale, or the logit where the ratio cannot pass 1.
 
     At a bound itself the error is zero and says nothing: there Wilson's interval at the effective number of customers
     answers, where the ratio is a share. None where there is no answer.
@@ -73,17 +149,17 @@ def ratio_interval(sums: PairSums, *, level: float, most: float) -> tuple[float,
     ratio, error = sums.ratio, sums.standard_error
     if error is None:
         return None
-    t = float(stats.t.ppf((1 + level) / 2, sums.n - 1))
-    if most == 1.0:
-        if ratio <= 0.0 or ratio >= 1.0 or error == 0.0:
-            share = min(1.0, max(0.0, ratio))
-            low, high = proportions.share_interval(share * sums.effective, sums.effective, level=level)
-            return float(low), float(high)
-        centre, width = float(special.logit(ratio)), t * error / (ratio * (1 - ratio))
-        return float(special.expit(centre - width)), float(special.expit(centre + width))
+    if most == 1.0 and (ratio <= 0.0 or ratio >= 1.0 or error == 0.0):
+        share = min(1.0, max(0.0, ratio))
+        low, high = proportions.share_interval(share * sums.effective, sums.effective, level=level)
+        return Ends(float(low), float(high), "wilson")
     if ratio == 0.0 or error == 0.0:
         return None
-    return ratio * math.exp(-t * error / ratio), ratio * math.exp(t * error / ratio)
+    reach = float(stats.t.ppf((1 + level) / 2, sums.freedom)) * sums.jackknife_error
+    if most == 1.0:
+        centre, width = float(special.logit(ratio)), reach / (ratio * (1 - ratio))
+        return Ends(float(special.expit(centre - width)), float(special.expit(centre + width)), JACKKNIFE)
+    return Ends(ratio * math.exp(-reach / ratio), ratio * math.exp(min(reach / ratio, _LARGEST)), JACKKNIFE)
 
 
 def bca_interval(

@@ -86,7 +86,8 @@ def spend_by_age(
     -------
     SpendByAge
         A row per age: ``age, customers`` (observed to its end), ``active`` (with a purchase or a return),
-        ``spend_per_customer, spend_per_active``, and against the age before ``stayers`` (active at both),
+        ``spend_per_customer, spend_per_active``, each of the two with ``_low`` and ``_high``, and against the age
+        before ``stayers`` (active at both),
         ``stayer_growth, low, high`` and ``leaving_effect``; with ``category`` also ``categories, categories_low,
         categories_high``, and with ``discount`` ``discount_share, discount_low, discount_high``.
 
@@ -100,11 +101,17 @@ def spend_by_age(
     Notes
     -----
     Spend per active customer can rise with age though nobody spends more, where small customers leave.
-    ``stayer_growth`` is a ratio of sums over the customers active at both ages, with the ratio estimator's interval;
+    ``stayer_growth`` is a ratio of sums over the customers active at both ages; its interval, like all here, is
+    Student's on the log scale with the jackknife's error by customer and Satterthwaite's degrees of freedom [1]_;
     ``leaving_effect`` is what they spent at the age before over what all who were active then spent, per head: above
     1 where small customers leave. In the first period a customer has had only the days after the first purchase, so
     its spend is not that of a whole period. Categories and the share at a discount are ratios of sums over the active
-    customers, with the same interval; returns count in neither.
+    customers; returns count in neither.
+
+    References
+    ----------
+    .. [1] Pan, W. and Wall, M. M. (2002). Small-sample adjustments in using the sandwich variance estimator in
+       generalized estimating equations. *Statistics in Medicine* 21(10), 1429-1441.
 
     Examples
     --------
@@ -116,7 +123,7 @@ def spend_by_age(
     >>> log = rm.datasets.cdnow().assign(cheap=lambda rows: rows["amount"] / rows["quantity"] < 12)
     >>> first, second = rm.customers.spend_by_age(log, **roles, discount="cheap").rows()[:2]
     >>> round(first["discount_share"], 2), round(second["discount_share"], 2), round(second["discount_high"], 2)
-    (0.14, 0.12, 0.15)
+    (0.14, 0.12, 0.16)
     """
     content, steps = _checks.level(level), period_of(period)
     if by is not None and cohorts:
@@ -169,8 +176,8 @@ def _row(age: int, group: Any, found: engine.AgeSums, log: engine.Purchases, lev
         "age": age,
         "customers": customers,
         "active": int(here["active"]),
-        "spend_per_customer": here["spent"] / customers,
-        "spend_per_active": here["spent"] / here["active"],
+        **_spend("spend_per_customer", here, customers, level),
+        **_spend("spend_per_active", here, int(here["active"]), level),
         **dict.fromkeys(("stayers", "stayer_growth", "low", "high", "leaving_effect")),
     }
     if (group, age) in found.pairs:
@@ -188,11 +195,17 @@ def _ratio(name: str, ends_of: str, sums: list[float], most: float, level: float
     pair = ratios.PairSums(int(sums[0]), *sums[1:])
     if not pair.x > 0:
         return answer
-    ends = ratios.ratio_interval(pair, level=level, most=most) if level else None
+    ends = ratios.ratio_interval(pair, level=level, most=most) if level and pair.ratio >= 0 else None
     answer[name] = pair.ratio
-    if ends and np.isfinite(ends).all():
-        answer |= {f"{ends_of}_low": ends[0], f"{ends_of}_high": ends[1]}
+    if ends and math.isfinite(ends.high):
+        answer |= {f"{ends_of}_low": ends.low, f"{ends_of}_high": ends.high}
     return answer
+
+
+def _spend(name: str, here: Mapping[str, float], customers: int, level: float | None) -> dict[str, Any]:
+    """Spend per customer, of whom those who were not active spent nothing."""
+    sums = [here[f"spend_{each}"] if "y" in each else customers for each in engine.SUMS[1:]]
+    return _ratio(name, name, [customers, *sums], math.inf, level)
 
 
 def _against_before(sums: Mapping[str, float], level: float | None) -> dict[str, Any]:
@@ -203,8 +216,8 @@ def _against_before(sums: Mapping[str, float], level: float | None) -> dict[str,
     pair = ratios.PairSums(stayers, *(sums[name] for name in engine.SUMS[1:]))
     answer["stayer_growth"] = pair.ratio
     ends = ratios.ratio_interval(pair, level=level, most=math.inf) if level and pair.ratio > 0 else None
-    if ends and np.isfinite(ends).all():
-        answer["low"], answer["high"] = ends
+    if ends and math.isfinite(ends.high):
+        answer["low"], answer["high"] = ends.low, ends.high
     if sums["spent_before"] > 0:
         answer["leaving_effect"] = (sums["x"] / stayers) / (sums["spent_before"] / sums["active_before"])
     return answer

@@ -143,7 +143,7 @@ def message_response(
     >>> row["trigger"], row["rate"], round(row["difference"], 2)
     ('birthday', 0.3, 0.2)
     >>> round(row["difference_low"], 2), round(row["difference_high"], 2)
-    (-0.03, 0.41)
+    (-0.06, 0.41)
     """
     days = _checks.count(within_days, name="within_days", low=1)
     content = _checks.level(level)

@@ -26,7 +26,7 @@ _TYPES: dict[str, ColumnType] = {
     "customers": "integer",
     "opening": "number",
     "mrr": "number",
-    **dict.fromkeys(("net_retention", "standard_error", "low", "high"), "number"),
+    **dict.fromkeys(("net_retention", "standard_error", "low", "high", "degrees_of_freedom"), "number"),
     "status": "string",
 }
 _AVERAGED: dict[str, ColumnType] = {
@@ -72,9 +72,9 @@ class RevenueCohorts(TableResult):
     Attributes
     ----------
     columns : Columns
-        ``cohort, period, age, customers, opening, mrr, net_retention, standard_error, low, high, status``: customers
-        and their revenue at age 0, the revenue now, and its share of the opening with the error and Student's interval
-        of the ratio estimator.
+        ``cohort, period, age, customers, opening, mrr, net_retention, standard_error, low, high, degrees_of_freedom,
+        status``: customers and their revenue at age 0, the revenue now, and its share of the opening with the error of
+        the ratio estimator and the interval of ``net_retention``, whose t has so many degrees of freedom.
     level : float or None
         Probability content of the intervals.
     period : str
@@ -198,10 +198,10 @@ def by_cohort(
     >>> first[0]["customers"], round(first[0]["net_retention"], 3)
     (200, 0.931)
     >>> round(first[0]["low"], 3), round(first[0]["high"], 3)
-    (0.824, 1.051)
+    (0.82, 1.057)
     >>> pooled = table.average().rows()[2]
     >>> round(pooled["net_retention"], 3), round(pooled["low"], 3), round(pooled["high"], 3)
-    (0.959, 0.907, 1.015)
+    (0.959, 0.903, 1.019)
     """
     content = _checks.level(level)
     roles = {
@@ -213,7 +213,7 @@ def by_cohort(
         "currency": currency,
     }
     ledger = read_ledger(subscriptions, roles, pricing=pricing_of(every, rates), period=period, as_of=as_of)
-    columns = _columns(money.cohort_sums(ledger, squares=content is not None), ledger, content)
+    columns = _columns(money.cohort_sums(ledger, products=content is not None), ledger, content)
     return RevenueCohorts(
         columns=Columns(columns, _TYPES),
         unit="money per month",
@@ -227,11 +227,8 @@ def by_cohort(
     )
 
 
-_SQUARES = ("xx", "xy", "yy")
-
-
 def _columns(sums: Mapping[str, Sequence[Any]], ledger: money.Ledger, level: float | None) -> dict[str, list[Any]]:
-    names = ("delta", "customers", *(_SQUARES if level else ()))
+    names = ("delta", "customers", *(ratios.PRODUCTS[2:] if level else ()))
     cells = {
         (cohort, index): np.array(cell, dtype=np.float64)
         for cohort, index, *cell in zip(*(sums[name] for name in ("cohort", "period", *names)), strict=True)
@@ -244,8 +241,8 @@ def _columns(sums: Mapping[str, Sequence[Any]], ledger: money.Ledger, level: flo
             now = now + cells.get((cohort, index), np.zeros(len(names)))
             day, first, after = ledger.period.first_day(np.array([cohort, index, index + 1])).tolist()
             status = "incomplete" if after > ledger.as_of.observed_until else "ok"
-            squares = now[2:].tolist() if level else (0.0, 0.0, 0.0)
-            pair = ratios.PairSums(int(customers), opening / money.UNITS, now[0] / money.UNITS, *squares)
+            products = now[2:].tolist() if level else [0.0] * len(ratios.PRODUCTS[2:])
+            pair = ratios.PairSums(int(customers), opening / money.UNITS, now[0] / money.UNITS, *products)
             later = level is not None and index > cohort
             ends = ratios.ratio_interval(pair, level=level, most=np.inf) if level and later else None
             rows.append(
@@ -258,22 +255,34 @@ def _columns(sums: Mapping[str, Sequence[Any]], ledger: money.Ledger, level: flo
                     pair.y,
                     pair.ratio,
                     pair.standard_error if later else None,
-                    *(ends or (None, None)),
+                    ends.low if ends else None,
+                    ends.high if ends else None,
+                    pair.freedom if ends else None,
                     status,
                 )
             )
     return {name: [row[place] for row in rows] for place, name in enumerate(_TYPES)}
 
 
+def _added(cells: Sequence[Mapping[str, Any]], level: float) -> tuple[float, float]:
+    """The error of the sum of what cells pay, and Satterthwaite's degrees of freedom of it."""
+    low, mean, freedom, opening = (
+        np.array([row[name] for row in cells], dtype=np.float64)
+        for name in ("low", "net_retention", "degrees_of_freedom", "opening")
+    )
+    variance = (opening * mean * np.log(mean / low) / stats.t.ppf((1 + level) / 2, freedom)) ** 2
+    return math.sqrt(variance.sum()), float(variance.sum() ** 2 / (variance**2 / freedom).sum())
+
+
 def _pooled(age: int, cells: Sequence[Mapping[str, Any]], level: float | None) -> dict[str, Any]:
     opening, mrr = (sum(row[name] for row in cells) for name in ("opening", "mrr"))
     customers = sum(row["customers"] for row in cells)
-    errors = [row["standard_error"] for row in cells]
-    ratio, freedom = mrr / opening, customers - len(cells)
+    ratio = mrr / opening
     low = high = None
-    if level is not None and ratio > 0 and freedom > 0 and None not in errors and any(errors):
-        error = math.hypot(*(row["opening"] * found for row, found in zip(cells, errors, strict=True))) / opening
-        reach = float(stats.t.ppf((1 + level) / 2, freedom)) * error / ratio
+    moved = [row for row in cells if row["low"] is not None]
+    if level is not None and moved and all(row["standard_error"] is not None for row in cells):
+        error, freedom = _added(moved, level)
+        reach = float(stats.t.ppf((1 + level) / 2, freedom)) * error / mrr
         low, high = ratio * math.exp(-reach), ratio * math.exp(reach)
     return {
         "age": age,

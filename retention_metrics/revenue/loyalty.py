@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
+from scipy import stats
+
 from retention_metrics import _checks
 from retention_metrics._engine import accounts
 from retention_metrics._engine.adopt import NativeFrame
@@ -13,7 +15,6 @@ from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Interval, Proportion, Result, result
 
-_NOISE = 1e-13
 _SOURCE = "Cochran, W. G. (1977). Sampling Techniques, section 6.4: the ratio estimator."
 
 
@@ -124,18 +125,21 @@ def loyal_core(customers: NativeFrame, *, amount: str, loyal: str, level: float 
     content = _checks.level(level)
 
     found = accounts.marked_money(customers, amount=amount, mark=loyal)
-    (k, part, part_squares), (m, rest, rest_squares) = found.sums[True], found.sums[False]
-    n, total = k + m, part + rest
+    mine, others = found.sums[True], found.sums[False]
+    k, part, n, total = mine[0], mine[1], mine[0] + others[0], mine[1] + others[1]
     if not total > 0:
         raise InputError("there is no revenue to share out.", argument="amount", count=0)
-    pair = ratios.PairSums(n, total, part, part_squares + rest_squares, part_squares, part_squares)
+    sums = {name: (mine[len(name)] if "y" in name else mine[len(name)] + others[len(name)]) for name in ratios.PRODUCTS}
+    pair = ratios.PairSums(n, **sums)
     ends = ratios.ratio_interval(pair, level=content, most=1.0) if content else None
     low, high = proportions.share_interval(k, n, level=content or 0.95)
 
     about = {"excluded": found.excluded, "backend": found.backend}
     return LoyalCore(
         estimate=min(pair.ratio, 1.0),
-        interval=Interval(low=ends[0], high=ends[1], level=content, method="ratio") if ends and content else None,
+        interval=Interval(low=ends.low, high=ends.high, level=content, method=ends.method)
+        if ends and content
+        else None,
         unit="share",
         definition="revenue.loyal_core",
         notes=() if ends or not content else ("There is no interval: there is one customer alone.",),
@@ -150,23 +154,21 @@ def loyal_core(customers: NativeFrame, *, amount: str, loyal: str, level: float 
             denominator=n,
             **about,  # type: ignore[arg-type]
         ),
-        spend_ratio=_spend_ratio((k, part, part_squares), (m, rest, rest_squares), content, found),
+        spend_ratio=_spend_ratio(content, found),
         **about,  # type: ignore[arg-type]
     )
 
 
-def _spend_ratio(
-    loyal: tuple[int, float, float],
-    others: tuple[int, float, float],
-    level: float | None,
-    found: accounts.MarkedMoney,
-) -> SpendRatio:
-    means = [total / count if count else 0.0 for count, total, _ in (loyal, others)]
-    known = means[1] > 0 and loyal[0] > 0
-    variance = sum(_relative_variance(*sums) for sums in (loyal, others)) if known and means[0] > 0 else math.nan
+def _spend_ratio(level: float | None, found: accounts.MarkedMoney) -> SpendRatio:
+    groups = found.sums[True], found.sums[False]
+    means = [sums[1] / sums[0] if sums[0] else 0.0 for sums in groups]
+    known = means[1] > 0 and groups[0][0] > 0
     interval = None
+    pairs = [_relative_variance(sums) for sums in groups] if known and means[0] > 0 else []
+    variance = sum(each for each, _ in pairs)
     if level is not None and 0 < variance < math.inf:
-        reach = proportions.normal_quantile(level) * math.sqrt(variance)
+        freedom = variance**2 / sum(each**2 / degrees for each, degrees in pairs)
+        reach = float(stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance)
         ratio = means[0] / means[1]
         interval = Interval(low=ratio * math.exp(-reach), high=ratio * math.exp(reach), level=level, method="delta")
     unknown = () if known else ("The ratio is undefined: one of the groups is empty or spends nothing.",)
@@ -185,9 +187,14 @@ def _spend_ratio(
     )
 
 
-def _relative_variance(count: int, total: float, squares: float) -> float:
-    """Variance of a mean over its square; infinite for one customer, and 0 where rounding alone tells amounts apart."""
-    if count < 2:
-        return math.inf
-    spread = squares - total**2 / count
-    return 0.0 if spread < _NOISE * squares else spread / (count - 1) / count / (total / count) ** 2
+def _relative_variance(sums: accounts.PowerSums) -> tuple[float, float]:
+    """Variance of a mean over its square, and its degrees of freedom; infinite for one customer.
+
+    It is 0 where rounding alone tells amounts apart.
+    """
+    n, total, squares, cubes, fourths = sums
+    if n < 2:
+        return math.inf, 1.0
+    pair = ratios.PairSums(n, n, total, n, total, squares, n, total, squares, n, total, squares, cubes, fourths)
+    error = pair.standard_error or 0.0
+    return (error / pair.ratio) ** 2, pair.freedom

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
+from scipy.stats import t
 
 from retention_metrics import _checks
 from retention_metrics._engine import accounts
 from retention_metrics._engine.adopt import NativeFrame, is_frame
 from retention_metrics._stats import concentration as stats
-from retention_metrics._stats.proportions import normal_quantile
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Columns, ColumnType, Interval, Result, TableResult, result
@@ -21,6 +20,9 @@ from retention_metrics.results import Columns, ColumnType, Interval, Result, Tab
 Floats = NDArray[np.float64]
 _KNOTS = 200
 _MOST_DRAWS = 50_000_000
+# Beyond this width on the log scale an interval reaches every bound.
+_WIDEST = 300.0
+_FEWEST = 3
 _SOURCE = "Gini, C. (1912); Lorenz, M. O. (1905); Herfindahl, O. C. (1950)."
 _TYPES: dict[str, ColumnType] = dict.fromkeys(("customers", "revenue", "low", "high"), "number")
 
@@ -148,7 +150,7 @@ def concentration(
     amount: str | None = None,
     customer: str | None = None,
     level: float | None = 0.95,
-    resamples: int = 999,
+    resamples: int | None = None,
     rng: np.random.Generator | int | None = None,
 ) -> Concentration:
     """How revenue is spread over customers: Gini, HHI, top shares, Lorenz curve.
@@ -163,10 +165,11 @@ def concentration(
         Of a frame with several rows per customer: its column; amounts are added first.
     level : float or None, default 0.95
         Probability content of the intervals; None computes none.
-    resamples : int, default 999
-        Bootstrap resamples of customers behind the intervals.
+    resamples : int, optional
+        Takes the errors behind the intervals from so many bootstrap resamples of the customers, where these draw at
+        most 5 * 10^7 distinct amounts in all; by default they are the jackknife's.
     rng : Generator, int or None
-        Their randomness.
+        Randomness of the resamples.
 
     Returns
     -------
@@ -185,28 +188,32 @@ def concentration(
     -----
     Gini = mean absolute difference / (2 mean), without n/(n - 1); HHI = sum of squared shares [1]_. From a frame the
     engine gives the distinct amounts with their customers, so prices in cents need little memory whatever the number
-    of customers. Intervals are normal on the logit scale, with the error of the bootstrap; those of the curve are
-    percentiles. Where there are more than 5 * 10^7 / ``resamples`` distinct amounts the errors are linearised
-    instead, from one pass, and the curve's intervals are normal [2]_. With few customers, or very large ones, all of
-    them are rough: of 200 lognormal amounts with sigma = 1, 91 % of the 95 % intervals of the Gini hold it.
+    of customers. Intervals are Student's on the log scale with the error of leaving out each customer [3]_, for the
+    curve linearised [2]_, and Satterthwaite's degrees of freedom, fewer where few customers make the error. That of
+    the Gini is around n/(n - 1) times it, since few customers seem too equal; that of the HHI around the unbiased
+    variance; below three customers there is none. Few customers, or a tail that a sample lacks, still give too short
+    ones: 93 to 94 % of the 95 % intervals hold the Gini and the top fifth's share of 200 lognormal amounts with
+    sigma = 1, 92 and 89 % those of 25, but under 80 % their HHI, whose error needs the fourth powers of a tail.
 
     References
     ----------
     .. [1] Herfindahl, O. C. (1950). *Concentration in the steel industry*. Dissertation, Columbia University.
     .. [2] Beach, C. M. and Davidson, R. (1983). Distribution-free statistical inference with Lorenz curves and
        income shares. *Review of Economic Studies* 50(4), 723-735.
+    .. [3] Karagiannis, E. and Kovacevic, M. (2000). A method to calculate the jackknife variance estimator for the
+       Gini coefficient. *Oxford Bulletin of Economics and Statistics* 62(1), 119-122.
 
     Examples
     --------
     >>> import retention_metrics as rm
-    >>> spread = rm.revenue.concentration([100, 200, 50, 1000, 300, 80, 120, 400], rng=2005)
+    >>> spread = rm.revenue.concentration([100, 200, 50, 1000, 300, 80, 120, 400])
     >>> round(float(spread.gini), 4), round(float(spread.hhi), 4), round(float(spread.effective_customers), 3)
     (0.4961, 0.2614, 3.826)
     >>> round(float(spread.top_share(0.25)), 4), round(float(spread.share_needed(0.5)), 4)
     (0.6222, 0.1641)
     """
     level = _checks.level(level)
-    draws = _checks.count(resamples, name="resamples", low=100)
+    draws = None if resamples is None else _checks.count(resamples, name="resamples", low=100)
     tally = _tally(amounts, amount, customer)
     values, counts = tally.values, tally.counts
     if not values.size or not values @ counts > 0:
@@ -220,7 +227,8 @@ def concentration(
     at = _grid(int(n))
     lorenz = 1 - stats.lorenz_top(values, counts, 1 - at)
     gini, hhi = float(stats.gini(values, counts)), float(stats.hhi(values, counts))
-    bounds = None if level is None else _bounds(values, counts, at, (gini, hhi, lorenz), level, draws, rng)
+    few = n < _FEWEST
+    bounds = None if level is None or few else _bounds(values, counts, at, (gini, hhi, lorenz), level, draws, rng)
     inverse = None if bounds is None else _inverse(bounds.hhi, hhi, n)
     squares = float(values**2 @ counts)
     band = {"low": [None] * at.size, "high": [None] * at.size}
@@ -232,6 +240,7 @@ def concentration(
         unit="share",
         definition=name,
         excluded=tally.excluded,
+        notes=("There is no interval: there are fewer than three customers.",) if few and level else (),
         customers=int(n),
         total=total,
         gini=Spread(
@@ -302,23 +311,43 @@ def _bounds(
     at: Floats,
     found: tuple[float, float, Floats],
     level: float,
-    resamples: int,
+    resamples: int | None,
     rng: np.random.Generator | int | None,
 ) -> _Bounds:
-    """By the bootstrap, or where that would draw too much by linearised errors, which agree with it in large bases."""
+    """Student's on the log scale, around what does not sink with few customers."""
     gini, hhi, lorenz = found
-    if values.size * resamples <= _MOST_DRAWS:
-        sampled = _bootstrap(values, counts, at, resamples, rng)
-        low, high = np.quantile(sampled[2], [(1 - level) / 2, (1 + level) / 2], axis=0)
-        return _Bounds(_logit_interval(gini, sampled[0], level), _logit_interval(hhi, sampled[1], level), low, high)
-    gini_error, hhi_error, errors = stats.linearised_errors(values, counts, at)
-    reach = normal_quantile(level) * errors
+    n = float(counts.sum())
+    grown = n / (n - 1)
+    errors = [
+        stats.gini_jackknife(values, counts),
+        stats.hhi_jackknife(values, counts),
+        stats.lorenz_jackknife(values, counts, at),
+    ]
+    method = "jackknife"
+    if resamples is not None and values.size * resamples <= _MOST_DRAWS:
+        sampled, method = _bootstrap(values, counts, at, resamples, rng), "bootstrap"
+        scales = (grown, n * grown, 1.0)
+        errors = [
+            replace(each, error=scale * np.std(draws, axis=0, ddof=1))
+            for each, scale, draws in zip(errors, scales, sampled, strict=True)
+        ]
+    share, variation = grown * gini, grown * (n * hhi - 1)
+    low, high = _ends(np.array(share), errors[0], level)
+    poor, rich = ((1 + end / grown) / n for end in _ends(np.array(variation), errors[1], level))
+    top = _ends(1 - lorenz, errors[2], level)
     return _Bounds(
-        _linearised_interval(gini, gini_error, level),
-        _linearised_interval(hhi, hhi_error, level),
-        np.clip(lorenz - reach, 0.0, 1.0),
-        np.clip(lorenz + reach, 0.0, 1.0),
+        Interval(low=min(float(low), gini), high=max(min(float(high), 1.0), gini), level=level, method=method),
+        Interval(low=min(float(poor), hhi), high=max(min(float(rich), 1.0), hhi), level=level, method=method),
+        np.clip(1 - top[1], 0.0, lorenz),
+        np.clip(1 - top[0], lorenz, 1.0),
     )
+
+
+def _ends(estimate: Floats, spread: stats.Spread, level: float) -> tuple[Floats, Floats]:
+    """Student's interval on the log scale; what is 0 has none to either side."""
+    reach = t.ppf((1 + level) / 2, spread.freedom) * spread.error
+    width = np.minimum(np.divide(reach, estimate, out=np.zeros_like(reach), where=estimate > 0), _WIDEST)
+    return estimate * np.exp(-width), estimate * np.exp(width)
 
 
 def _inverse(ends: Interval, hhi: float, n: float) -> Interval:
@@ -340,26 +369,3 @@ def _bootstrap(
             curve = 1 - stats.lorenz_top(values, drawn, 1 - at)
             found.append((float(stats.gini(values, drawn)), float(stats.hhi(values, drawn)), curve))
     return np.array([f[0] for f in found]), np.array([f[1] for f in found]), np.array([f[2] for f in found])
-
-
-def _logit_interval(estimate: float, draws: Floats, level: float) -> Interval:
-    """Normal on the logit scale, so inside (0, 1) and around the estimate; at a bound, percentiles."""
-    inside = draws[(draws > 0) & (draws < 1)]
-    if not 0 < estimate < 1 or inside.size < 2:
-        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-        return Interval(low=min(low, estimate), high=max(high, estimate), level=level, method="bootstrap")
-    centre, width = special.logit(estimate), normal_quantile(level) * special.logit(inside).std(ddof=1)
-    low, high = special.expit(centre - width), special.expit(centre + width)
-    return Interval(low=min(low, estimate), high=max(high, estimate), level=level, method="bootstrap")
-
-
-def _linearised_interval(estimate: float, error: float, level: float) -> Interval:
-    """Normal on the logit scale."""
-    centre = special.logit(estimate)
-    width = normal_quantile(level) * error / (estimate * (1 - estimate))
-    return Interval(
-        low=float(special.expit(centre - width)),
-        high=float(special.expit(centre + width)),
-        level=level,
-        method="linearised",
-    )
