@@ -26,7 +26,7 @@ _SAME = 1e-4  # log-likelihoods this close are taken for one supremum
 def fit(cls: type[C], table: RenewalTable, *, penalty: float) -> Fit[C]:
     """Fit a contractual model; a FitError carries the limiting model where there is no maximum."""
     data = table.data
-    _identified(cls.__name__, data)
+    _identified(cls, data)
     if data.observed < len(cls.parameters) and penalty == 0:
         raise _too_short(cls, table)
     peak = _climb(cls, data, penalty=penalty)
@@ -35,16 +35,23 @@ def fit(cls: type[C], table: RenewalTable, *, penalty: float) -> Fit[C]:
     return _wrap(cls, table, peak, penalty=penalty)
 
 
-def _identified(name: str, data: Renewals) -> None:
+def _identified(cls: type[ContractModel], data: Renewals) -> None:
+    name = cls.__name__
     if data.customers < 2:
         raise fitting.unidentified(name, f"{data.customers} customer cannot show how customers differ")
     if data.observed == 0:
         raise fitting.unidentified(name, f"none of {data.customers} customers has reached a renewal")
     if data.left == 0:
         raise fitting.unidentified(name, f"none of {data.customers} customers left")
-    at_first = float(data.counts[data.churned & (data.duration == 1)].sum())
-    if at_first == float(data.counts[data.duration > 0].sum()):
-        raise fitting.unidentified(name, f"all {int(at_first)} customers who reached a renewal left at the first")
+    # Churn that may change with tenure may as well be 0 up to a renewal and 1 at it.
+    renewal = float(data.duration[data.churned].min()) if cls.ages else 1.0
+    reached, left = (int(number[0]) for number in data.at_risk(np.array([renewal])))
+    if reached == left and renewal == 1:
+        raise fitting.unidentified(name, f"all {left} customers who reached a renewal left at the first")
+    if reached == left:
+        raise fitting.unidentified(
+            name, f"all {left} customers who reached renewal {renewal:.0f} left at it, and none before"
+        )
 
 
 def _climb(cls: type[C], data: Renewals, *, penalty: float) -> newton.Maximum:
@@ -53,7 +60,7 @@ def _climb(cls: type[C], data: Renewals, *, penalty: float) -> newton.Maximum:
     start = cls._start(float((left[0] + 1) / (reached[0] + 2)))
     objective = cls._objective(data, threads=None)
     shapes = np.array([name in ("alpha", "beta") for name in cls.parameters])
-    peak = None
+    peaks = []
     for alike in (1.0, 0.1, 10.0):
         found = newton.maximise(
             objective,
@@ -61,16 +68,16 @@ def _climb(cls: type[C], data: Renewals, *, penalty: float) -> newton.Maximum:
             penalty=penalty,
             escaped=cls._runs_away,
         )
-        if found.converged:
+        peaks.append(found)
+        # A maximum below a height that another climb saw on its way out of the region is not the highest point.
+        if found.converged and found.log_likelihood > max(peak.log_likelihood for peak in peaks) - _SAME:
             return found
-        peak = peak or found
-    assert peak is not None
-    return peak
+    return peaks[0]
 
 
 def _wrap(cls: type[C], table: RenewalTable, peak: newton.Maximum, *, penalty: float) -> Fit[C]:
     values: dict[str, Any] = dict(zip(cls.parameters, map(float, cls.from_odds(peak.theta)), strict=True))
-    model = cls(**values)
+    model = cls(**values, **cls._held(table.data))
     found = fitting.outcome(
         model,
         peak,
@@ -107,8 +114,9 @@ def _limit(cls: type[ContractModel], table: RenewalTable) -> Fit[ContractModel] 
     for simpler in cls._limits():
         if simpler._possible(table.data) and table.data.observed >= len(simpler.parameters):
             peak = _climb(simpler, table.data, penalty=0.0)
-            if peak.converged:
-                found.append(_wrap(simpler, table, peak, penalty=0.0))
+            fit = _wrap(simpler, table, peak, penalty=0.0) if peak.converged else None
+            if fit is not None and fit.model._attained():
+                found.append(fit)
     height = max((fit.log_likelihood for fit in found), default=-np.inf)
     return next((fit for fit in found if fit.log_likelihood > height - _SAME), None)
 

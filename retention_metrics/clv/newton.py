@@ -85,7 +85,11 @@ def maximise(
     while step_count < _MOST_STEPS and radius > 1e-10:
         step, gain, distance = _step(gradient[moving], hessian[np.ix_(moving, moving)], radius)
         converged, out = distance**2 <= tolerance, escaped(np.exp(position))
-        if converged or out:
+        # Below the rounding of the sum itself the quadratic model is the better judge.
+        rounding = 1e-13 * abs(height)
+        # On level ground no step gains what the sum can show, and no point is the top.
+        level = np.isinf(distance) and gain < rounding
+        if converged or out or level:
             break
         trial = position.copy()
         trial[moving] += step
@@ -94,8 +98,6 @@ def maximise(
             found = at(trial)
         finite = all(bool(np.isfinite(part).all()) for part in found)
         step_count += 1
-        # Below the rounding of the sum itself the quadratic model is the better judge.
-        rounding = 1e-13 * abs(height)
         ratio = (1.0 if gain < rounding else (found[1] - height) / gain) if finite else -1.0
         length = float(np.linalg.norm(step))
         if not ratio > 0.25:
@@ -121,8 +123,8 @@ def _step(gradient: Floats, hessian: Floats, radius: float) -> tuple[Floats, flo
     """The best step of the quadratic model within the radius, its gain, and the distance to the maximum."""
     information, axes = np.linalg.eigh(-hessian)
     along = axes.T @ gradient
-    least = float(information[0])
-    bent = least > 1e-13 * float(np.abs(information).max())
+    least = float(information.min(initial=np.inf))  # infinite where nothing is free to move
+    bent = least > 1e-13 * float(np.abs(information).max(initial=0.0))
     distance = float(np.sqrt(np.sum(along**2 / information))) if bent else np.inf
     damping = 0.0
     if not bent or np.linalg.norm(along / information) > radius:
