@@ -16,11 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from retention_metrics import _checks
-from retention_metrics.clv import batch, fitting, histories, renewals
+from retention_metrics.clv import batch, histories, renewals
 from retention_metrics.clv.contract_model import ContractModel
 from retention_metrics.clv.parts import Terms
 from retention_metrics.clv.purchase_model import PurchaseModel, Rng
-from retention_metrics.errors import FitError, InputError
+from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 
 if TYPE_CHECKING:
@@ -151,19 +151,22 @@ class OpportunityModel(PurchaseModel):
         >>> abs(fit.model.gamma - 0.657) < 3 * fit.standard_errors["gamma"]
         True
         """
-        from retention_metrics.clv import frames, purchase_fit
+        from retention_metrics.clv import frames, opportunity_fit, purchase_fit
 
         if purchase_covariates or dropout_covariates:
             raise InputError(f"{cls.__name__} takes no covariates.", argument="purchase_covariates")
         weight = _checks.non_negative(penalty, name="penalty")
         table = frames.adopt(history, {"frequency": frequency, "recency": recency, "T": T, "counts": counts})
         data, origin = table.histories(), purchase_fit.Origin(table.unit, table.excluded, table.backend)
-        purchase_fit.identified(cls.__name__, data)
-        check(data.frequency, data.recency, data.T)
-        _somebody_paused(cls.__name__, data)
-        if not cls._possible(data):
-            raise FitError(f"{cls.__name__}.fit fails: {cls.impossible}.")
-        return purchase_fit.fit_histories(cls, data, origin, penalty=weight, threads=threads)
+        return opportunity_fit.fit(cls, data, origin, penalty=weight)
+
+    @classmethod
+    def _fit_rows(
+        cls, data: histories.Histories, *, unit: str | None, penalty: float, threads: int | None
+    ) -> Fit[Self]:
+        from retention_metrics.clv import opportunity_fit, purchase_fit
+
+        return opportunity_fit.fit(cls, data, purchase_fit.Origin(unit), penalty=penalty)
 
     def simulate_transactions(self, T: ArrayLike, *, rng: Rng = None) -> pd.DataFrame:
         """Draw the purchases of new customers.
@@ -252,6 +255,10 @@ class OpportunityModel(PurchaseModel):
                 total = at[first] + at[second]
                 lost = lost or not 1e-6 < total < 1e6 or min(at[first], at[second]) < 1e-7 * total
         return bool(lost)
+
+    @classmethod
+    def _limits(cls) -> tuple[type[OpportunityModel], ...]:
+        return ()
 
     @classmethod
     def _possible(cls, data: histories.Histories) -> bool:
@@ -400,14 +407,6 @@ def check(x: Floats, t_x: Floats, n: Floats) -> None:
         name="frequency",
         rule="is at most recency, the number of the last opportunity used",
     )
-
-
-def _somebody_paused(name: str, data: histories.Histories) -> None:
-    idle = data.T - data.frequency
-    if not (idle if data.counts is None else idle * data.counts).any():
-        raise fitting.unidentified(
-            name, f"each of {data.customers} customers bought at every opportunity, and none can have dropped out"
-        )
 
 
 class Tables:
