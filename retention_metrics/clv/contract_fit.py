@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 C = TypeVar("C", bound="ContractModel")
-_PLAIN = 14.0
-_SAME = 1e-4  # log-likelihoods this close are taken for one supremum
+_ALIKE = ((1.0, 1.0), (0.1, 1.0), (10.0, 1.0), (0.1, 6.0))
 
 
 def fit(cls: type[C], table: RenewalTable, *, penalty: float) -> Fit[C]:
@@ -30,7 +29,7 @@ def fit(cls: type[C], table: RenewalTable, *, penalty: float) -> Fit[C]:
     if data.observed < len(cls.parameters) and penalty == 0:
         raise _too_short(cls, table)
     peak = _climb(cls, data, penalty=penalty)
-    if not peak.converged or (penalty == 0 and _flat(peak) and _reached(_limit(cls, table), peak)):
+    if not peak.converged or (penalty == 0 and peak.flat and _reached(_limit(cls, table), peak)):
         raise _no_maximum(cls, table, peak)
     return _wrap(cls, table, peak, penalty=penalty)
 
@@ -55,24 +54,22 @@ def _identified(cls: type[ContractModel], data: Renewals) -> None:
 
 
 def _climb(cls: type[C], data: Renewals, *, penalty: float) -> newton.Maximum:
-    """Climb from a point that the data suggest, and where that leads astray from customers more and less alike."""
+    return newton.highest(
+        cls._objective(data, threads=None),
+        _starts(cls, data),
+        penalty=penalty,
+        escaped=cls._runs_away if penalty == 0 else newton.no_escape,
+        enough=data.customers > newton.MANY,
+    )
+
+
+def _starts(cls: type[ContractModel], data: Renewals) -> list[Floats]:
+    """A point that the data suggest, and others at which customers are more and less alike, or age faster."""
     reached, left = data.at_risk(np.ones(1))
     start = cls._start(float((left[0] + 1) / (reached[0] + 2)))
-    objective = cls._objective(data, threads=None)
-    shapes = np.array([name in ("alpha", "beta") for name in cls.parameters])
-    peaks = []
-    for alike in (1.0, 0.1, 10.0):
-        found = newton.maximise(
-            objective,
-            np.where(shapes, start * alike, start),
-            penalty=penalty,
-            escaped=cls._runs_away,
-        )
-        peaks.append(found)
-        # A maximum below a height that another climb saw on its way out of the region is not the highest point.
-        if found.converged and found.log_likelihood > max(peak.log_likelihood for peak in peaks) - _SAME:
-            return found
-    return peaks[0]
+    shapes, ages = (np.array([name in names for name in cls.parameters]) for names in (("alpha", "beta"), ("c",)))
+    found = [start * np.where(shapes, alike, 1.0) * np.where(ages, aging, 1.0) for alike, aging in _ALIKE]
+    return list({tuple(point): point for point in found}.values())
 
 
 def _wrap(cls: type[C], table: RenewalTable, peak: newton.Maximum, *, penalty: float) -> Fit[C]:
@@ -118,16 +115,11 @@ def _limit(cls: type[ContractModel], table: RenewalTable) -> Fit[ContractModel] 
             if fit is not None and fit.model._attained():
                 found.append(fit)
     height = max((fit.log_likelihood for fit in found), default=-np.inf)
-    return next((fit for fit in found if fit.log_likelihood > height - _SAME), None)
-
-
-def _flat(peak: newton.Maximum) -> bool:
-    """Whether the climb stopped on a plain: a standard error that spans a factor of a million."""
-    return float(np.diag(peak.log_covariance).max()) > _PLAIN**2
+    return next((fit for fit in found if fit.log_likelihood > height - newton.SAME), None)
 
 
 def _reached(limit: Fit[ContractModel] | None, peak: newton.Maximum) -> bool:
-    return limit is not None and limit.log_likelihood > peak.log_likelihood - _SAME
+    return limit is not None and limit.log_likelihood > peak.log_likelihood - newton.SAME
 
 
 def _too_short(cls: type[ContractModel], table: RenewalTable) -> FitError:

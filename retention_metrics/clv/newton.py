@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -19,6 +19,9 @@ PARALLEL_ROWS = 100_000
 _ROWS_PER_THREAD = 4_000_000
 _CONVERGED = 1e-12  # squared distance to the maximum, in standard errors
 _MOST_STEPS = 200
+_PLAIN = 14.0  # log of a million
+SAME = 1e-4  # log-likelihoods this close are taken for one supremum
+MANY = 1000  # customers from whom on the likelihood of a few parameters has one top
 
 
 class Objective(Protocol):
@@ -45,6 +48,11 @@ class Maximum:
     def log_covariance(self) -> Floats:
         """Covariance of the log-parameters: the inverse of the observed information."""
         return np.asarray(np.linalg.inv(-self.hessian), dtype=np.float64)
+
+    @property
+    def flat(self) -> bool:
+        """Whether the climb stopped on a plain: a standard error that spans a factor of a million."""
+        return float(np.diag(self.log_covariance).max()) > _PLAIN**2
 
 
 def no_escape(theta: Floats) -> bool:
@@ -117,6 +125,30 @@ def maximise(
         converged=bool(converged),
         escaped=bool(out),
     )
+
+
+def highest(
+    objective: Objective,
+    starts: Iterable[Floats],
+    *,
+    penalty: float = 0.0,
+    escaped: Callable[[Floats], bool] = no_escape,
+    enough: bool = False,
+) -> Maximum:
+    """The highest point of climbs from several places; a maximum, where one is as high as any point.
+
+    With ``enough`` the first maximum will do: the likelihood of many customers has one top.
+    """
+    peaks: list[Maximum] = []
+    for start in starts:
+        peaks.append(maximise(objective, start, penalty=penalty, escaped=escaped))
+        if peaks[-1].converged and enough:
+            return peaks[-1]
+    heights = [peak.log_likelihood - 0.5 * penalty * float(np.sum(np.log(peak.theta) ** 2)) for peak in peaks]
+    top = max(heights)
+    maxima = [(height, peak) for height, peak in zip(heights, peaks, strict=True) if peak.converged]
+    height, best = max(maxima, key=lambda pair: pair[0], default=(-np.inf, peaks[0]))
+    return best if height > top - SAME else peaks[heights.index(top)]
 
 
 def _step(gradient: Floats, hessian: Floats, radius: float) -> tuple[Floats, float, float]:

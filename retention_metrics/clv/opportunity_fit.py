@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 M = TypeVar("M", bound="OpportunityModel")
-_SAME = 1e-4  # log-likelihoods this close are taken for one supremum
-_MANY = 1000  # customers from whom on the likelihood has one top
-_PLAIN = 14.0  # a standard error that spans a factor of a million
 _ALIKE = ((1.0, 1.0), (0.1, 10.0), (10.0, 0.1), (0.1, 0.1), (10.0, 10.0))
 """Where climbs start: from customers who differ in how they buy and hardly in how they drop out, the other way, …"""
 
@@ -32,7 +29,7 @@ def fit(cls: type[M], data: Histories, origin: purchase_fit.Origin, *, penalty: 
     if peak.converged and not (penalty == 0 and _on_a_plain(cls, peak)):
         return _wrap(cls, origin, data, peak, penalty=penalty)
     best = _limit(cls, origin, data)
-    if best is not None and best.log_likelihood > peak.log_likelihood - _SAME:
+    if best is not None and best.log_likelihood > peak.log_likelihood - newton.SAME:
         raise _no_maximum(cls, best, peak)
     if peak.converged:
         return _wrap(cls, origin, data, peak, penalty=penalty)
@@ -57,18 +54,13 @@ def _identified(cls: type[OpportunityModel], data: Histories) -> None:
 
 
 def _climb(cls: type[M], data: Histories, *, penalty: float) -> newton.Maximum:
-    """The highest of several climbs, and of equally high ones a maximum; one climb will do for many customers."""
-    objective = cls._objective(data, threads=None)
-    escaped = cls._runs_away if penalty == 0 else newton.no_escape
-    peaks: list[newton.Maximum] = []
-    for start in _starts(cls, data.rate):
-        peaks.append(newton.maximise(objective, start, penalty=penalty, escaped=escaped))
-        if peaks[-1].converged and data.customers > _MANY:
-            break
-    heights = [_height(peak, penalty) for peak in peaks]
-    top = max(heights)
-    level = [peak for peak, height in zip(peaks, heights, strict=True) if height > top - _SAME]
-    return next((peak for peak in level if peak.converged), peaks[heights.index(top)])
+    return newton.highest(
+        cls._objective(data, threads=None),
+        _starts(cls, data.rate),
+        penalty=penalty,
+        escaped=cls._runs_away if penalty == 0 else newton.no_escape,
+        enough=data.customers > newton.MANY,
+    )
 
 
 def _starts(cls: type[OpportunityModel], rate: float) -> list[Floats]:
@@ -80,15 +72,11 @@ def _starts(cls: type[OpportunityModel], rate: float) -> list[Floats]:
     return list({tuple(point): point for point in found}.values())
 
 
-def _height(peak: newton.Maximum, penalty: float) -> float:
-    return peak.log_likelihood - 0.5 * penalty * float(np.sum(np.log(peak.theta) ** 2))
-
-
 def _on_a_plain(cls: type[OpportunityModel], peak: newton.Maximum) -> bool:
     """Whether a climb stopped on its way to the edge: shapes out there, and a direction in which nothing changes."""
     at = dict(zip(cls.parameters, peak.theta, strict=True))
     totals = [at[first] + at[second] for first, second in cls.beta_pairs]
-    return float(np.diag(peak.log_covariance).max()) > _PLAIN**2 and any(not 1e-2 < total < 1e2 for total in totals)
+    return peak.flat and any(not 1e-2 < total < 1e2 for total in totals)
 
 
 def _limit(cls: type[OpportunityModel], origin: purchase_fit.Origin, data: Histories) -> Fit[OpportunityModel] | None:
@@ -100,7 +88,7 @@ def _limit(cls: type[OpportunityModel], origin: purchase_fit.Origin, data: Histo
             if peak.converged:
                 found.append(_wrap(simpler, origin, data, peak, penalty=0.0))
     height = max((fit.log_likelihood for fit in found), default=-np.inf)
-    return next((fit for fit in found if fit.log_likelihood > height - _SAME), None)
+    return next((fit for fit in found if fit.log_likelihood > height - newton.SAME), None)
 
 
 def _no_maximum(cls: type[OpportunityModel], best: Fit[OpportunityModel], peak: newton.Maximum) -> FitError:
