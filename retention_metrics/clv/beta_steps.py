@@ -13,6 +13,7 @@ _SHIFT = 10  # from here on the asymptotic series of the digamma function is exa
 _SERIES = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _CANCELS = 4.0  # a difference below a quarter of its parts together loses bits, and so does one far below 1
+_BLOCK = 4096  # numbers that are integrated at once
 _PANEL = 3.0  # in units of log z: the integrand's poles are at a distance of pi
 
 
@@ -132,12 +133,18 @@ def log_beta_step(a: ArrayLike, b: ArrayLike, step: ArrayLike) -> Floats:
 
 
 def _integral(a: Floats, low: Floats, step: Floats) -> Floats:
-    a, step = np.maximum(a, step), np.minimum(a, step)
+    answer = np.empty(low.size)
+    for start in range(0, low.size, _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        answer[rows] = _panels(np.maximum(a[rows], step[rows]), low[rows], np.minimum(a[rows], step[rows]))
+    return answer
+
+
+def _panels(a: Floats, low: Floats, step: Floats) -> Floats:
     width = np.log1p(step / low)
     panels = max(1, int(np.ceil(float(width.max()) / _PANEL)))
     total = np.zeros(low.shape)
     for panel in range(panels):
-        for node, weight in zip(_NODES, _WEIGHTS, strict=True):
-            point = low * np.exp(width * ((panel + 0.5 * (1 + node)) / panels))
-            total = total + weight * point * digamma_step(point, a)
+        point = low * np.exp(width * ((panel + 0.5 * (1 + _NODES[:, None])) / panels))
+        total = total + _WEIGHTS @ (point * digamma_step(point, a))
     return np.asarray(-total * width / (2 * panels))

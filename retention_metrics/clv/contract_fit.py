@@ -59,7 +59,7 @@ def _climb(cls: type[C], data: Renewals, *, penalty: float) -> newton.Maximum:
         _starts(cls, data),
         penalty=penalty,
         escaped=cls._runs_away if penalty == 0 else newton.no_escape,
-        enough=data.customers > newton.MANY,
+        enough=data.customers >= newton.MANY,
     )
 
 

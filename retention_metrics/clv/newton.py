@@ -19,6 +19,8 @@ PARALLEL_ROWS = 100_000
 _ROWS_PER_THREAD = 4_000_000
 _CONVERGED = 1e-12  # squared distance to the maximum, in standard errors
 _MOST_STEPS = 200
+_WALL = 1e-3  # a step this short that leaves the numbers: the way up leads out of them
+_IDLE, _NOTHING = 30, 1e-7  # steps without such a gain after which a climb ends: the rest is rounding
 _PLAIN = 14.0  # log of a million
 SAME = 1e-4  # log-likelihoods this close are taken for one supremum
 MANY = 1000  # customers from whom on the likelihood of a few parameters has one top
@@ -89,8 +91,8 @@ def maximise(
     position, radius, step_count = np.log(start), 2.0, 0
     likelihood, height, gradient, hessian = at(position)
     converged = out = False
-    distance = np.inf
-    while step_count < _MOST_STEPS and radius > 1e-10:
+    distance, mark, idle = np.inf, height, 0
+    while step_count < _MOST_STEPS and radius > 1e-10 and idle < _IDLE:
         step, gain, distance = _step(gradient[moving], hessian[np.ix_(moving, moving)], radius)
         converged, out = distance**2 <= tolerance, escaped(np.exp(position))
         # Below the rounding of the sum itself the quadratic model is the better judge.
@@ -106,6 +108,8 @@ def maximise(
             found = at(trial)
         finite = all(bool(np.isfinite(part).all()) for part in found)
         step_count += 1
+        if not finite and radius < _WALL:
+            break
         ratio = (1.0 if gain < rounding else (found[1] - height) / gain) if finite else -1.0
         length = float(np.linalg.norm(step))
         if not ratio > 0.25:
@@ -115,6 +119,7 @@ def maximise(
         if ratio > 1e-4:
             position = trial
             likelihood, height, gradient, hessian = found
+        mark, idle = (height, 0) if height > mark + _NOTHING else (mark, idle + 1)
     return Maximum(
         theta=np.exp(position),
         log_likelihood=likelihood,
