@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import mpmath as mp
 import numpy as np
 import pandas as pd
@@ -374,6 +376,24 @@ def test_parameters_may_differ_between_customers():
         )
 
 
+@pytest.mark.parametrize(
+    ("model", "varied"),
+    [
+        (ParetoChurn(share=0.25, kappa=0.7, first=3), {"share": [0.1, 0.3], "kappa": [0.7, 2.0]}),
+        (DelayedParetoChurn(kappa=0.7, first=3), {"kappa": [0.7, 2.0]}),
+        (SuddenChurn(share=0.25, first=3), {"share": [0.1, 0.3]}),
+    ],
+)
+def test_onsets_may_differ_between_customers(model, varied):
+    many = dataclasses.replace(model, **{name: np.array(values) for name, values in varied.items()})
+    how = {"margin": 10.0, "discount_rate": 0.05}
+    value = many.discounted_residual_value(tenure=[0, 3], **how)
+    for index, tenure in enumerate((0, 3)):
+        one = dataclasses.replace(model, **{name: values[index] for name, values in varied.items()})
+        assert many.survival(3)[index] == pytest.approx(float(one.survival(3)), rel=1e-13)
+        assert value[index] == pytest.approx(float(one.discounted_residual_value(tenure=tenure, **how)), rel=1e-12)
+
+
 # ---------------------------------------------------------------- no maximum
 
 
@@ -505,6 +525,7 @@ def test_where_churn_begins_at_a_renewal_the_limit_says_how_it_goes_on(survivors
     assert type(found.model) is limit
     assert found.model.first == np.flatnonzero(np.diff(survivors))[0] + 1
     assert limit.__name__ in str(error)
+    assert f"first = {found.model.first})" in str(error)
     generator = np.random.default_rng(2018)
     for point in np.exp(generator.uniform(-7, 7, size=(200, 3))):
         rival = BetaDiscreteWeibull(alpha=point[0], beta=point[1], c=min(point[2], 50.0))
@@ -513,9 +534,15 @@ def test_where_churn_begins_at_a_renewal_the_limit_says_how_it_goes_on(survivors
     assert again.model == found.model
     for name, interval in again.intervals(0.9, "profile").items():
         assert interval.low < getattr(found.model, name) < interval.high
-    table = found.predict(pd.DataFrame({"tenure": [0, 2]}), horizon=4).to_frame()
+    posterior = again.posterior(draws=400, rng=2018).intervals(0.9)
+    for name, interval in posterior.items():
+        assert interval.low < getattr(found.model, name) < interval.high
+    table = found.predict(pd.DataFrame({"tenure": [0, 2, 9]}), horizon=4, level=0.9).to_frame()
+    for name in ("retention_rate", "survival", "residual_lifetime"):
+        assert (table[f"{name}_low"] <= table[name]).all()
+        assert (table[name] <= table[f"{name}_high"] * (1 + 1e-12)).all()
     assert table["residual_lifetime"].to_numpy() == pytest.approx(
-        found.model.residual_lifetime(tenure=[0, 2], horizon=4)
+        found.model.residual_lifetime(tenure=[0, 2, 9], horizon=4)
     )
     value = found.model.discounted_residual_value(tenure=[0, 2], margin=10.0, discount_rate=0.1)
     assert (value > 0).all()

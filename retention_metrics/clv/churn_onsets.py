@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ from retention_metrics.clv.model import model
 from retention_metrics.clv.newton import Objective
 from retention_metrics.clv.parts import Terms
 from retention_metrics.clv.renewals import Renewals
-from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 
 Floats = NDArray[np.float64]
@@ -45,8 +44,6 @@ class OnsetChurn(ContractModel):
     def __post_init__(self) -> None:
         object.__setattr__(self, "first", _checks.count(self.first, name="first", low=self._earliest()))
         super().__post_init__()
-        if self.varies:
-            raise InputError(f"{type(self).__name__} takes one number for each parameter.", argument="parameters")
 
     def explain(self) -> Explanation:
         """Churn at the first renewal at which anybody leaves: the last step."""
@@ -57,6 +54,10 @@ class OnsetChurn(ContractModel):
             steps=(self.last_step,),
             source=f"{_SOURCE}{self.limit_of}.",
         )
+
+    def _shown(self) -> tuple[str, Mapping[str, Any]]:
+        caption, shown = super()._shown()
+        return caption, {**shown, "first": self.first}
 
     @staticmethod
     @abstractmethod
@@ -89,12 +90,13 @@ class OnsetChurn(ContractModel):
 
     def _sums(self, tenure: Floats, horizon: float, force: float) -> Floats:
         """The renewals before the first that anybody leaves are certain, and the sum begins with that one."""
-        certain = np.clip(self.first - 1 - tenure, 0.0, horizon)
-        answer = super()._sums(np.maximum(tenure, self.first - 1), horizon, force)
-        for passed in np.unique(certain[certain > 0]):
-            rest = super()._sums(np.array([self.first - 1.0]), horizon - passed, force)
+        certain, answer = np.clip(self.first - 1.0 - tenure, 0.0, horizon), np.empty(tenure.size)
+        for passed in np.unique(certain):
+            rows = certain == passed
+            later = np.maximum(tenure[rows], self.first - 1.0)
             annuity = passed if force == 0 else np.expm1(-force * passed) / np.expm1(-force)
-            answer[certain == passed] = annuity + np.exp(-force * passed) * rest
+            rest = ContractModel._sums(self._of(rows), later, horizon - passed, force)
+            answer[rows] = annuity + np.exp(-force * passed) * rest
         return answer
 
     def _draw_chances(self, generator: np.random.Generator, size: int) -> Floats:
@@ -148,7 +150,7 @@ class ParetoChurn(OnsetChurn):
         return np.where(late, tail, self._log_survival(tenure + ahead))
 
     def _fall(self) -> tuple[Floats, Floats]:
-        return np.full((), self.kappa), np.full((), float(self.first))
+        return np.asarray(self.kappa), np.full(np.shape(self.kappa), float(self.first))
 
     def _draw_chances(self, generator: np.random.Generator, size: int) -> Floats:
         return ((generator.random(size) < self.share) & (self.first == 1)).astype(float)
@@ -219,7 +221,7 @@ class DelayedParetoChurn(OnsetChurn):
         return answer
 
     def _fall(self) -> tuple[Floats, Floats]:
-        return np.full((), self.kappa), np.full((), float(self.first))
+        return np.asarray(self.kappa), np.full(np.shape(self.kappa), float(self.first))
 
     def _draw_departures(self, generator: np.random.Generator, chance: Floats) -> Floats:
         return _pareto(generator, chance.size, self.first - 1.0, self.kappa)
@@ -271,7 +273,7 @@ class SuddenChurn(OnsetChurn):
         return np.where(end < self.first, 0.0, gone)
 
     def _fall(self) -> tuple[Floats, Floats]:
-        return np.full((), np.inf), np.full((), self.first + 1.0)
+        return np.full(np.shape(self.share), np.inf), np.full(np.shape(self.share), self.first + 1.0)
 
     def _draw_chances(self, generator: np.random.Generator, size: int) -> Floats:
         return ((generator.random(size) < self.share) & (self.first == 1)).astype(float)
@@ -298,7 +300,7 @@ class SuddenChurn(OnsetChurn):
         return Terms(np.where(renewals < first, -np.inf, shared.value), shared.slopes, shared.curvatures)
 
 
-def _pareto(generator: np.random.Generator, size: int, scale: float, power: float) -> Floats:
+def _pareto(generator: np.random.Generator, size: int, scale: float, power: float | Floats) -> Floats:
     """The renewals after which customers are gone whose survival is ``(scale / t)**power`` from ``scale`` on."""
     with np.errstate(over="ignore"):
         return np.asarray(np.floor(scale * np.exp(generator.exponential(size=size) / power)) + 1)

@@ -155,7 +155,7 @@ def _no_maximum(cls: type[ContractModel], table: RenewalTable, peak: newton.Maxi
 
 def _named(fit: Fit[ContractModel]) -> str:
     model = fit.model
-    at = ", ".join(f"{name} = {value:.4g}" for name, value in zip(model.parameters, model.theta, strict=True))
+    at = ", ".join(f"{name} = {value:.4g}" for name, value in model._shown()[1].items())
     return f"{type(model).__name__}({at})"
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from retention_metrics.clv.regression import Covariates, Regression
 
 Floats = NDArray[np.float64]
+_LEAST = 1e-300  # terms ahead of somebody who is certain to leave, whose logarithm has to be a number
 _ENDLESS = 2.0**53  # renewals: the last whole number that a float counts to
 
 
@@ -716,7 +717,7 @@ class ContractModel(Model):
                 found |= {f"{name}_low": low, f"{name}_high": high}
         found["residual_lifetime"] = self._ahead(tenure, ahead, 0.0)
         if spread is not None:
-            variance = spread.variance(lambda model: np.log(of(model)._ahead(tenure, ahead, 0.0)))
+            variance = spread.variance(lambda model: np.log(np.maximum(of(model)._ahead(tenure, ahead, 0.0), _LEAST)))
             low, high = spread.around_log(found["residual_lifetime"], variance)
             found |= {"residual_lifetime_low": low, "residual_lifetime_high": np.minimum(high, ahead)}
         return found
