@@ -13,7 +13,21 @@ from frames import as_sorted_rows
 from places import lifetimes_file
 from printed import rounds_to
 from retention_metrics.clv import BGBB, Fit
-from retention_metrics.clv.opportunity_limits import BetaBernoulli, BGBernoulli, GeometricBB, GeometricBernoulli
+from retention_metrics.clv.opportunity_limits import (
+    OPPORTUNITY_LIMITS,
+    Bernoulli,
+    BetaBernoulli,
+    BGBernoulli,
+    BGCertain,
+    BGTwoKinds,
+    GeometricBB,
+    GeometricBernoulli,
+    GeometricCertain,
+    GeometricTwoKinds,
+    TwoKinds,
+    TwoTypeBB,
+    TwoTypeBernoulli,
+)
 from retention_metrics.errors import FitError, InputError
 
 DONORS = BGBB(alpha=1.204, beta=0.750, gamma=0.657, delta=2.783)
@@ -23,10 +37,19 @@ FAMILY = [
     GeometricBB(alpha=1.2, beta=0.8, dropout=0.1),
     GeometricBernoulli(p=0.5, dropout=0.2),
     BGBernoulli(p=0.5, gamma=0.5, delta=2.0),
+    Bernoulli(p=0.4),
+    TwoKinds(buyers=0.4),
+    GeometricCertain(dropout=0.2),
+    TwoTypeBernoulli(p=0.4, share=0.3),
+    GeometricTwoKinds(buyers=0.4, dropout=0.2),
+    BGCertain(gamma=0.5, delta=2.0),
+    TwoTypeBB(alpha=1.2, beta=0.8, share=0.3),
+    BGTwoKinds(buyers=0.4, gamma=0.5, delta=2.0),
 ]
 by_name = [type(model).__name__ for model in FAMILY]
 over_family = pytest.mark.parametrize("model", FAMILY, ids=by_name)
 COLUMNS = {"T": "periods", "counts": "weights"}
+HISTORY = ("frequency", "recency", "periods")
 
 shapes = st.floats(0.05, 30.0)
 models = st.builds(BGBB, alpha=shapes, beta=shapes, gamma=shapes, delta=shapes)
@@ -165,7 +188,8 @@ def test_gradient_and_hessian_are_those_of_multiple_precision(history):
 
 @over_family
 def test_gradients_of_the_family_are_differences_of_its_likelihood(model, donations):
-    objective = type(model)._objective(type(model)._read(donations, COLUMNS), threads=None)
+    possible = donations[np.isfinite(model.log_likelihood(*(donations[name] for name in HISTORY)))]
+    objective = type(model)._objective(type(model)._read(possible, COLUMNS), threads=None)
     odds = type(model).to_odds(model.theta)
     _, gradient, hessian = objective.evaluate(odds)
     for index in range(odds.size):
@@ -326,8 +350,57 @@ def in_proportion(model, customers: float, n: int = 5) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def near(model) -> BGBB:
+    """The BG/BB whose shapes are all but at the edge where it turns into this model."""
+    at, tiny, huge = dict(zip(model.parameters, map(float, model.theta), strict=True)), 1e-9, 1e9
+    p, buyers = at.get("p"), at.get("buyers")
+    buying = [(at[one] for one in ("alpha", "beta"))] if "alpha" in at else []
+    buying += [(huge * p, huge * (1 - p))] if p else []
+    buying += [(tiny * buyers, tiny * (1 - buyers))] if buyers else []
+    dropout, share = at.get("dropout"), at.get("share")
+    leaving = [(at[one] for one in ("gamma", "delta"))] if "gamma" in at else []
+    leaving += [(huge * dropout, huge * (1 - dropout))] if dropout else []
+    leaving += [(tiny * share, tiny * (1 - share))] if share else []
+    alpha, beta = [*buying, (2.0, 1e-12)][0]
+    gamma, delta = [*leaving, (1e-12, 1.0)][0]
+    return BGBB(alpha=alpha, beta=beta, gamma=gamma, delta=delta)
+
+
+@pytest.mark.parametrize("model", FAMILY[1:], ids=by_name[1:])
+def test_each_limit_is_the_model_at_the_edge_of_its_parameters(model):
+    x, t_x, n = np.array([(0, 0, 0), (0, 0, 1), (0, 0, 4), (1, 1, 4), (2, 2, 4), (2, 3, 4), (3, 4, 4), (4, 4, 4)]).T
+    larger, likely = near(model), np.isfinite(model.log_likelihood(x, t_x, n))
+    assert np.exp(larger.log_likelihood(x, t_x, n)) == pytest.approx(np.exp(model.log_likelihood(x, t_x, n)), abs=1e-7)
+    given = (x[likely], t_x[likely], n[likely])
+    for one, other in ((model, larger),):
+        assert one.probability_alive(*given, after=2) == pytest.approx(
+            other.probability_alive(*given, after=2), abs=1e-6
+        )
+        ahead = other.expected_purchases(*given, horizon=5)
+        assert one.expected_purchases(*given, horizon=5) == pytest.approx(ahead, abs=1e-6)
+        value = other.discounted_expected_purchases(*given, discount_rate=0.1)
+        assert one.discounted_expected_purchases(*given, discount_rate=0.1) == pytest.approx(value, abs=1e-5)
+        for bought in (0, 1, 3):
+            mass = other.probability_of_purchases(*given, n=bought, horizon=3)
+            assert one.probability_of_purchases(*given, n=bought, horizon=3) == pytest.approx(mass, abs=1e-6)
+
+
+def test_who_has_a_history_that_a_limit_rules_out_is_not_there():
+    for model in (GeometricCertain(dropout=0.2), TwoKinds(buyers=0.4), BGTwoKinds(buyers=0.4, gamma=0.5, delta=2.0)):
+        assert model.log_likelihood(1, 3, 4) == -np.inf
+        assert model.probability_alive(1, 3, 4) == 0
+        assert model.expected_purchases(1, 3, 4, horizon=5) == 0
+        assert model.probability_of_purchases(1, 3, 4, n=[0, 1], horizon=5).tolist() == [1.0, 0.0]
+
+
 @pytest.mark.parametrize(
-    ("model", "customers"), [(FAMILY[2], 2e5), (FAMILY[3], 2e5), (FAMILY[4], 2e3)], ids=by_name[2:]
+    ("model", "customers"),
+    [
+        (FAMILY[2], 2e5),
+        (FAMILY[3], 2e5),
+        *((model, 1e4 if isinstance(model, TwoTypeBB) else 2e3) for model in FAMILY[4:]),
+    ],
+    ids=by_name[2:],
 )
 def test_customers_who_are_alike_in_a_respect_are_given_the_simpler_model(model, customers):
     data = in_proportion(model, customers)
@@ -337,6 +410,30 @@ def test_customers_who_are_alike_in_a_respect_are_given_the_simpler_model(model,
     assert limit.model.theta == pytest.approx(model.theta, rel=0.01)
     assert any("Limit of BGBB" in note for note in limit.notes)
     assert BGBB.fit(data, counts="counts", penalty=0.01).log_likelihood < limit.log_likelihood + 1e-3
+
+
+def test_the_limits_come_in_the_order_of_their_parameters():
+    assert [len(limit.parameters) for limit in OPPORTUNITY_LIMITS] == sorted(
+        len(limit.parameters) for limit in OPPORTUNITY_LIMITS
+    )
+    assert set(OPPORTUNITY_LIMITS) == {type(model) for model in FAMILY[1:]}
+
+
+@pytest.mark.parametrize("model", FAMILY[5:], ids=by_name[5:])
+def test_a_limits_fit_goes_to_json_predicts_and_has_intervals(model):
+    data = in_proportion(model, 500)
+    with pytest.raises(FitError) as caught:
+        BGBB.fit(data, counts="counts")
+    limit = caught.value.limit
+    again = Fit.from_dict(limit.to_dict())
+    assert again.model == limit.model
+    table = limit.predict(data, horizon=5, level=0.9).to_frame()
+    expected = limit.model.expected_purchases(data["frequency"], data["recency"], 5, horizon=5)
+    assert table["expected_purchases"].to_numpy() == pytest.approx(expected, abs=1e-12)
+    assert (table["expected_purchases_low"] <= table["expected_purchases_high"]).all()
+    for method in ("wald", "sandwich", "profile"):
+        for name, interval in limit.intervals(0.95, method).items():
+            assert interval.low < getattr(limit.model, name) < interval.high
 
 
 def test_customers_who_never_pause_have_not_dropped_out():
@@ -350,6 +447,18 @@ def test_data_that_say_nothing_are_refused_in_words():
     silent = pd.DataFrame({"frequency": [0, 0], "recency": [0, 0], "T": [6, 5]})
     with pytest.raises(FitError, match="none of 2 customers made a repeat purchase"):
         BGBB.fit(silent)
+    eager = pd.DataFrame({"frequency": [6, 4, 0], "recency": [6, 4, 0], "T": [6, 4, 0]})
+    with pytest.raises(FitError, match="each of 3 customers bought at every opportunity") as caught:
+        BGBB.fit(eager)
+    assert caught.value.limit is None
+
+
+def test_one_opportunity_tells_the_share_who_buy():
+    drawn = DONORS.simulate(np.full(29, 1), rng=22)
+    with pytest.raises(FitError) as caught:
+        BGBB.fit(drawn)
+    assert type(caught.value.limit.model) is Bernoulli
+    assert caught.value.limit.model.p == pytest.approx(drawn["frequency"].mean(), rel=1e-9)
 
 
 def test_the_fit_has_profile_intervals_and_goes_through_json(fit, donations):

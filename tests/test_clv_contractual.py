@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import mpmath as mp
 import numpy as np
 import pandas as pd
@@ -12,16 +14,24 @@ from hypothesis import strategies as st
 import retention_metrics as rm
 from frames import as_sorted_rows
 from retention_metrics.clv import BetaDiscreteWeibull, Fit, ShiftedBetaGeometric
-from retention_metrics.clv.beta_steps import digamma_step, log_beta_step
+from retention_metrics.clv.beta_steps import digamma_step, log_beta_step, trigamma_step
+from retention_metrics.clv.churn_onsets import DelayedParetoChurn, ParetoChurn, SuddenChurn
 from retention_metrics.clv.contract_limits import DiscreteWeibull, GeometricChurn, TwoTypeChurn
+from retention_metrics.clv.renewals import Renewals
 from retention_metrics.errors import FitError, InputError
 
 HIGH_END = [1000, 869, 743, 653, 593, 551, 517, 491]
 SBG = ShiftedBetaGeometric(alpha=0.668, beta=3.806)
 BDW = BetaDiscreteWeibull(alpha=0.2143, beta=1.4266, c=1.7236)
 FAMILY = [SBG, BDW, GeometricChurn(p=0.1), DiscreteWeibull(p=0.1, c=0.7), TwoTypeChurn(share=0.3)]
+ONSETS = [
+    ParetoChurn(share=0.25, kappa=0.7, first=1),
+    DelayedParetoChurn(kappa=1.3, first=300),
+    SuddenChurn(share=0.25, first=3),
+]
 by_name = [type(model).__name__ for model in FAMILY]
 over_family = pytest.mark.parametrize("model", FAMILY, ids=by_name)
+over_all = pytest.mark.parametrize("model", FAMILY + ONSETS, ids=lambda model: type(model).__name__)
 
 shapes = st.floats(0.02, 50.0)
 models = st.one_of(
@@ -85,6 +95,15 @@ def test_steps_of_beta_and_digamma_functions_keep_their_digits(a, b, step):
         psi = mp.digamma(b_ + a_) - mp.digamma(b_)
         assert abs(log_beta_step(a, b, step) / beta - 1) < 1e-14
         assert abs(digamma_step(b, a) / psi - 1) < 1e-14
+        curve = b_**2 * (mp.psi(1, b_) - mp.psi(1, b_ + a_))
+        assert abs(trigamma_step(b, a) / curve - 1) < 1e-14
+
+
+def test_curvature_of_a_clock_beyond_the_square_root_of_the_largest_float():
+    """Second derivatives of log S in c vanish as t**c outgrows beta: S falls like t**(-c alpha)."""
+    terms = BetaDiscreteWeibull.survival_terms(np.array([1.5e-3, 8.75, 205.0]), np.array([8.0]))
+    assert terms.slopes[2, 0] == pytest.approx(-1.5e-3 * np.log(8.0), rel=1e-12)
+    assert abs(terms.curvatures[2, 2, 0]) < 1e-12
 
 
 @pytest.mark.parametrize("t", [1, 2, 7, 1000, 10**6])
@@ -154,12 +173,12 @@ def test_gradient_and_hessian_are_those_of_multiple_precision(model, t):
                     assert terms.curvatures[i, j, 0] == pytest.approx(curve, rel=1e-7, abs=1e-10)
 
 
-@over_family
+@over_all
 @pytest.mark.parametrize("tenure", [0, 3, 500])
 @pytest.mark.parametrize(("horizon", "rate"), [(7, 0.0), (300, 0.0), (40_000, 0.0), (20_000, 0.001), (5000, 0.2)])
 def test_sums_over_renewals_are_those_added_one_by_one(model, tenure, horizon, rate):
     t = np.arange(1, horizon + 1)
-    terms = np.exp(np.cumsum(np.log(model.retention_rate(tenure + t)))) * (1 + rate) ** -(t - 1.0)
+    terms = np.cumprod(model.retention_rate(tenure + t)) * (1 + rate) ** -(t - 1.0)
     value = model.discounted_residual_value(tenure=tenure, margin=2.0, discount_rate=rate, horizon=horizon)
     assert value == pytest.approx(2 * terms.sum(), rel=1e-10)
 
@@ -245,7 +264,7 @@ def test_the_longer_customers_stayed_the_longer_they_will(alpha, beta, tenure):
 # ---------------------------------------------------------------- simulation
 
 
-@over_family
+@over_all
 def test_simulated_customers_stay_as_expected(model):
     drawn = model.simulate(200_000, horizon=12, rng=2007)
     for t in (1, 2, 6, 12):
@@ -357,6 +376,24 @@ def test_parameters_may_differ_between_customers():
         )
 
 
+@pytest.mark.parametrize(
+    ("model", "varied"),
+    [
+        (ParetoChurn(share=0.25, kappa=0.7, first=3), {"share": [0.1, 0.3], "kappa": [0.7, 2.0]}),
+        (DelayedParetoChurn(kappa=0.7, first=3), {"kappa": [0.7, 2.0]}),
+        (SuddenChurn(share=0.25, first=3), {"share": [0.1, 0.3]}),
+    ],
+)
+def test_onsets_may_differ_between_customers(model, varied):
+    many = dataclasses.replace(model, **{name: np.array(values) for name, values in varied.items()})
+    how = {"margin": 10.0, "discount_rate": 0.05}
+    value = many.discounted_residual_value(tenure=[0, 3], **how)
+    for index, tenure in enumerate((0, 3)):
+        one = dataclasses.replace(model, **{name: values[index] for name, values in varied.items()})
+        assert many.survival(3)[index] == pytest.approx(float(one.survival(3)), rel=1e-13)
+        assert value[index] == pytest.approx(float(one.discounted_residual_value(tenure=tenure, **how)), rel=1e-12)
+
+
 # ---------------------------------------------------------------- no maximum
 
 
@@ -413,6 +450,103 @@ def test_data_that_say_nothing_are_refused_in_words(cls, survivors, words):
     error = the_error(cls, survivors)
     assert words in str(error)
     assert error.limit is None
+
+
+def test_churn_that_may_change_with_tenure_explains_everybody_leaving_at_one_renewal():
+    error = the_error(BetaDiscreteWeibull, [40, 40, 40, 0])
+    assert "all 40 customers who reached renewal 3 left at it, and none before" in str(error)
+    assert error.limit is None
+    assert type(the_error(ShiftedBetaGeometric, [40, 40, 40, 0]).limit.model) is GeometricChurn
+
+
+def exact_survival(alpha, beta, c):
+    """Survival of the beta discrete Weibull in as many digits as t**c needs."""
+
+    def survival(t):
+        with mp.workdps(900):
+            a, b, clock = (mp.mpf(value) for value in (alpha, beta, mp.mpf(t) ** c))
+            return mp.exp(
+                sum(s * mp.loggamma(z) for s, z in ((1, b + clock), (-1, a + b + clock), (-1, b), (1, a + b)))
+            )
+
+    return survival
+
+
+def test_onsets_are_the_weibull_curve_where_time_weighs_without_end():
+    """alpha = kappa / c and beta = tau**c: 1 before tau, a power of time or 0 after it."""
+    c, kappa = 800, mp.mpf(7) / 10
+    with mp.workdps(900):
+        pairs = [
+            (ParetoChurn(share=0.25, kappa=0.7, first=1), (kappa / c, 3 * kappa / c, c)),
+            (ParetoChurn(share=float(1 - (2.5 / 3) ** 0.7), kappa=0.7, first=3), (kappa / c, mp.mpf("2.5") ** c, c)),
+            (DelayedParetoChurn(kappa=0.7, first=3), (kappa / c, mp.mpf(2) ** c, c)),
+            (SuddenChurn(share=0.25, first=3), (1, mp.mpf(3) ** (c + 1), c)),
+        ]
+    for model, at in pairs:
+        survival = exact_survival(*at)
+        assert model.survival([0, 1, 2, 3, 4, 8]) == pytest.approx(
+            [float(survival(t)) for t in (0, 1, 2, 3, 4, 8)], abs=2e-3
+        )
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ParetoChurn(share=0.25, kappa=0.7, first=1),
+        DelayedParetoChurn(kappa=0.7, first=2),
+        SuddenChurn(share=0.25, first=1),
+    ],
+)
+def test_slopes_of_the_onsets_are_differences_of_their_likelihood(model):
+    cls, odds = type(model), type(model).to_odds(model.theta)
+    left = [True, True, False] if model.first == 1 else [False, True, False]
+    rows = Renewals.of(np.array([1.0, 2.0, 1.0]), np.array(left), np.array([3.0, 5.0, 2.0]))
+    objective = cls._objective(rows, threads=None)
+    value, gradient, hessian = objective.evaluate(odds)
+    assert value == pytest.approx(float(rows.counts @ model.log_likelihood(rows.duration, rows.churned)), rel=1e-13)
+    for index, step in enumerate(1e-5 * np.diag(odds)):
+        ahead, behind = objective.evaluate(odds + step), objective.evaluate(odds - step)
+        width = 2 * step[index]
+        assert (ahead[0] - behind[0]) / width == pytest.approx(gradient[index], rel=1e-7, abs=1e-8)
+        assert (ahead[1] - behind[1]) / width == pytest.approx(hessian[index], rel=1e-7, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("survivors", "limit"),
+    [
+        ([96, 96, 96, 78, 62, 54, 48, 41, 38], ParetoChurn),
+        ([100, 100, 60, 55, 52, 50, 48], DelayedParetoChurn),
+        ([100, 100, 100, 70, 0], SuddenChurn),
+    ],
+)
+def test_where_churn_begins_at_a_renewal_the_limit_says_how_it_goes_on(survivors, limit):
+    error = the_error(BetaDiscreteWeibull, survivors)
+    found, rows = error.limit, in_rows(survivors)
+    assert type(found.model) is limit
+    assert found.model.first == np.flatnonzero(np.diff(survivors))[0] + 1
+    assert limit.__name__ in str(error)
+    assert f"first = {found.model.first})" in str(error)
+    generator = np.random.default_rng(2018)
+    for point in np.exp(generator.uniform(-7, 7, size=(200, 3))):
+        rival = BetaDiscreteWeibull(alpha=point[0], beta=point[1], c=min(point[2], 50.0))
+        assert rival.log_likelihood(rows["terms"], rows["gone"]).sum() < found.log_likelihood + 1e-6
+    again = Fit.from_dict(found.to_dict()).attach(survivors)
+    assert again.model == found.model
+    for name, interval in again.intervals(0.9, "profile").items():
+        assert interval.low < getattr(found.model, name) < interval.high
+    posterior = again.posterior(draws=400, rng=2018).intervals(0.9)
+    for name, interval in posterior.items():
+        assert interval.low < getattr(found.model, name) < interval.high
+    table = found.predict(pd.DataFrame({"tenure": [0, 2, 9]}), horizon=4, level=0.9).to_frame()
+    for name in ("retention_rate", "survival", "residual_lifetime"):
+        assert (table[f"{name}_low"] <= table[name]).all()
+        assert (table[name] <= table[f"{name}_high"] * (1 + 1e-12)).all()
+    assert table["residual_lifetime"].to_numpy() == pytest.approx(
+        found.model.residual_lifetime(tenure=[0, 2, 9], horizon=4)
+    )
+    value = found.model.discounted_residual_value(tenure=[0, 2], margin=10.0, discount_rate=0.1)
+    assert (value > 0).all()
+    assert np.isfinite(value).all()
 
 
 def test_a_renewal_that_does_not_follow_the_model_is_named():

@@ -59,6 +59,9 @@ COUNTED = [
     opportunity_limits.GeometricBB(alpha=1.2, beta=0.75, dropout=0.2),
     opportunity_limits.GeometricBernoulli(p=0.5, dropout=0.2),
     opportunity_limits.BGBernoulli(p=0.5, gamma=0.66, delta=2.8),
+    opportunity_limits.Bernoulli(p=0.5),
+    opportunity_limits.TwoTypeBB(alpha=1.2, beta=0.75, share=0.2),
+    opportunity_limits.TwoTypeBernoulli(p=0.5, share=0.2),
 ]
 MODELS = TIMED + COUNTED
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retention_metrics.clv import BGNBD, MBGNBD, ParetoNBD, ShiftedBetaGeometric
+from retention_metrics.clv import BGBB, BGNBD, MBGNBD, BetaDiscreteWeibull, ParetoNBD, ShiftedBetaGeometric
 from retention_metrics.errors import FitError
 
 SETS = 25
@@ -62,24 +62,50 @@ def test_no_parameters_are_likelier_than_what_a_fit_ends_with(cls):
     assert {type(found.model) is cls for found in ended} == {True, False}
 
 
-def test_no_shapes_are_likelier_than_what_a_contractual_fit_ends_with():
+def test_no_chances_are_likelier_than_what_a_fit_to_opportunities_ends_with():
     ended = []
-    for seed in range(2 * SETS):
-        rng = np.random.default_rng([2007, seed])
-        drawn = ShiftedBetaGeometric(alpha=spread(rng, 0.05, 8), beta=spread(rng, 0.05, 8)).simulate(
-            int(rng.integers(2, 61)), rng=rng
-        )
-        seen = rng.integers(0, rng.integers(2, 12), len(drawn))
-        churned = (drawn["churned"] & (drawn["duration"] <= seen)).to_numpy()
-        duration = np.where(churned, drawn["duration"], seen)
-        found = answer(ShiftedBetaGeometric, duration, churned=churned)
+    for seed in range(SETS):
+        rng = np.random.default_rng([2010, seed])
+        drawn = BGBB(**dict(zip(BGBB.parameters, spread(rng, 0.05, 8, 4), strict=True)))
+        most, size = int(rng.integers(2, 14)), int(rng.integers(2, 61))
+        table = drawn.simulate(rng.integers(1, most, size) if seed % 2 else np.full(size, most), rng=rng)
+        table = table[["frequency", "recency", "T"]].assign(customers=rng.integers(0, 4, size))
+        found = answer(BGBB, table, counts="customers")
         if found is None:
             continue
         ended.append(found)
-        for alpha, beta in spread(rng, 1e-3, 1e3, (60, 2)):
-            rival = ShiftedBetaGeometric(alpha=alpha, beta=beta).log_likelihood(duration, churned)
+        rows = table[table["customers"] > 0]
+        columns = [rows[name].to_numpy(float) for name in ("frequency", "recency", "T")]
+        for point in spread(rng, 1e-3, 1e3, (25, 4)):
+            rival = BGBB(**dict(zip(BGBB.parameters, point, strict=True)))
+            assert rows["customers"] @ rival.log_likelihood(*columns) <= found.log_likelihood + SAME
+        assert rows["customers"] @ found.model.log_likelihood(*columns) == pytest.approx(found.log_likelihood, abs=1e-9)
+    assert {type(found.model) is BGBB for found in ended} == {True, False}
+
+
+def renewers(cls, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Durations of 2 to 60 customers who are observed for some renewals, and whether they left."""
+    drawn = cls(**{name: spread(rng, 0.05, 8) for name in cls.parameters}).simulate(int(rng.integers(2, 61)), rng=rng)
+    seen = rng.integers(0, rng.integers(2, 12), len(drawn))
+    churned = (drawn["churned"] & (drawn["duration"] <= seen)).to_numpy()
+    return np.where(churned, drawn["duration"], seen), churned
+
+
+@pytest.mark.parametrize(("cls", "sets"), [(ShiftedBetaGeometric, 2 * SETS), (BetaDiscreteWeibull, SETS)])
+def test_no_shapes_are_likelier_than_what_a_contractual_fit_ends_with(cls, sets):
+    ended = []
+    for seed in range(sets):
+        rng = np.random.default_rng([2007, seed])
+        duration, churned = renewers(cls, rng)
+        found = answer(cls, duration, churned=churned)
+        if found is None:
+            continue
+        ended.append(found)
+        for point in spread(rng, 1e-3, 1e3, (60, len(cls.parameters))):
+            shapes = dict(zip(cls.parameters, np.minimum(point, [np.inf, np.inf, 30][: point.size]), strict=True))
+            rival = cls(**shapes).log_likelihood(duration, churned)
             assert rival.sum() <= found.log_likelihood + SAME
-    assert {type(found.model) is ShiftedBetaGeometric for found in ended} == {True, False}
+    assert {type(found.model) is cls for found in ended} == {True, False}
 
 
 def test_a_small_penalty_gives_an_answer_where_churn_is_that_of_one_probability():

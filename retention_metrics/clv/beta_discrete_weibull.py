@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from retention_metrics.clv.beta_steps import digamma_step, log_beta_step
+from retention_metrics.clv.beta_steps import digamma_step, log_beta_step, trigamma_step
+from retention_metrics.clv.churn_onsets import DelayedParetoChurn, ParetoChurn, SuddenChurn
 from retention_metrics.clv.contract_limits import DiscreteWeibull, GeometricChurn, TwoTypeChurn, power_step
 from retention_metrics.clv.contract_model import ContractModel
 from retention_metrics.clv.model import model
@@ -58,6 +59,7 @@ class BetaDiscreteWeibull(ContractModel):
     kind: ClassVar[str] = "clv.beta_discrete_weibull"
     parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta", "c")
     beta_pairs: ClassVar[tuple[tuple[str, str], ...]] = (("alpha", "beta"),)
+    ages: ClassVar[bool] = True
 
     alpha: float
     beta: float
@@ -101,7 +103,15 @@ class BetaDiscreteWeibull(ContractModel):
 
     @classmethod
     def _limits(cls) -> tuple[type[ContractModel], ...]:
-        return GeometricChurn, TwoTypeChurn, ShiftedBetaGeometric, DiscreteWeibull
+        return (
+            GeometricChurn,
+            TwoTypeChurn,
+            DelayedParetoChurn,
+            SuddenChurn,
+            ShiftedBetaGeometric,
+            DiscreteWeibull,
+            ParetoChurn,
+        )
 
     @staticmethod
     def survival_terms(odds: Floats, renewals: Floats) -> Terms:
@@ -112,12 +122,11 @@ class BetaDiscreteWeibull(ContractModel):
         # Log of the survival as a function of the clock, and the clock of c.
         pace = special.xlogy(clock, renewals)
         change = -digamma_step(beta + clock, alpha)
-        both = trigamma(alpha + beta + clock)
-        alone = trigamma(beta + clock)
+        share, bend = pace / (beta + clock), trigamma_step(beta + clock, alpha)
         slopes = np.concatenate([inner.slopes, (change * pace)[None]])
         curvatures = np.empty((3, 3, renewals.size))
         curvatures[:2, :2] = inner.curvatures
-        curvatures[2, 0] = curvatures[0, 2] = -both * pace
-        curvatures[2, 1] = curvatures[1, 2] = (alone - both) * pace
-        curvatures[2, 2] = (alone - both) * pace**2 + change * special.xlogy(pace, renewals)
+        curvatures[2, 0] = curvatures[0, 2] = -trigamma(alpha + beta + clock) * pace
+        curvatures[2, 1] = curvatures[1, 2] = bend * share / (beta + clock)
+        curvatures[2, 2] = bend * share**2 + change * special.xlogy(pace, renewals)
         return Terms(inner.value, slopes, curvatures)

@@ -7,8 +7,7 @@ from typing import ClassVar
 from retention_metrics.clv.contract_model import ContractModel
 from retention_metrics.clv.model import model
 from retention_metrics.clv.opportunity_limits import OPPORTUNITY_LIMITS
-from retention_metrics.clv.opportunity_model import BetaBuying
-from retention_metrics.clv.purchase_model import PurchaseModel
+from retention_metrics.clv.opportunity_model import BetaBuying, OpportunityModel
 from retention_metrics.clv.shifted_beta_geometric import ShiftedBetaGeometric
 from retention_metrics.explanation import Step
 
@@ -74,5 +73,5 @@ class BGBB(BetaBuying):
     unit: str | None = None
 
     @classmethod
-    def _limits(cls) -> tuple[type[PurchaseModel], ...]:
+    def _limits(cls) -> tuple[type[OpportunityModel], ...]:
         return OPPORTUNITY_LIMITS

@@ -19,58 +19,62 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 C = TypeVar("C", bound="ContractModel")
-_PLAIN = 14.0
-_SAME = 1e-4  # log-likelihoods this close are taken for one supremum
+_ALIKE = ((1.0, 1.0), (0.1, 1.0), (10.0, 1.0), (0.1, 6.0))
 
 
 def fit(cls: type[C], table: RenewalTable, *, penalty: float) -> Fit[C]:
     """Fit a contractual model; a FitError carries the limiting model where there is no maximum."""
     data = table.data
-    _identified(cls.__name__, data)
+    _identified(cls, data)
     if data.observed < len(cls.parameters) and penalty == 0:
         raise _too_short(cls, table)
     peak = _climb(cls, data, penalty=penalty)
-    if not peak.converged or (penalty == 0 and _flat(peak) and _reached(_limit(cls, table), peak)):
+    if not peak.converged or (penalty == 0 and peak.flat and _reached(_limit(cls, table), peak)):
         raise _no_maximum(cls, table, peak)
     return _wrap(cls, table, peak, penalty=penalty)
 
 
-def _identified(name: str, data: Renewals) -> None:
+def _identified(cls: type[ContractModel], data: Renewals) -> None:
+    name = cls.__name__
     if data.customers < 2:
         raise fitting.unidentified(name, f"{data.customers} customer cannot show how customers differ")
     if data.observed == 0:
         raise fitting.unidentified(name, f"none of {data.customers} customers has reached a renewal")
     if data.left == 0:
         raise fitting.unidentified(name, f"none of {data.customers} customers left")
-    at_first = float(data.counts[data.churned & (data.duration == 1)].sum())
-    if at_first == float(data.counts[data.duration > 0].sum()):
-        raise fitting.unidentified(name, f"all {int(at_first)} customers who reached a renewal left at the first")
+    # Churn that may change with tenure may as well be 0 up to a renewal and 1 at it.
+    renewal = float(data.duration[data.churned].min()) if cls.ages else 1.0
+    reached, left = (int(number[0]) for number in data.at_risk(np.array([renewal])))
+    if reached == left and renewal == 1:
+        raise fitting.unidentified(name, f"all {left} customers who reached a renewal left at the first")
+    if reached == left:
+        raise fitting.unidentified(
+            name, f"all {left} customers who reached renewal {renewal:.0f} left at it, and none before"
+        )
 
 
 def _climb(cls: type[C], data: Renewals, *, penalty: float) -> newton.Maximum:
-    """Climb from a point that the data suggest, and where that leads astray from customers more and less alike."""
+    return newton.highest(
+        cls._objective(data, threads=None),
+        _starts(cls, data),
+        penalty=penalty,
+        escaped=cls._runs_away if penalty == 0 else newton.no_escape,
+        enough=data.customers >= newton.MANY,
+    )
+
+
+def _starts(cls: type[ContractModel], data: Renewals) -> list[Floats]:
+    """A point that the data suggest, and others at which customers are more and less alike, or age faster."""
     reached, left = data.at_risk(np.ones(1))
     start = cls._start(float((left[0] + 1) / (reached[0] + 2)))
-    objective = cls._objective(data, threads=None)
-    shapes = np.array([name in ("alpha", "beta") for name in cls.parameters])
-    peak = None
-    for alike in (1.0, 0.1, 10.0):
-        found = newton.maximise(
-            objective,
-            np.where(shapes, start * alike, start),
-            penalty=penalty,
-            escaped=cls._runs_away,
-        )
-        if found.converged:
-            return found
-        peak = peak or found
-    assert peak is not None
-    return peak
+    shapes, ages = (np.array([name in names for name in cls.parameters]) for names in (("alpha", "beta"), ("c",)))
+    found = [start * np.where(shapes, alike, 1.0) * np.where(ages, aging, 1.0) for alike, aging in _ALIKE]
+    return list({tuple(point): point for point in found}.values())
 
 
 def _wrap(cls: type[C], table: RenewalTable, peak: newton.Maximum, *, penalty: float) -> Fit[C]:
     values: dict[str, Any] = dict(zip(cls.parameters, map(float, cls.from_odds(peak.theta)), strict=True))
-    model = cls(**values)
+    model = cls(**values, **cls._held(table.data))
     found = fitting.outcome(
         model,
         peak,
@@ -107,19 +111,15 @@ def _limit(cls: type[ContractModel], table: RenewalTable) -> Fit[ContractModel] 
     for simpler in cls._limits():
         if simpler._possible(table.data) and table.data.observed >= len(simpler.parameters):
             peak = _climb(simpler, table.data, penalty=0.0)
-            if peak.converged:
-                found.append(_wrap(simpler, table, peak, penalty=0.0))
+            fit = _wrap(simpler, table, peak, penalty=0.0) if peak.converged else None
+            if fit is not None and fit.model._attained():
+                found.append(fit)
     height = max((fit.log_likelihood for fit in found), default=-np.inf)
-    return next((fit for fit in found if fit.log_likelihood > height - _SAME), None)
-
-
-def _flat(peak: newton.Maximum) -> bool:
-    """Whether the climb stopped on a plain: a standard error that spans a factor of a million."""
-    return float(np.diag(peak.log_covariance).max()) > _PLAIN**2
+    return next((fit for fit in found if fit.log_likelihood > height - newton.SAME), None)
 
 
 def _reached(limit: Fit[ContractModel] | None, peak: newton.Maximum) -> bool:
-    return limit is not None and limit.log_likelihood > peak.log_likelihood - _SAME
+    return limit is not None and limit.log_likelihood > peak.log_likelihood - newton.SAME
 
 
 def _too_short(cls: type[ContractModel], table: RenewalTable) -> FitError:
@@ -155,7 +155,7 @@ def _no_maximum(cls: type[ContractModel], table: RenewalTable, peak: newton.Maxi
 
 def _named(fit: Fit[ContractModel]) -> str:
     model = fit.model
-    at = ", ".join(f"{name} = {value:.4g}" for name, value in zip(model.parameters, model.theta, strict=True))
+    at = ", ".join(f"{name} = {value:.4g}" for name, value in model._shown()[1].items())
     return f"{type(model).__name__}({at})"
 
 

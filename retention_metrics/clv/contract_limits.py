@@ -129,8 +129,9 @@ class TwoTypeChurn(ContractModel):
 
     @classmethod
     def hazard_terms(cls, odds: Floats, renewals: Floats) -> Terms:
-        """Log of the share, with its derivatives in its odds: nobody leaves later."""
-        return GeometricChurn.hazard_terms(odds, renewals)
+        """Log of the share at the first renewal, with its derivatives in its odds, and of 0 at the others."""
+        first, at_first = GeometricChurn.hazard_terms(odds, renewals), renewals == 1
+        return Terms(np.where(at_first, first.value, -np.inf), first.slopes * at_first, first.curvatures * at_first)
 
 
 @model
@@ -160,6 +161,7 @@ class DiscreteWeibull(ContractModel):
     parameters: ClassVar[tuple[str, ...]] = ("p", "c")
     shares: ClassVar[tuple[str, ...]] = ("p",)
     limit_of: ClassVar[str] = "all customers are alike, with churn that changes with tenure"
+    ages: ClassVar[bool] = True
 
     p: float
     c: float

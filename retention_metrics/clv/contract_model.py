@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from retention_metrics.clv.regression import Covariates, Regression
 
 Floats = NDArray[np.float64]
+_LEAST = 1e-300  # terms ahead of somebody who is certain to leave, whose logarithm has to be a number
 _ENDLESS = 2.0**53  # renewals: the last whole number that a float counts to
 
 
@@ -46,6 +47,8 @@ class ContractModel(Model):
     """Columns that ``predict`` reads, by role."""
     limit_of: ClassVar[str] = ""
     """In words, what is true of this model as the limit of a larger one."""
+    ages: ClassVar[bool] = False
+    """Whether a customer's own churn may change with tenure."""
 
     # ---------------------------------------------------------- what a model is
 
@@ -69,6 +72,12 @@ class ContractModel(Model):
         """The time at which ``_clock`` shows this."""
         return clock
 
+    def _draw_departures(self, generator: np.random.Generator, chance: Floats) -> Floats:
+        """The renewals at which customers leave who have these chances of doing so at the first."""
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            waited = generator.exponential(size=chance.size) / -np.log1p(-chance)
+            return np.maximum(np.ceil(self._unclock(waited)), 1.0)
+
     @staticmethod
     @abstractmethod
     def survival_terms(odds: Floats, renewals: Floats) -> Terms:
@@ -89,14 +98,15 @@ class ContractModel(Model):
     def _start(cls, churn: float) -> Floats:
         """Where to climb from, in the parameters of ``to_odds``, given the churn at the first renewal."""
         known = {"alpha": 2 * churn, "beta": 2 * (1 - churn), "c": 1.0}
-        known |= {"p": churn / (1 - churn), "share": churn / (1 - churn)}
+        known |= {"p": churn / (1 - churn), "share": churn / (1 - churn), "kappa": 1.0}
         return np.array([known[name] for name in cls.parameters])
 
     @classmethod
     def _runs_away(cls, odds: Floats) -> bool:
         """Whether the climb has left the region in which the model differs from a simpler one."""
         at = dict(zip(cls.parameters, odds, strict=True))
-        lost = not 1e-3 < at.get("c", 1.0) < 1e3 or any(not 1e-9 < at[name] < 1e9 for name in cls.shares)
+        lost = not 1e-3 < at.get("c", 1.0) < 1e3 or not 1e-6 < at.get("kappa", 1.0) < 1e6
+        lost = lost or any(not 1e-9 < at[name] < 1e9 for name in cls.shares)
         if "alpha" in at:
             total = at["alpha"] + at["beta"]
             lost = lost or not 1e-6 < total < 1e6 or min(at["alpha"], at["beta"]) < 1e-9 * total
@@ -110,6 +120,15 @@ class ContractModel(Model):
     @classmethod
     def _possible(cls, data: Renewals) -> bool:
         """Whether the model gives the data a probability above zero."""
+        return True
+
+    @classmethod
+    def _held(cls, data: Renewals) -> Mapping[str, int]:
+        """Numbers of the model, beside its parameters, that the data fix."""
+        return {}
+
+    def _attained(self) -> bool:
+        """Whether the larger model comes arbitrarily near this one."""
         return True
 
     # ---------------------------------------------------------- the curve
@@ -470,9 +489,7 @@ class ContractModel(Model):
         generator = np.random.default_rng(rng)
 
         chance = self._draw_chances(generator, customers)
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            waited = generator.exponential(size=customers) / -np.log1p(-chance)
-            left_at = np.maximum(np.ceil(self._unclock(waited)), 1.0)
+        left_at = self._draw_departures(generator, chance)
 
         return pd.DataFrame(
             {
@@ -700,7 +717,7 @@ class ContractModel(Model):
                 found |= {f"{name}_low": low, f"{name}_high": high}
         found["residual_lifetime"] = self._ahead(tenure, ahead, 0.0)
         if spread is not None:
-            variance = spread.variance(lambda model: np.log(of(model)._ahead(tenure, ahead, 0.0)))
+            variance = spread.variance(lambda model: np.log(np.maximum(of(model)._ahead(tenure, ahead, 0.0), _LEAST)))
             low, high = spread.around_log(found["residual_lifetime"], variance)
             found |= {"residual_lifetime_low": low, "residual_lifetime_high": np.minimum(high, ahead)}
         return found

@@ -124,7 +124,9 @@ class Model(Stored, ABC):
     def from_odds(cls, odds: Floats) -> Floats:
         """The parameters back from the scale of ``to_odds``."""
         shares = np.array([name in cls.shares for name in cls.parameters])
-        return np.where(shares, odds / np.where(shares, 1 + odds, 1.0), odds)
+        endless = shares & np.isinf(odds)
+        finite = np.where(endless, 1.0, odds)
+        return np.where(endless, 1.0, finite / np.where(shares, 1 + finite, 1.0))
 
     @classmethod
     def log_slopes(cls, theta: Floats) -> Floats:

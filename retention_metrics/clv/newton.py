@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -19,6 +19,11 @@ PARALLEL_ROWS = 100_000
 _ROWS_PER_THREAD = 4_000_000
 _CONVERGED = 1e-12  # squared distance to the maximum, in standard errors
 _MOST_STEPS = 200
+_WALL = 1e-3  # a step this short that leaves the numbers: the way up leads out of them
+_IDLE, _NOTHING = 30, 1e-7  # steps without such a gain after which a climb ends: the rest is rounding
+_PLAIN = 14.0  # log of a million
+SAME = 1e-4  # log-likelihoods this close are taken for one supremum
+MANY = 1000  # customers from whom on the likelihood of a few parameters has one top
 
 
 class Objective(Protocol):
@@ -45,6 +50,11 @@ class Maximum:
     def log_covariance(self) -> Floats:
         """Covariance of the log-parameters: the inverse of the observed information."""
         return np.asarray(np.linalg.inv(-self.hessian), dtype=np.float64)
+
+    @property
+    def flat(self) -> bool:
+        """Whether the climb stopped on a plain: a standard error that spans a factor of a million."""
+        return float(np.diag(self.log_covariance).max()) > _PLAIN**2
 
 
 def no_escape(theta: Floats) -> bool:
@@ -81,11 +91,15 @@ def maximise(
     position, radius, step_count = np.log(start), 2.0, 0
     likelihood, height, gradient, hessian = at(position)
     converged = out = False
-    distance = np.inf
-    while step_count < _MOST_STEPS and radius > 1e-10:
+    distance, mark, idle = np.inf, height, 0
+    while step_count < _MOST_STEPS and radius > 1e-10 and idle < _IDLE:
         step, gain, distance = _step(gradient[moving], hessian[np.ix_(moving, moving)], radius)
         converged, out = distance**2 <= tolerance, escaped(np.exp(position))
-        if converged or out:
+        # Below the rounding of the sum itself the quadratic model is the better judge.
+        rounding = 1e-13 * abs(height)
+        # On level ground no step gains what the sum can show, and no point is the top.
+        level = np.isinf(distance) and gain < rounding
+        if converged or out or level:
             break
         trial = position.copy()
         trial[moving] += step
@@ -94,8 +108,8 @@ def maximise(
             found = at(trial)
         finite = all(bool(np.isfinite(part).all()) for part in found)
         step_count += 1
-        # Below the rounding of the sum itself the quadratic model is the better judge.
-        rounding = 1e-13 * abs(height)
+        if not finite and radius < _WALL:
+            break
         ratio = (1.0 if gain < rounding else (found[1] - height) / gain) if finite else -1.0
         length = float(np.linalg.norm(step))
         if not ratio > 0.25:
@@ -105,6 +119,7 @@ def maximise(
         if ratio > 1e-4:
             position = trial
             likelihood, height, gradient, hessian = found
+        mark, idle = (height, 0) if height > mark + _NOTHING else (mark, idle + 1)
     return Maximum(
         theta=np.exp(position),
         log_likelihood=likelihood,
@@ -117,12 +132,36 @@ def maximise(
     )
 
 
+def highest(
+    objective: Objective,
+    starts: Iterable[Floats],
+    *,
+    penalty: float = 0.0,
+    escaped: Callable[[Floats], bool] = no_escape,
+    enough: bool = False,
+) -> Maximum:
+    """The highest point of climbs from several places; a maximum, where one is as high as any point.
+
+    With ``enough`` the first maximum will do: the likelihood of many customers has one top.
+    """
+    peaks: list[Maximum] = []
+    for start in starts:
+        peaks.append(maximise(objective, start, penalty=penalty, escaped=escaped))
+        if peaks[-1].converged and enough:
+            return peaks[-1]
+    heights = [peak.log_likelihood - 0.5 * penalty * float(np.sum(np.log(peak.theta) ** 2)) for peak in peaks]
+    top = max(heights)
+    maxima = [(height, peak) for height, peak in zip(heights, peaks, strict=True) if peak.converged]
+    height, best = max(maxima, key=lambda pair: pair[0], default=(-np.inf, peaks[0]))
+    return best if height > top - SAME else peaks[heights.index(top)]
+
+
 def _step(gradient: Floats, hessian: Floats, radius: float) -> tuple[Floats, float, float]:
     """The best step of the quadratic model within the radius, its gain, and the distance to the maximum."""
     information, axes = np.linalg.eigh(-hessian)
     along = axes.T @ gradient
-    least = float(information[0])
-    bent = least > 1e-13 * float(np.abs(information).max())
+    least = float(information.min(initial=np.inf))  # infinite where nothing is free to move
+    bent = least > 1e-13 * float(np.abs(information).max(initial=0.0))
     distance = float(np.sqrt(np.sum(along**2 / information))) if bent else np.inf
     damping = 0.0
     if not bent or np.linalg.norm(along / information) > radius:

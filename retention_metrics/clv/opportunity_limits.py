@@ -7,19 +7,40 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics.clv.contract_limits import GeometricChurn
+from retention_metrics.clv.contract_limits import GeometricChurn, TwoTypeChurn
 from retention_metrics.clv.contract_model import ContractModel
 from retention_metrics.clv.model import model
-from retention_metrics.clv.opportunity_model import BetaBuying, OneBuying
+from retention_metrics.clv.opportunity_model import (
+    BetaBuying,
+    CertainBuying,
+    OneBuying,
+    OpportunityModel,
+    TwoKindsBuying,
+)
 from retention_metrics.clv.parts import Terms
 from retention_metrics.clv.shifted_beta_geometric import ShiftedBetaGeometric
 from retention_metrics.explanation import Explanation, Step
 
 Floats = NDArray[np.float64]
 
-__all__ = ["OPPORTUNITY_LIMITS", "BGBernoulli", "BetaBernoulli", "GeometricBB", "GeometricBernoulli"]
+__all__ = [
+    "OPPORTUNITY_LIMITS",
+    "BGBernoulli",
+    "BGCertain",
+    "BGTwoKinds",
+    "Bernoulli",
+    "BetaBernoulli",
+    "GeometricBB",
+    "GeometricBernoulli",
+    "GeometricCertain",
+    "GeometricTwoKinds",
+    "TwoKinds",
+    "TwoTypeBB",
+    "TwoTypeBernoulli",
+]
 
 _MEAN_CHANCE = Step(name="mean_purchase_probability", expression="alpha / (alpha + beta)")
+_MEAN_DROPOUT = Step(name="mean_dropout_probability", expression="gamma / (gamma + delta)")
 
 
 @model
@@ -184,7 +205,7 @@ class BGBernoulli(OneBuying):
     leaving: ClassVar[type[ContractModel]] = ShiftedBetaGeometric
     leaving_words: ClassVar[str] = "dropout probability ~ Beta(gamma, delta)"
     limit_of: ClassVar[str] = "all customers share one probability of buying"
-    working: ClassVar[tuple[Step, ...]] = (Step(name="mean_dropout_probability", expression="gamma / (gamma + delta)"),)
+    working: ClassVar[tuple[Step, ...]] = (_MEAN_DROPOUT,)
 
     p: float
     gamma: float
@@ -192,10 +213,283 @@ class BGBernoulli(OneBuying):
     unit: str | None = None
 
 
-OPPORTUNITY_LIMITS: tuple[type[BetaBuying] | type[OneBuying], ...] = (
+@model
+class Bernoulli(OneBuying):
+    """One probability of buying at each opportunity for all customers, and no dropout.
+
+    Parameters
+    ----------
+    p : float
+        Probability of buying at each opportunity, in (0, 1).
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Time between opportunities.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.opportunity_limits import Bernoulli
+    >>> round(float(Bernoulli(p=0.4).expected_purchases_new(horizon=1)), 3)
+    0.4
+    """
+
+    kind: ClassVar[str] = "clv.bernoulli"
+    parameters: ClassVar[tuple[str, ...]] = ("p",)
+    shares: ClassVar[tuple[str, ...]] = ("p",)
+    leaving: ClassVar[type[ContractModel]] = NobodyLeaves
+    leaving_words: ClassVar[str] = "nobody drops out"
+    limit_of: ClassVar[str] = "all customers share one probability of buying and nobody drops out"
+    working: ClassVar[tuple[Step, ...]] = (Step(name="mean_purchase_probability", expression="p"),)
+
+    p: float
+    unit: str | None = None
+
+
+@model
+class TwoTypeBernoulli(OneBuying):
+    """One probability of buying for all; a share drops out before the first opportunity, the others never.
+
+    Parameters
+    ----------
+    p : float
+        Probability of buying at each opportunity, in (0, 1).
+    share : float
+        Share of customers who drop out before the first opportunity, in (0, 1).
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Time between opportunities.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.opportunity_limits import TwoTypeBernoulli
+    >>> round(float(TwoTypeBernoulli(p=0.5, share=0.2).expected_purchases_new(horizon=1)), 3)
+    0.4
+    """
+
+    kind: ClassVar[str] = "clv.two_type_bernoulli"
+    parameters: ClassVar[tuple[str, ...]] = ("p", "share")
+    shares: ClassVar[tuple[str, ...]] = ("p", "share")
+    leaving: ClassVar[type[ContractModel]] = TwoTypeChurn
+    leaving_words: ClassVar[str] = "a share `share` drops out before the first opportunity, the others never"
+    limit_of: ClassVar[str] = "customers share one probability of buying and drop out at once or never"
+    working: ClassVar[tuple[Step, ...]] = (Step(name="mean_dropout_probability", expression="share"),)
+
+    p: float
+    share: float
+    unit: str | None = None
+
+
+@model
+class TwoTypeBB(BetaBuying):
+    """Beta probabilities of buying; a share drops out before the first opportunity, the others never.
+
+    Parameters
+    ----------
+    alpha, beta : float
+        Shapes of the probabilities of buying, above 0.
+    share : float
+        Share of customers who drop out before the first opportunity, in (0, 1).
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Time between opportunities.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.opportunity_limits import TwoTypeBB
+    >>> round(float(TwoTypeBB(alpha=1.2, beta=0.8, share=0.1).expected_purchases_new(horizon=1)), 3)
+    0.54
+    """
+
+    kind: ClassVar[str] = "clv.two_type_bb"
+    parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta", "share")
+    beta_pairs: ClassVar[tuple[tuple[str, str], ...]] = (("alpha", "beta"),)
+    shares: ClassVar[tuple[str, ...]] = ("share",)
+    leaving: ClassVar[type[ContractModel]] = TwoTypeChurn
+    leaving_words: ClassVar[str] = "a share `share` drops out before the first opportunity, the others never"
+    limit_of: ClassVar[str] = "customers drop out at once or never"
+    working: ClassVar[tuple[Step, ...]] = (_MEAN_CHANCE, Step(name="mean_dropout_probability", expression="share"))
+
+    alpha: float
+    beta: float
+    share: float
+    unit: str | None = None
+
+
+@model
+class GeometricCertain(CertainBuying):
+    """A purchase at every opportunity, and one dropout probability that all customers share.
+
+    Parameters
+    ----------
+    dropout : float
+        Probability of dropping out before each opportunity, in (0, 1).
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Time between opportunities.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.opportunity_limits import GeometricCertain
+    >>> round(float(GeometricCertain(dropout=0.2).expected_purchases_new(horizon=1)), 3)
+    0.8
+    """
+
+    kind: ClassVar[str] = "clv.geometric_certain"
+    parameters: ClassVar[tuple[str, ...]] = ("dropout",)
+    shares: ClassVar[tuple[str, ...]] = ("dropout",)
+    leaving: ClassVar[type[ContractModel]] = GeometricChurn
+    leaving_words: ClassVar[str] = "dropout with probability `dropout` before each opportunity"
+    limit_of: ClassVar[str] = "customers buy at every opportunity and share one dropout probability"
+    working: ClassVar[tuple[Step, ...]] = (Step(name="mean_dropout_probability", expression="dropout"),)
+
+    dropout: float
+    unit: str | None = None
+
+
+@model
+class BGCertain(CertainBuying):
+    """A purchase at every opportunity, and beta dropout probabilities.
+
+    Parameters
+    ----------
+    gamma, delta : float
+        Shapes of the dropout probabilities, above 0.
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Time between opportunities.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.opportunity_limits import BGCertain
+    >>> round(float(BGCertain(gamma=0.5, delta=2.0).expected_purchases_new(horizon=1)), 3)
+    0.8
+    """
+
+    kind: ClassVar[str] = "clv.bg_certain"
+    parameters: ClassVar[tuple[str, ...]] = ("gamma", "delta")
+    beta_pairs: ClassVar[tuple[tuple[str, str], ...]] = (("gamma", "delta"),)
+    leaving: ClassVar[type[ContractModel]] = ShiftedBetaGeometric
+    leaving_words: ClassVar[str] = "dropout probability ~ Beta(gamma, delta)"
+    limit_of: ClassVar[str] = "customers buy at every opportunity"
+    working: ClassVar[tuple[Step, ...]] = (_MEAN_DROPOUT,)
+
+    gamma: float
+    delta: float
+    unit: str | None = None
+
+
+@model
+class TwoKinds(TwoKindsBuying):
+    """A share of customers buys at every opportunity, the others at none; nobody drops out.
+
+    Parameters
+    ----------
+    buyers : float
+        Share of customers who buy at every opportunity, in (0, 1).
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Time between opportunities.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.opportunity_limits import TwoKinds
+    >>> round(float(TwoKinds(buyers=0.3).expected_purchases_new(horizon=1)), 3)
+    0.3
+    """
+
+    kind: ClassVar[str] = "clv.two_kinds"
+    parameters: ClassVar[tuple[str, ...]] = ("buyers",)
+    shares: ClassVar[tuple[str, ...]] = ("buyers",)
+    leaving: ClassVar[type[ContractModel]] = NobodyLeaves
+    leaving_words: ClassVar[str] = "nobody drops out"
+    limit_of: ClassVar[str] = "customers buy at every opportunity or at none, and nobody drops out"
+    working: ClassVar[tuple[Step, ...]] = (Step(name="mean_purchase_probability", expression="buyers"),)
+
+    buyers: float
+    unit: str | None = None
+
+
+@model
+class GeometricTwoKinds(TwoKindsBuying):
+    """A share buys at every opportunity, the others at none; all share one dropout probability.
+
+    Parameters
+    ----------
+    buyers : float
+        Share of customers who buy at every opportunity, in (0, 1).
+    dropout : float
+        Probability of dropping out before each opportunity, in (0, 1).
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Time between opportunities.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.opportunity_limits import GeometricTwoKinds
+    >>> round(float(GeometricTwoKinds(buyers=0.5, dropout=0.2).expected_purchases_new(horizon=1)), 3)
+    0.4
+    """
+
+    kind: ClassVar[str] = "clv.geometric_two_kinds"
+    parameters: ClassVar[tuple[str, ...]] = ("buyers", "dropout")
+    shares: ClassVar[tuple[str, ...]] = ("buyers", "dropout")
+    leaving: ClassVar[type[ContractModel]] = GeometricChurn
+    leaving_words: ClassVar[str] = "dropout with probability `dropout` before each opportunity"
+    limit_of: ClassVar[str] = "customers buy at every opportunity or at none, and share one dropout probability"
+    working: ClassVar[tuple[Step, ...]] = (
+        Step(name="mean_purchase_probability", expression="buyers"),
+        Step(name="mean_dropout_probability", expression="dropout"),
+    )
+
+    buyers: float
+    dropout: float
+    unit: str | None = None
+
+
+@model
+class BGTwoKinds(TwoKindsBuying):
+    """A share buys at every opportunity, the others at none, and beta dropout probabilities.
+
+    Parameters
+    ----------
+    buyers : float
+        Share of customers who buy at every opportunity, in (0, 1).
+    gamma, delta : float
+        Shapes of the dropout probabilities, above 0.
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Time between opportunities.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.opportunity_limits import BGTwoKinds
+    >>> round(float(BGTwoKinds(buyers=0.5, gamma=0.5, delta=2.0).expected_purchases_new(horizon=1)), 3)
+    0.4
+    """
+
+    kind: ClassVar[str] = "clv.bg_two_kinds"
+    parameters: ClassVar[tuple[str, ...]] = ("buyers", "gamma", "delta")
+    beta_pairs: ClassVar[tuple[tuple[str, str], ...]] = (("gamma", "delta"),)
+    shares: ClassVar[tuple[str, ...]] = ("buyers",)
+    leaving: ClassVar[type[ContractModel]] = ShiftedBetaGeometric
+    leaving_words: ClassVar[str] = "dropout probability ~ Beta(gamma, delta)"
+    limit_of: ClassVar[str] = "customers buy at every opportunity or at none"
+    working: ClassVar[tuple[Step, ...]] = (Step(name="mean_purchase_probability", expression="buyers"), _MEAN_DROPOUT)
+
+    buyers: float
+    gamma: float
+    delta: float
+    unit: str | None = None
+
+
+OPPORTUNITY_LIMITS: tuple[type[OpportunityModel], ...] = (
+    Bernoulli,
+    TwoKinds,
+    GeometricCertain,
     BetaBernoulli,
+    TwoTypeBernoulli,
     GeometricBernoulli,
+    GeometricTwoKinds,
+    BGCertain,
+    TwoTypeBB,
     GeometricBB,
     BGBernoulli,
+    BGTwoKinds,
 )
-"""From the fewest parameters to the most."""
+"""From the fewest parameters to the most.
+
+A beta distribution turns into one value, 0 or 1 among them, or into the two values 0 and 1. These are the pairs of what
+buying and dropping out can turn into in which somebody buys again, each kind of history once: that customers who always
+buy leave at once or never is what customers show who buy always or never and stay.
+"""

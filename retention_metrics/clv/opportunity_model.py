@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 _CELLS = 1_000_000  # numbers in a working array
+_NO_PAUSE = "somebody made a purchase and let an opportunity pass, which those who buy at every opportunity never do"
 
 
 class OpportunityModel(PurchaseModel):
@@ -46,6 +47,10 @@ class OpportunityModel(PurchaseModel):
     buying_words: ClassVar[str]
     leaving_words: ClassVar[str]
     working: ClassVar[tuple[Step, ...]]
+    skips: ClassVar[bool] = True
+    """Whether a customer who buys may let an opportunity pass while alive."""
+    impossible: ClassVar[str] = ""
+    """Why the model gives the data no probability, where ``_possible`` says so."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -146,13 +151,22 @@ class OpportunityModel(PurchaseModel):
         >>> abs(fit.model.gamma - 0.657) < 3 * fit.standard_errors["gamma"]
         True
         """
-        from retention_metrics.clv import frames, purchase_fit
+        from retention_metrics.clv import frames, opportunity_fit, purchase_fit
 
         if purchase_covariates or dropout_covariates:
             raise InputError(f"{cls.__name__} takes no covariates.", argument="purchase_covariates")
         weight = _checks.non_negative(penalty, name="penalty")
         table = frames.adopt(history, {"frequency": frequency, "recency": recency, "T": T, "counts": counts})
-        return purchase_fit.fit(cls, table, penalty=weight, threads=threads)
+        data, origin = table.histories(), purchase_fit.Origin(table.unit, table.excluded, table.backend)
+        return opportunity_fit.fit(cls, data, origin, penalty=weight)
+
+    @classmethod
+    def _fit_rows(
+        cls, data: histories.Histories, *, unit: str | None, penalty: float, threads: int | None
+    ) -> Fit[Self]:
+        from retention_metrics.clv import opportunity_fit, purchase_fit
+
+        return opportunity_fit.fit(cls, data, purchase_fit.Origin(unit), penalty=penalty)
 
     def simulate_transactions(self, T: ArrayLike, *, rng: Rng = None) -> pd.DataFrame:
         """Draw the purchases of new customers.
@@ -229,7 +243,7 @@ class OpportunityModel(PurchaseModel):
     def _start(cls, rate: float) -> Floats:
         chance = min(max(rate * 1.5, 0.05), 0.9)
         known = {"alpha": chance, "beta": 1 - chance, "gamma": 0.5, "delta": 2.0}
-        known |= {"p": chance / (1 - chance), "dropout": 0.2}
+        known |= {"p": chance / (1 - chance), "buyers": chance / (1 - chance), "dropout": 0.2, "share": 0.2}
         return np.array([known[name] for name in cls.parameters])
 
     @classmethod
@@ -241,6 +255,16 @@ class OpportunityModel(PurchaseModel):
                 total = at[first] + at[second]
                 lost = lost or not 1e-6 < total < 1e6 or min(at[first], at[second]) < 1e-7 * total
         return bool(lost)
+
+    @classmethod
+    def _limits(cls) -> tuple[type[OpportunityModel], ...]:
+        return ()
+
+    @classmethod
+    def _possible(cls, data: histories.Histories) -> bool:
+        values: dict[str, Any] = dict(zip(cls.parameters, map(float, cls.from_odds(cls._start(0.5))), strict=True))
+        seen = np.isfinite(cls(**values)._contributions(data))
+        return bool(seen.all() if data.counts is None else seen[data.counts > 0].all())
 
     def _dropout(self) -> ContractModel:
         """The contractual model of dropping out."""
@@ -276,8 +300,9 @@ class OpportunityModel(PurchaseModel):
     def _log_odds_gone(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
         def odds(x: Floats, t_x: Floats, n: Floats) -> Floats:
             tables = self._tables(int(n.max(initial=0.0)) + 1)
-            answer: Floats = tables.gone(x, t_x, n) - tables.alive(x, n)
-            return answer
+            gone, alive = tables.gone(x, t_x, n), tables.alive(x, n)
+            # Who has a history that cannot have happened is not there.
+            return np.where(np.isinf(alive), np.inf, gone - np.where(np.isinf(alive), 0.0, alive))
 
         check(x, t_x, age)
         return self._on_distinct(odds, x, t_x, age)
@@ -387,9 +412,10 @@ def check(x: Floats, t_x: Floats, n: Floats) -> None:
 class Tables:
     """Log-probabilities at whole numbers, and sums over the opportunity after which a customer was gone."""
 
-    def __init__(self, buying: tuple[Terms, Terms, Terms], stayed: Terms, left: Terms) -> None:
+    def __init__(self, buying: tuple[Terms, Terms, Terms], stayed: Terms, left: Terms, *, skips: bool) -> None:
         self.bought, self.passed, self.either = buying
         self.stayed, self.left = stayed, left
+        self._skips = skips
 
     @classmethod
     def of(cls, model: type[OpportunityModel], odds: Floats, size: int) -> Tables:
@@ -399,13 +425,13 @@ class Tables:
         stayed = model.leaving.survival_terms(leaving, numbers)
         hazard = model.leaving.hazard_terms(leaving, numbers + 1)
         left = Terms(stayed.value + hazard.value, stayed.slopes + hazard.slopes, stayed.curvatures + hazard.curvatures)
-        return cls(model.buying_terms(odds[:split], size), stayed, left)
+        return cls(model.buying_terms(odds[:split], size), stayed, left, skips=model.skips)
 
     def buys(self, x: Floats, passes: Floats) -> Floats:
         """Log-probability of x purchases and so many passes in one order."""
         bought, passed = x.astype(np.intp), passes.astype(np.intp)
         answer: Floats = self.bought.value[bought] + self.passed.value[passed] + self.either.value[bought + passed]
-        return answer
+        return answer if self._skips else np.where((bought > 0) & (passed > 0), -np.inf, answer)
 
     def alive(self, x: Floats, n: Floats) -> Floats:
         """Log-likelihood of the history of a customer who is alive at opportunity n."""
@@ -424,6 +450,8 @@ class Tables:
     def log_mass(self, x: Floats, age: Floats, n: Floats, horizon: Floats) -> Floats:
         """Log-probability of n purchases at the next opportunities of a customer who is alive; n <= horizon."""
         now = self.alive(x, age)
+
+        now = np.where(np.isinf(now), 0.0, now)
 
         def ways(row: NDArray[np.intp], ahead: Floats) -> Floats:
             choices = -np.log(ahead + 1) - special.betaln(n[row] + 1, ahead - n[row] + 1)
@@ -477,9 +505,10 @@ class OpportunityObjective:
     def __init__(self, model: type[OpportunityModel], data: histories.Histories) -> None:
         check(data.frequency, data.recency, data.T)
         found, which = renewals.distinct(data.frequency, data.recency, data.T)
+        counts = np.bincount(which, weights=data.counts).astype(float)
         self._model = model
-        self._x, self._t_x, self._n = found
-        self._counts = np.bincount(which, weights=data.counts).astype(float)
+        self._x, self._t_x, self._n = found[:, counts > 0]
+        self._counts = counts[counts > 0]
 
     def evaluate(self, theta: Floats) -> tuple[float, Floats, Floats]:
         """Value, gradient and Hessian in the parameters of ``to_odds``."""
@@ -508,12 +537,11 @@ class OpportunityObjective:
         split, size = self._model.buying_parameters, len(self._model.parameters)
         x, last, alive = self._x[row].astype(np.intp), number.astype(np.intp), number == self._n[row]
         slopes, curvatures = np.zeros((size, row.size)), np.zeros((size, size, row.size))
-        value = np.zeros(row.size)
+        value = tables.buys(x, last - x)
         for table, place in ((tables.bought, x), (tables.passed, last - x), (tables.either, last)):
-            value += table.value[place]
             slopes[:split] += table.slopes[:, place]
             curvatures[:split, :split] += table.curvatures[:, :, place]
-        value += np.where(alive, tables.stayed.value[last], tables.left.value[last])
+        value = value + np.where(alive, tables.stayed.value[last], tables.left.value[last])
         slopes[split:] = np.where(alive, tables.stayed.slopes[:, last], tables.left.slopes[:, last])
         curvatures[split:, split:] = np.where(
             alive, tables.stayed.curvatures[:, :, last], tables.left.curvatures[:, :, last]
@@ -585,3 +613,56 @@ class OneBuying(OpportunityModel):
         self, generator: np.random.Generator, size: int, x: Floats | float = 0.0, n: Floats | float = 0.0
     ) -> Floats:
         return np.full(size, self.p)
+
+
+class TwoKindsBuying(OpportunityModel):
+    """A share of customers buys at every opportunity, the others at none: beta probabilities as both shapes go to 0."""
+
+    buying_parameters = 1
+    buying_words = "a share `buyers` buys at every opportunity, the others at none"
+    skips = False
+    impossible = _NO_PAUSE
+    buyers: float
+
+    @staticmethod
+    def buying_terms(odds: Floats, size: int) -> tuple[Terms, Terms, Terms]:
+        """The share and the rest of 1, in logs, once an opportunity tells them apart."""
+        bought, passed, either = OneBuying.buying_terms(odds, 2)
+        once = np.minimum(np.arange(size), 1)
+        return _at(bought, once), _at(passed, once), _at(either, once)
+
+    def _mean_chance(self, x: Floats, n: Floats) -> Floats:
+        return np.where(n > 0, x > 0, self.buyers)
+
+    def _draw_chances(
+        self, generator: np.random.Generator, size: int, x: Floats | float = 0.0, n: Floats | float = 0.0
+    ) -> Floats:
+        answer: Floats = np.where(np.asarray(n) > 0, np.asarray(x) > 0, generator.random(size) < self.buyers) * 1.0
+        return answer
+
+
+class CertainBuying(OpportunityModel):
+    """Customers buy at every opportunity for as long as they live: beta probabilities that go to 1."""
+
+    buying_parameters = 0
+    buying_words = "a purchase at every opportunity"
+    skips = False
+    impossible = _NO_PAUSE
+
+    @staticmethod
+    def buying_terms(odds: Floats, size: int) -> tuple[Terms, Terms, Terms]:
+        """Log of 1 for purchases, and of 0 for opportunities let pass."""
+        certain, impossible = np.zeros(size), np.where(np.arange(size) > 0, -np.inf, 0.0)
+        return Terms.without(certain, 0), Terms.without(impossible, 0), Terms.without(certain, 0)
+
+    def _mean_chance(self, x: Floats, n: Floats) -> Floats:
+        return np.ones(x.shape)
+
+    def _draw_chances(
+        self, generator: np.random.Generator, size: int, x: Floats | float = 0.0, n: Floats | float = 0.0
+    ) -> Floats:
+        return np.ones(size)
+
+
+def _at(terms: Terms, places: NDArray[np.intp]) -> Terms:
+    return Terms(terms.value[places], terms.slopes[:, places], terms.curvatures[:, :, places])

@@ -29,9 +29,17 @@ def scores(model: Model, log_covariance: Floats, data: Any) -> Floats:
     axes = np.linalg.cholesky(log_covariance).T
     # What data hardly tell has an axis so long that a share of it would leave the numbers.
     shares = np.minimum(_STEP, _FARTHEST / np.abs(axes).max(axis=1))
+    # A history that the model rules out, which may stand in a table for no customer, has a likelihood of 0 throughout.
+    possible = np.isfinite(contributions(np.zeros(centre.size)))
     return np.stack(
         [
-            (contributions(share * axis) - contributions(-share * axis)) / (2 * share)
+            np.subtract(
+                contributions(share * axis),
+                contributions(-share * axis),
+                out=np.zeros(possible.size),
+                where=possible,
+            )
+            / (2 * share)
             for share, axis in zip(shares, axes, strict=True)
         ]
     )
