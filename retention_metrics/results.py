@@ -89,6 +89,8 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "clv.exponential_nbd": "retention_metrics.clv.lifetime_limits:ExponentialNBD",
         "clv.exponential_poisson": "retention_metrics.clv.lifetime_limits:ExponentialPoisson",
         "clv.fit": "retention_metrics.clv:Fit",
+        "clv.fixed_lifetime_nbd": "retention_metrics.clv.onset_limits:FixedLifetimeNBD",
+        "clv.fixed_lifetime_poisson": "retention_metrics.clv.onset_limits:FixedLifetimePoisson",
         "clv.frequency_fit": "retention_metrics.clv:FrequencyFit",
         "clv.gamma_gamma": "retention_metrics.clv:GammaGamma",
         "clv.gamma_spend": "retention_metrics.clv.spend_limits:GammaSpend",

@@ -52,6 +52,8 @@ TIMED = [
     onset_limits.EarlyExponentialPoisson(rate=0.1, mu=0.05, share=0.3),
     onset_limits.DelayedExponentialNBD(**RATES, mu=0.05, delay=4.0),
     onset_limits.DelayedExponentialPoisson(rate=0.1, mu=0.05, delay=4.0),
+    onset_limits.FixedLifetimeNBD(**RATES, lifetime=18.0),
+    onset_limits.FixedLifetimePoisson(rate=0.1, lifetime=18.0),
 ]
 COUNTED = [
     clv.BGBB(alpha=1.2, beta=0.75, gamma=0.66, delta=2.8),

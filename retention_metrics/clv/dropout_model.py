@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ class DropoutModel(Rates, Dropout, PurchaseModel):
     What to expect of a customer who is alive is a function of the frequency and of time in units that rates and T
     set; ``parts`` holds the kinds of rates and of dropout that a model is made of.
     """
+
+    impossible: ClassVar[str] = "who drops out at the first repeat purchase makes no second"
 
     def explain(self) -> Explanation:
         """What the parameters say about the average customer.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics.clv import diagnosis, fitting, newton
+from retention_metrics.clv.held_model import HeldModel
 from retention_metrics.clv.histories import Histories
 from retention_metrics.errors import FitError
 
@@ -43,7 +44,7 @@ def fit_histories(cls: type[P], histories: Histories, origin: Origin, *, penalty
     """Fit to histories that were read already."""
     identified(cls.__name__, histories)
     if not cls._possible(histories):
-        raise FitError(f"{cls.__name__}.fit fails: who drops out at the first repeat purchase makes no second.")
+        raise FitError(f"{cls.__name__}.fit fails: {cls.impossible}.")
     cls = cls._settled(histories, threads=threads)
     centre = _centre(cls, histories)
     peak = _climb(cls, histories, centre=centre, penalty=penalty, threads=threads)
@@ -175,7 +176,8 @@ def _no_maximum(
             diagnostics=(f"{peak.distance:.3g} standard errors from a maximum by the quadratic model",),
         )
     model = best.model
-    at = ", ".join(f"{name} = {value:.4g}" for name, value in zip(model.parameters, model.theta, strict=True))
+    held = (model.held,) if isinstance(model, HeldModel) else ()
+    at = ", ".join(f"{name} = {getattr(model, name):.4g}" for name in (*model.parameters, *held))
     note = f"Limit of {cls.__name__}: {model.limit_of}."
     return FitError(
         f"{cls.__name__}.fit has no maximum on these data: the likelihood rises without end towards "

@@ -44,6 +44,8 @@ class PurchaseModel(TimedModel):
     )
     limit_of: ClassVar[str] = ""
     """In words, what is true of this model as the limit of a larger one."""
+    impossible: ClassVar[str] = ""
+    """Why the model gives the data no probability, where ``_possible`` says so."""
 
     # ---------------------------------------------------------- what a model is
 
