@@ -398,11 +398,11 @@ class OneLifetimeModel(OneLifetime, TurningModel):
 
     @classmethod
     def _possible(cls, data: Histories) -> bool:
-        return _longest(data) > 0
+        return bool(data.recency.any())
 
     @classmethod
     def _settled(cls, data: Histories, *, threads: int | None) -> type[Self]:
-        return cls._at(_longest(data))
+        return cls._at(float(data.recency.max()))
 
     def _terms(self, x: Floats, t_x: Floats, age: Floats) -> Terms:
         return self.arrival_terms(list(self.theta), x, np.minimum(age, self.lifetime))
@@ -494,12 +494,6 @@ class FixedLifetimePoisson(OneRate, OneLifetimeModel):
 def _present(time: Floats, force: float) -> Floats:
     """Discounted time of being there for so long."""
     return time if force == 0 else np.asarray(-np.expm1(-force * time) / force)
-
-
-def _longest(data: Histories) -> float:
-    """The longest time in which a customer was seen."""
-    seen = data.recency if data.counts is None else data.recency[data.counts > 0]
-    return float(seen.max())
 
 
 ONSET_LIMITS: tuple[type[LifetimeModel], ...] = (
