@@ -19,6 +19,7 @@ PARALLEL_ROWS = 100_000
 _ROWS_PER_THREAD = 4_000_000
 _CONVERGED = 1e-12  # squared distance to the maximum, in standard errors
 _MOST_STEPS = 200
+_FARTHEST = 700.0  # of a log-parameter: the parameter itself is a number up to there
 
 
 class Objective(Protocol):
@@ -61,11 +62,14 @@ def maximise(
     free: NDArray[np.bool_] | None = None,
     escaped: Callable[[Floats], bool] = no_escape,
     tolerance: float = _CONVERGED,
+    enough: float = np.inf,
 ) -> Maximum:
     """Climb to a maximum of ``objective - penalty/2 * sum (log theta - centre)**2``.
 
     Convergence is judged by the Newton decrement, the squared distance to the maximum in standard errors, together
-    with a positive-definite information matrix; both are free of the units of the parameters.
+    with a positive-definite information matrix; both are free of the units of the parameters. A climb that
+    has escaped, as on the way to a supremum at infinity, ends where the best step within the radius gains less than
+    ``enough``.
     """
     middle = np.zeros(start.size) if centre is None else centre
     moving = np.ones(start.size, dtype=bool) if free is None else free
@@ -85,14 +89,15 @@ def maximise(
     while step_count < _MOST_STEPS and radius > 1e-10:
         step, gain, distance = _step(gradient[moving], hessian[np.ix_(moving, moving)], radius)
         converged, out = distance**2 <= tolerance, escaped(np.exp(position))
-        if converged or out:
+        if converged or (out and gain < enough):
             break
         trial = position.copy()
         trial[moving] += step
         # Far out a likelihood may overflow: then the step is not taken, and the next one is shorter.
+        within = bool(np.abs(trial).max() < _FARTHEST)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            found = at(trial)
-        finite = all(bool(np.isfinite(part).all()) for part in found)
+            found = at(trial) if within else (likelihood, height, gradient, hessian)
+        finite = within and all(bool(np.isfinite(part).all()) for part in found)
         step_count += 1
         # Below the rounding of the sum itself the quadratic model is the better judge.
         rounding = 1e-13 * abs(height)
