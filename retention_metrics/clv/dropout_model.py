@@ -84,6 +84,14 @@ class DropoutModel(Rates, Dropout, PurchaseModel):
         return np.array([known[name] for name in cls.parameters])
 
     @classmethod
+    def _other_starts(cls, rate: float) -> tuple[Floats, ...]:
+        """One at which most drop out as soon as they can or never, and all buy at much the same rate."""
+        if "a" not in cls.parameters:
+            return ()
+        early = {"r": 10.0, "alpha": 10.0, "a": 0.15, "b": 0.02}
+        return (cls._start(rate) * np.array([early.get(name, 1.0) for name in cls.parameters]),)
+
+    @classmethod
     def _runs_away(cls, odds: Floats) -> bool:
         """Whether the climb has left the region in which the model differs from a simpler one."""
         at = dict(zip(cls.parameters, odds, strict=True))

@@ -35,6 +35,7 @@ class Maximum:
 
     theta: Floats
     log_likelihood: float
+    height: float  # of the penalised objective
     gradient: Floats  # of the penalised objective, in the log-parameters
     hessian: Floats
     distance: float  # standard errors from the maximum, by the quadratic model
@@ -113,6 +114,7 @@ def maximise(
     return Maximum(
         theta=np.exp(position),
         log_likelihood=likelihood,
+        height=height,
         gradient=gradient,
         hessian=hessian,
         distance=float(distance),
@@ -131,7 +133,9 @@ def _step(gradient: Floats, hessian: Floats, radius: float) -> tuple[Floats, flo
     distance = float(np.sqrt(np.sum(along**2 / information))) if bent else np.inf
     damping = 0.0
     if not bent or np.linalg.norm(along / information) > radius:
-        low, high = max(0.0, -least), max(0.0, -least) + float(np.linalg.norm(along)) / radius + 1e-12
+        # At least the norm, and no squares: slopes of a hazard that starts far too steep are beyond 1e160.
+        low, most = max(0.0, -least), float(np.abs(along).sum())
+        high = low + most / radius + 1e-12
         for _ in range(80):
             damping = 0.5 * (low + high)
             with np.errstate(divide="ignore", invalid="ignore"):

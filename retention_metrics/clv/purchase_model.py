@@ -89,6 +89,11 @@ class PurchaseModel(TimedModel):
         """Where to climb from, in the parameters of ``to_odds``, given the purchases per unit of time."""
 
     @classmethod
+    def _other_starts(cls, rate: float) -> tuple[Floats, ...]:
+        """Where else to climb from: the likelihood of a few histories may have two maxima."""
+        return ()
+
+    @classmethod
     @abstractmethod
     def _runs_away(cls, odds: Floats) -> bool:
         """Whether the climb has left the region in which the model differs from a simpler one."""
