@@ -185,6 +185,12 @@ def test_another_unit_of_time_changes_no_answer(model, unit):
 
 
 @of_every_model
+def test_its_explanation_ends_in_numbers(model):
+    for name, value in model.explain().evaluate().items():
+        assert 0 <= value < np.inf, name
+
+
+@of_every_model
 @pytest.mark.parametrize("given", [{"horizon": -1}, {"horizon": np.nan}, {"horizon": np.inf}])
 def test_a_horizon_is_a_time_ahead(model, given):
     with pytest.raises(InputError, match="horizon"):

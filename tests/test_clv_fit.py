@@ -14,6 +14,7 @@ from scipy import optimize
 import retention_metrics as rm
 from frames import as_rows
 from retention_metrics.clv import BGNBD, Fit, GGompertzNBD, ParetoNBD
+from retention_metrics.clv.limits import Poisson
 from retention_metrics.errors import ColumnError, InputError
 
 TRUTH = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
@@ -197,6 +198,16 @@ def test_at_the_ends_of_a_profile_the_likeliest_others_fall_by_the_quantile(trut
     for end in (interval.low, interval.high):
         starts = [fit.model.theta, fit.model.theta * np.array([1, 1, 1e-2, 1, 1e-2])[: free.size]]
         assert min(fallen(end, start) for start in starts) == pytest.approx(3.841459, abs=1e-4)
+
+
+def test_a_profile_of_the_only_parameter_is_the_likelihood_itself():
+    table = Poisson(rate=0.1).simulate(np.full(200, 30.0), rng=1)[["frequency", "recency", "T"]]
+    fit = Poisson.fit(table)
+    bought, time = table["frequency"].sum(), table["T"].sum()
+    interval = fit.intervals(method="profile")["rate"]
+    for end in (interval.low, interval.high):
+        fall = 2 * (bought * np.log(bought / time / end) - (bought - end * time))
+        assert fall == pytest.approx(3.841459, abs=1e-6)
 
 
 def test_a_level_of_a_half_is_half_as_wide_and_more():

@@ -126,6 +126,8 @@ def maximise(
 
 def _step(gradient: Floats, hessian: Floats, radius: float) -> tuple[Floats, float, float]:
     """The best step of the quadratic model within the radius, its gain, and the distance to the maximum."""
+    if gradient.size == 0:
+        return gradient, 0.0, 0.0  # everything is held
     information, axes = np.linalg.eigh(-hessian)
     along = axes.T @ gradient
     least = float(information[0])

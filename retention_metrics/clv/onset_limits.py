@@ -7,6 +7,7 @@ goes to infinity too, everybody leaves at that age: all customers have one lifet
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
@@ -22,7 +23,7 @@ from retention_metrics.clv.lifetime_model import HistorySums, LifetimeModel
 from retention_metrics.clv.lifetime_parts import Lifetimes, OneHazard
 from retention_metrics.clv.model import model
 from retention_metrics.clv.parts import GammaRates, OneRate, Terms
-from retention_metrics.explanation import Step
+from retention_metrics.explanation import Explanation, Step
 
 Floats = NDArray[np.float64]
 
@@ -180,6 +181,24 @@ class TurningModel(HeldModel, LifetimeModel):
     @classmethod
     def _objective_at(cls, value: float, data: Histories, *, threads: int | None) -> newton.Objective:
         return HistorySums(cls._at(value), data, threads)
+
+    def explain(self) -> Explanation:
+        """What the parameters and that age say about the average customer.
+
+        Returns
+        -------
+        Explanation
+            The mean purchase rate and the median lifetime: the last step.
+
+        Examples
+        --------
+        >>> from retention_metrics.clv.onset_limits import DelayedExponentialNBD
+        >>> model = DelayedExponentialNBD(r=0.5, alpha=10.0, mu=0.02, delay=12.0)
+        >>> round(model.explain().evaluate()["median_lifetime"], 2)
+        46.66
+        """
+        told = super().explain()
+        return dataclasses.replace(told, values={self.held: getattr(self, self.held), **told.values})
 
     def _by_age(self, function: Any, age: Floats) -> Floats:
         """Without a curve, which would cut the corner; what it serves has a closed form here."""
