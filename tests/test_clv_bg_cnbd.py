@@ -330,6 +330,20 @@ def test_without_dropout_the_limit_is_given():
         BGCNBD.fit(pd.DataFrame({"frequency": [0, 0], "recency": [0, 0], "T": [5.0, 6.0]}))
 
 
+def test_the_likeliest_regularity_may_be_that_of_a_limit():
+    data = CNBD(k=3, r=0.9, alpha=2.5).simulate(np.full(2000, 20.0), rng=6)
+    heights = {}
+    for k in (1, 2, 3, 4):
+        try:
+            heights[k] = BGCNBD.fit(data, k=k).log_likelihood
+        except FitError as error:
+            heights[k] = error.limit.log_likelihood
+    assert max(heights, key=heights.__getitem__) == 3
+    with pytest.raises(FitError, match=r"has no maximum.*k = 3") as caught:
+        BGCNBD.fit(data)
+    assert caught.value.limit.log_likelihood == heights[3]
+
+
 FAR = 1e8
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -91,7 +91,7 @@ class ErlangModel(HeldModel, DropoutModel):
             From ``rfm_summary`` or ``history``, or any frame with the columns named below.
         k : int, optional
             Stages of a purchase, at least 1. By default 1 to 12 are tried, and the one with the highest likelihood
-            is kept.
+            is kept, be it that of a fit or of a limit.
         frequency, recency, T : str
             Columns of a plain frame.
         counts : str, optional
@@ -439,7 +439,7 @@ class ErlangTerms(HistoryTerms):
 
 
 def _likeliest(at: Callable[[int], Fit[Any]], tried: Sequence[int]) -> Fit[Any]:
-    """The fit with the highest likelihood of those that have a maximum; the first error where none has."""
+    """The fit with the highest likelihood; the error of a k without maximum where its limit is likelier than any."""
     fits: dict[int, Fit[Any]] = {}
     errors: list[FitError] = []
     for k in tried:
@@ -447,8 +447,10 @@ def _likeliest(at: Callable[[int], Fit[Any]], tried: Sequence[int]) -> Fit[Any]:
             fits[k] = at(k)
         except FitError as error:
             errors.append(error)
-    if not fits:
-        raise errors[0]
+    reached = max((fit.log_likelihood for fit in fits.values()), default=-np.inf)
+    refused = max(errors, key=_limit_height, default=None)
+    if refused is not None and (not fits or _limit_height(refused) > reached):
+        raise refused
     best = max(fits, key=lambda k: fits[k].log_likelihood)
     if len(tried) == 1:
         return fits[best]
@@ -461,3 +463,8 @@ def _likeliest(at: Callable[[int], Fit[Any]], tried: Sequence[int]) -> Fit[Any]:
     )
     found = fits[best]
     return dataclasses.replace(found, notes=(*found.notes, note), diagnostics=(*found.diagnostics, *doubts))
+
+
+def _limit_height(error: FitError) -> float:
+    limit = cast("Fit[Any] | None", error.limit)
+    return -np.inf if limit is None else limit.log_likelihood
