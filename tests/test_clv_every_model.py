@@ -30,6 +30,10 @@ TIMED = [
     *(clv.BGCNBD(k=k, r=0.9, alpha=2.5, a=0.8, b=2.4) for k in (1, 2, 5)),
     bg_cnbd.CNBD(k=3, **RATES),
     bg_cnbd.GeometricCNBD(k=3, **RATES, p=0.2),
+    bg_cnbd.CondensedPoisson(k=3, rate=0.3),
+    bg_cnbd.GeometricCondensedPoisson(k=3, rate=0.3, p=0.2),
+    bg_cnbd.TwoTypeCondensedPoisson(k=2, rate=0.3, share=0.2),
+    bg_cnbd.BGCondensedPoisson(k=2, rate=0.3, a=0.8, b=2.4),
     limits.NBD(**RATES),
     limits.GeometricNBD(**RATES, p=0.25),
     limits.TwoTypeNBD(**RATES, share=0.3),
@@ -52,6 +56,8 @@ TIMED = [
     onset_limits.EarlyExponentialPoisson(rate=0.1, mu=0.05, share=0.3),
     onset_limits.DelayedExponentialNBD(**RATES, mu=0.05, delay=4.0),
     onset_limits.DelayedExponentialPoisson(rate=0.1, mu=0.05, delay=4.0),
+    onset_limits.FixedLifetimeNBD(**RATES, lifetime=18.0),
+    onset_limits.FixedLifetimePoisson(rate=0.1, lifetime=18.0),
 ]
 COUNTED = [
     clv.BGBB(alpha=1.2, beta=0.75, gamma=0.66, delta=2.8),
@@ -179,6 +185,12 @@ def test_another_unit_of_time_changes_no_answer(model, unit):
     assert other.discounted_expected_purchases(*there, discount_rate=rate) == pytest.approx(value, rel=1e-9)
     moved = other.log_likelihood(*there) - weeks.log_likelihood(x, t_x, age)
     assert moved == pytest.approx(-x * np.log(factor), abs=1e-9)
+
+
+@of_every_model
+def test_its_explanation_ends_in_numbers(model):
+    for name, value in model.explain().evaluate().items():
+        assert 0 <= value < np.inf, name
 
 
 @of_every_model

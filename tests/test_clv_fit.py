@@ -9,10 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import optimize
 
 import retention_metrics as rm
 from frames import as_rows
-from retention_metrics.clv import BGNBD, Fit
+from retention_metrics.clv import BGNBD, Fit, GGompertzNBD, ParetoNBD
+from retention_metrics.clv.limits import Poisson
 from retention_metrics.errors import ColumnError, InputError
 
 TRUTH = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
@@ -166,6 +168,46 @@ def test_profile_intervals_lean_to_the_side_where_the_likelihood_is_flat():
         fixed = fit.model.with_theta(np.array([end, *fit.model.theta[1:]]))
         at_end = float(fixed.log_likelihood(table["frequency"], table["recency"], table["T"]).sum())
         assert 2 * (fit.log_likelihood - at_end) >= 3.841458  # the other parameters have not moved to help
+
+
+@pytest.mark.parametrize(
+    ("truth", "ages", "rng", "name"),
+    [
+        # Hardly identified: with s held low b is far away, and with s held high b and beta are at their limit.
+        (GGompertzNBD(r=0.55, alpha=10.6, b=0.1, s=0.6, beta=0.25), (60, 78), 2, "s"),
+        (ParetoNBD(r=0.55, alpha=10.6, s=0.6, beta=11.7), (27, 39), 1, "alpha"),
+    ],
+    ids=["GGompertzNBD", "ParetoNBD"],
+)
+def test_at_the_ends_of_a_profile_the_likeliest_others_fall_by_the_quantile(truth, ages, rng, name):
+    table = truth.simulate(np.linspace(*ages, 1_500), rng=rng)[["frequency", "recency", "T"]]
+    fit = type(truth).fit(table)
+    objective = fit.model._objective(fit.data, threads=1)
+    free = np.array([other != name for other in fit.model.parameters])
+    interval = fit.intervals(method="profile")[name]
+
+    def fallen(end: float, start: np.ndarray) -> float:
+        def shortfall(others):
+            point = np.full(free.size, end)
+            point[free] = np.exp(others)
+            value, slope, _ = objective.evaluate(point)
+            return fit.log_likelihood - value, -(slope * point)[free]
+
+        return 2 * optimize.minimize(shortfall, np.log(start[free]), jac=True, tol=1e-4, method="BFGS").fun
+
+    for end in (interval.low, interval.high):
+        starts = [fit.model.theta, fit.model.theta * np.array([1, 1, 1e-2, 1, 1e-2])[: free.size]]
+        assert min(fallen(end, start) for start in starts) == pytest.approx(3.841459, abs=1e-4)
+
+
+def test_a_profile_of_the_only_parameter_is_the_likelihood_itself():
+    table = Poisson(rate=0.1).simulate(np.full(200, 30.0), rng=1)[["frequency", "recency", "T"]]
+    fit = Poisson.fit(table)
+    bought, time = table["frequency"].sum(), table["T"].sum()
+    interval = fit.intervals(method="profile")["rate"]
+    for end in (interval.low, interval.high):
+        fall = 2 * (bought * np.log(bought / time / end) - (bought - end * time))
+        assert fall == pytest.approx(3.841459, abs=1e-6)
 
 
 def test_a_level_of_a_half_is_half_as_wide_and_more():

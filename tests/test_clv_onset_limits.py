@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import mpmath as mp
 import numpy as np
+import pandas as pd
 import pytest
 
 import retention_metrics as rm
 from retention_metrics.clv import GGompertzNBD, purchase_fit
 from retention_metrics.clv.histories import Histories
 from retention_metrics.clv.lifetime_limits import ExponentialNBD, ExponentialPoisson
+from retention_metrics.clv.limits import NBD
 from retention_metrics.clv.onset_limits import (
     ONSET_LIMITS,
     DelayedExponentialNBD,
     DelayedExponentialPoisson,
     EarlyExponentialNBD,
     EarlyExponentialPoisson,
+    FixedLifetimeNBD,
+    FixedLifetimePoisson,
 )
 from retention_metrics.errors import FitError, InputError
 
 EARLY = EarlyExponentialNBD(r=0.8, alpha=4.0, mu=0.03, share=0.3)
 LATE = DelayedExponentialNBD(r=0.8, alpha=4.0, mu=0.05, delay=12.0)
+FIXED = FixedLifetimeNBD(r=0.8, alpha=4.0, lifetime=18.0)
 FAMILY = [
     EARLY,
     LATE,
+    FIXED,
     EarlyExponentialPoisson(rate=0.2, mu=0.03, share=0.3),
     DelayedExponentialPoisson(rate=0.2, mu=0.05, delay=12.0),
+    FixedLifetimePoisson(rate=0.2, lifetime=18.0),
 ]
 over_family = pytest.mark.parametrize("model", FAMILY, ids=[type(model).__name__ for model in FAMILY])
-# Seen last before and after the delay of 12; too young to leave; never seen again.
+# Seen last before and after the delay of 12, at the end of the lifetime of 18; too young to leave; never seen again.
 HISTORIES = [(0, 0.0, 20.0), (0, 0.0, 5.0), (1, 3.0, 20.0), (2, 3.0, 9.0), (7, 18.0, 20.0), (3, 12.0, 12.0)]
 
 
@@ -51,6 +59,8 @@ def test_every_onset_limit_is_tested():
 
 def stays(model, age):
     """The share of customers who are there after an age above 0."""
+    if hasattr(model, "lifetime"):
+        return mp.mpf(age <= model.lifetime)
     share = mp.mpf(getattr(model, "share", 0.0))
     return (1 - share) * mp.exp(-mp.mpf(model.mu) * max(mp.mpf(age) - mp.mpf(getattr(model, "delay", 0.0)), 0))
 
@@ -64,8 +74,10 @@ def likelihood(model, x, t_x, age):
         r, alpha = mp.mpf(model.r), mp.mpf(model.alpha)
         return mp.gamma(r + x) / mp.gamma(r) * alpha**r / (alpha + time) ** (r + x)
 
-    start = max(mp.mpf(t_x), mp.mpf(getattr(model, "delay", 0.0)))
     alive = arrivals(mp.mpf(age)) * stays(model, age)
+    if hasattr(model, "lifetime"):
+        return alive, arrivals(mp.mpf(model.lifetime)) if t_x <= model.lifetime < age else mp.mpf(0)
+    start = max(mp.mpf(t_x), mp.mpf(getattr(model, "delay", 0.0)))
     left = mp.mpf(0)
     if start < age:
         left = mp.quad(lambda u: arrivals(u) * model.mu * stays(model, u), [start, age])
@@ -78,7 +90,9 @@ def test_likelihood_and_probability_alive_are_those_of_their_story(model, histor
     alive, left = likelihood(model, *history)
     assert model.log_likelihood(*history) == pytest.approx(float(mp.log(alive + left)), abs=1e-12)
     assert model.probability_alive(*history) == pytest.approx(float(alive / (alive + left)), rel=1e-12)
-    later = alive / (alive + left) * stays(model, history[2] + 7) / stays(model, history[2])
+    later = stays(model, history[2] + 7) and alive / (alive + left) * stays(model, history[2] + 7) / stays(
+        model, history[2]
+    )
     assert model.probability_alive(*history, after=7.0) == pytest.approx(float(later), rel=1e-12)
 
 
@@ -148,7 +162,7 @@ def test_expected_purchases_is_the_mean_of_the_probabilities(model, history):
 @pytest.mark.parametrize("history", HISTORIES)
 def test_discounting_integrates_the_expectation(model, history):
     for force, horizon in ((0.002, 52.0), (0.1, 300.0)):
-        turn = min(max(getattr(model, "delay", 0.0) - history[2], 0.0), horizon)
+        turn = min(max(getattr(model, getattr(model, "held", ""), 0.0) - history[2], 0.0), horizon)
         nodes, weights = np.polynomial.legendre.leggauss(200)
         total = np.exp(-force * horizon) * model.expected_purchases(*history, horizon=horizon)
         for start, end in ((0.0, turn), (turn, horizon)):
@@ -201,12 +215,16 @@ def test_nothing_overflows_where_customers_buy_ten_thousand_times():
 
 
 def test_an_ever_faster_hazard_comes_ever_closer():
-    """s b is the rate of leaving, log(beta) / b the age at which it begins."""
+    """s b is the rate of leaving, log(beta) / b the age at which it begins; without end it leaves nobody."""
     history = tuple(np.array(column) for column in zip(*HISTORIES, strict=True))
-    for model, onset in ((EARLY, np.log(1 - EARLY.share) / EARLY.mu), (LATE, LATE.delay)):
+    for model, onset, s in (
+        (EARLY, np.log(1 - EARLY.share) / EARLY.mu, lambda b: EARLY.mu / b),
+        (LATE, LATE.delay, lambda b: LATE.mu / b),
+        (FixedLifetimeNBD(r=0.8, alpha=4.0, lifetime=19.0), 19.0, lambda b: 1.0),
+    ):
         off = []
         for b in (1.0, 3.0, 9.0):
-            near = GGompertzNBD(r=model.r, alpha=model.alpha, b=b, s=model.mu / b, beta=np.exp(b * onset))
+            near = GGompertzNBD(r=model.r, alpha=model.alpha, b=b, s=s(b), beta=np.exp(b * onset))
             off.append(np.abs(near.log_likelihood(*history) - model.log_likelihood(*history)).max())
         assert off[0] > 2.5 * off[1] > 6.25 * off[2]
         assert off[2] < 5e-3
@@ -232,18 +250,20 @@ def test_its_own_fit_finds_it_again(model):
     fit = type(model).fit(drawn(model))
     for name, error in fit.standard_errors.items():
         assert getattr(fit.model, name) == pytest.approx(getattr(model, name), abs=3.5 * error)
-    if hasattr(model, "delay"):
-        assert fit.model.delay == pytest.approx(model.delay, rel=0.1)
+    if hasattr(model, "held"):
+        assert getattr(fit.model, model.held) == pytest.approx(getattr(model, model.held), rel=0.1)
 
 
 @pytest.mark.parametrize(
     ("truth", "customers", "rng", "cls"),
     [
         (EARLY, 500, 2, EarlyExponentialNBD),
-        (FAMILY[2], 500, 1, EarlyExponentialPoisson),
+        (FAMILY[3], 500, 1, EarlyExponentialPoisson),
         # Where by chance none of a few customers leaves early, the likelihood has leaving begin late.
         (ExponentialNBD(r=0.5, alpha=5.0, mu=0.03), 60, 7, DelayedExponentialNBD),
         (ExponentialPoisson(rate=0.2, mu=0.03), 60, 4, DelayedExponentialPoisson),
+        (FIXED, 100, 1, FixedLifetimeNBD),
+        (FAMILY[-1], 100, 2, FixedLifetimePoisson),
     ],
 )
 def test_data_without_a_maximum_name_it_as_the_limit(truth, customers, rng, cls):
@@ -257,7 +277,8 @@ def test_data_without_a_maximum_name_it_as_the_limit(truth, customers, rng, cls)
     assert limit.log_likelihood > at_truth
     again = rm.from_dict(json.loads(json.dumps(limit.to_dict(), allow_nan=False)))
     assert again == limit
-    assert again.predict(data, horizon=10).to_frame()["expected_purchases"].gt(0).all()
+    ahead = again.predict(data, horizon=10).to_frame()["expected_purchases"]
+    assert (ahead.gt(0) == (data["T"] < getattr(limit.model, "lifetime", np.inf))).all()
 
 
 def test_nobody_climbs_above_the_likeliest_delay():
@@ -272,6 +293,48 @@ def test_nobody_climbs_above_the_likeliest_delay():
     ]
     assert max(heights) <= top + 1e-6
     assert max(heights) > top - 0.5
+
+
+def test_among_a_few_customers_the_likeliest_delay_is_where_one_was_seen_last():
+    """The corners of the likelihood are its tops here, and lie between the delays of any even grid."""
+    truth = rm.clv.BGNBD(r=0.25, alpha=4.0, a=0.8, b=2.4)
+    data = truth.simulate(np.full(50, 39.0), rng=4)[["frequency", "recency", "T"]]
+    with pytest.raises(FitError) as caught:
+        GGompertzNBD.fit(data)
+    limit = caught.value.limit
+    assert limit.model.delay in set(data["recency"])
+    for delay in data["recency"][data["recency"] > 0]:
+        other = dataclasses.replace(limit.model, delay=delay)
+        assert other.log_likelihood(*(data[name] for name in data)).sum() <= limit.log_likelihood + 1e-10
+
+
+def test_one_lifetime_is_a_purchase_model_of_the_time_until_its_end():
+    """Its fit is that of purchases without dropout in T or in the longest recency, whichever is shorter."""
+    data = drawn(FIXED, 300).assign(customers=1)
+    # A row that nobody is behind says nothing of how long customers stay.
+    data.loc[len(data)] = [9, 24.0, 40.0, 0]
+    fit = FixedLifetimeNBD.fit(data, counts="customers")
+    seen = data["recency"][:-1].max()
+    assert fit.model.lifetime == seen
+    plain = NBD.fit(data.assign(T=data["T"].clip(upper=seen))[:-1])
+    for name, error in plain.standard_errors.items():
+        assert getattr(fit.model, name) == pytest.approx(getattr(plain.model, name), abs=1e-6 * error)
+    assert fit.log_likelihood == pytest.approx(plain.log_likelihood, rel=1e-12)
+    assert fit.covariance == pytest.approx(plain.covariance, rel=1e-6)
+    for late in (1.001, 1.1):
+        longer = FixedLifetimeNBD(r=fit.model.r, alpha=fit.model.alpha, lifetime=late * seen)
+        assert longer.log_likelihood(*(data[name][:-1] for name in ("frequency", "recency", "T"))).sum() < (
+            fit.log_likelihood
+        )
+
+
+def test_nobody_outlives_the_one_lifetime():
+    assert FIXED.log_likelihood(2, 19.0, 25.0) == -np.inf
+    assert FIXED.probability_alive(3, 18.0, 18.0) == 1.0
+    assert FIXED.probability_alive(3, 18.0, 18.0, after=1e-9) == 0.0
+    assert FIXED.expected_purchases(3, 18.0, 18.0, horizon=52.0) == 0.0
+    with pytest.raises(FitError, match="nobody was seen after the first purchase"):
+        FixedLifetimeNBD.fit(pd.DataFrame({"frequency": [1, 2, 0], "recency": [0.0] * 3, "T": [4.0, 5.0, 6.0]}))
 
 
 def test_a_delay_goes_with_the_unit_of_time():

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from retention_metrics.clv.erlang_model import ErlangModel
+from retention_metrics.clv.erlang_model import ErlangModel, GammaStages, OneStageRate
 from retention_metrics.clv.model import model
 from retention_metrics.clv.parts import BetaDropout, CertainDropout, NoDropout, OneDropout, TwoTypes
 from retention_metrics.clv.purchase_model import PurchaseModel
 
 
 @model
-class CNBD(NoDropout, ErlangModel):
+class CNBD(NoDropout, GammaStages, ErlangModel):
     """Regular purchases at gamma rates and no dropout: the condensed negative binomial model [1]_.
 
     Parameters
@@ -50,7 +50,7 @@ class CNBD(NoDropout, ErlangModel):
 
 
 @model
-class GeometricCNBD(OneDropout, ErlangModel):
+class GeometricCNBD(OneDropout, GammaStages, ErlangModel):
     """Regular purchases at gamma rates, and one dropout probability that all customers share.
 
     Parameters
@@ -87,7 +87,7 @@ class GeometricCNBD(OneDropout, ErlangModel):
 
 
 @model
-class TwoTypeCNBD(TwoTypes, ErlangModel):
+class TwoTypeCNBD(TwoTypes, GammaStages, ErlangModel):
     """Regular purchases at gamma rates; a share drops out at the first repeat purchase, the others never.
 
     Parameters
@@ -124,7 +124,7 @@ class TwoTypeCNBD(TwoTypes, ErlangModel):
 
 
 @model
-class OneRepeatCNBD(CertainDropout, ErlangModel):
+class OneRepeatCNBD(CertainDropout, GammaStages, ErlangModel):
     """Regular purchases at gamma rates; every customer drops out at the first repeat purchase.
 
     Parameters
@@ -157,7 +157,175 @@ class OneRepeatCNBD(CertainDropout, ErlangModel):
 
 
 @model
-class BGCNBD(BetaDropout, ErlangModel):
+class CondensedPoisson(NoDropout, OneStageRate, ErlangModel):
+    """Regular purchases at one rate for all, and no dropout: the condensed Poisson process [1]_.
+
+    Parameters
+    ----------
+    k : int
+        Stages of a purchase, at least 1.
+    rate : float
+        Stages per unit of time, above 0.
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Unit of time.
+
+    References
+    ----------
+    .. [1] Chatfield, C. & Goodhardt, G. J. (1973). A consumer purchasing model with Erlang inter-purchase times.
+       *Journal of the American Statistical Association* 68(344), 828-835.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.bg_cnbd import CondensedPoisson
+    >>> round(float(CondensedPoisson(k=2, rate=0.4).expected_purchases(2, 30.0, 30.0, horizon=10)), 3)
+    1.75
+    """
+
+    kind: ClassVar[str] = "clv.condensed_poisson"
+    parameters: ClassVar[tuple[str, ...]] = ("rate",)
+    time_rates: ClassVar[tuple[str, ...]] = ("rate",)
+    notes: ClassVar[tuple[str, ...]] = ()
+    limit_of: ClassVar[str] = "all customers buy at one rate and nobody drops out"
+
+    k: int
+    rate: float
+    unit: str | None = None
+
+
+@model
+class OneRepeatCondensedPoisson(CertainDropout, OneStageRate, ErlangModel):
+    """Regular purchases at one rate; every customer drops out at the first repeat purchase.
+
+    Parameters
+    ----------
+    k : int
+        Stages of a purchase, at least 1.
+    rate : float
+        Stages per unit of time, above 0.
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Unit of time.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.bg_cnbd import OneRepeatCondensedPoisson
+    >>> round(float(OneRepeatCondensedPoisson(k=2, rate=0.4).expected_purchases_new(horizon=10)), 3)
+    0.908
+    """
+
+    kind: ClassVar[str] = "clv.one_repeat_condensed_poisson"
+    parameters: ClassVar[tuple[str, ...]] = ("rate",)
+    time_rates: ClassVar[tuple[str, ...]] = ("rate",)
+    limit_of: ClassVar[str] = "customers share one rate and drop out at their first repeat purchase"
+
+    k: int
+    rate: float
+    unit: str | None = None
+
+
+@model
+class GeometricCondensedPoisson(OneDropout, OneStageRate, ErlangModel):
+    """Regular purchases at one rate, and one dropout probability for all customers.
+
+    Parameters
+    ----------
+    k : int
+        Stages of a purchase, at least 1.
+    rate : float
+        Stages per unit of time, above 0.
+    p : float
+        Probability of dropping out after each repeat purchase, in (0, 1).
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Unit of time.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.bg_cnbd import GeometricCondensedPoisson
+    >>> round(float(GeometricCondensedPoisson(k=2, rate=0.4, p=0.2).probability_alive(2, 30.0, 35.0)), 3)
+    0.619
+    """
+
+    kind: ClassVar[str] = "clv.geometric_condensed_poisson"
+    parameters: ClassVar[tuple[str, ...]] = ("rate", "p")
+    time_rates: ClassVar[tuple[str, ...]] = ("rate",)
+    shares: ClassVar[tuple[str, ...]] = ("p",)
+    limit_of: ClassVar[str] = "all customers share one purchase rate and one dropout probability"
+
+    k: int
+    rate: float
+    p: float
+    unit: str | None = None
+
+
+@model
+class TwoTypeCondensedPoisson(TwoTypes, OneStageRate, ErlangModel):
+    """Regular purchases at one rate; a share drops out at the first repeat purchase, the others never.
+
+    Parameters
+    ----------
+    k : int
+        Stages of a purchase, at least 1.
+    rate : float
+        Stages per unit of time, above 0.
+    share : float
+        Share of customers who drop out at their first repeat purchase, in (0, 1).
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Unit of time.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.bg_cnbd import TwoTypeCondensedPoisson
+    >>> float(TwoTypeCondensedPoisson(k=2, rate=0.4, share=0.2).probability_alive(2, 30.0, 40.0))
+    1.0
+    """
+
+    kind: ClassVar[str] = "clv.two_type_condensed_poisson"
+    parameters: ClassVar[tuple[str, ...]] = ("rate", "share")
+    time_rates: ClassVar[tuple[str, ...]] = ("rate",)
+    shares: ClassVar[tuple[str, ...]] = ("share",)
+    limit_of: ClassVar[str] = "customers share one rate and drop out at their first repeat purchase or never"
+
+    k: int
+    rate: float
+    share: float
+    unit: str | None = None
+
+
+@model
+class BGCondensedPoisson(BetaDropout, OneStageRate, ErlangModel):
+    """Regular purchases at one rate for all, and beta dropout probabilities.
+
+    Parameters
+    ----------
+    k : int
+        Stages of a purchase, at least 1.
+    rate : float
+        Stages per unit of time, above 0.
+    a, b : float
+        Shapes of the dropout probabilities, above 0.
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Unit of time.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.bg_cnbd import BGCondensedPoisson
+    >>> round(float(BGCondensedPoisson(k=2, rate=0.4, a=0.8, b=2.4).probability_alive(2, 30.0, 35.0)), 3)
+    0.633
+    """
+
+    kind: ClassVar[str] = "clv.bg_condensed_poisson"
+    parameters: ClassVar[tuple[str, ...]] = ("rate", "a", "b")
+    time_rates: ClassVar[tuple[str, ...]] = ("rate",)
+    limit_of: ClassVar[str] = "all customers buy at one rate"
+
+    k: int
+    rate: float
+    a: float
+    b: float
+    unit: str | None = None
+
+
+@model
+class BGCNBD(BetaDropout, GammaStages, ErlangModel):
     """Beta-geometric/condensed NBD model of regular purchases [1]_ [2]_.
 
     While alive a customer passes stages at rate lambda ~ Gamma(r, alpha) and buys at every k-th of them, so that the
@@ -223,4 +391,14 @@ class BGCNBD(BetaDropout, ErlangModel):
 
     @classmethod
     def _limits(cls) -> tuple[type[PurchaseModel], ...]:
-        return CNBD, OneRepeatCNBD, GeometricCNBD, TwoTypeCNBD
+        return (
+            CondensedPoisson,
+            OneRepeatCondensedPoisson,
+            CNBD,
+            OneRepeatCNBD,
+            GeometricCondensedPoisson,
+            TwoTypeCondensedPoisson,
+            GeometricCNBD,
+            TwoTypeCNBD,
+            BGCondensedPoisson,
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ class DropoutModel(Rates, Dropout, PurchaseModel):
     What to expect of a customer who is alive is a function of the frequency and of time in units that rates and T
     set; ``parts`` holds the kinds of rates and of dropout that a model is made of.
     """
+
+    impossible: ClassVar[str] = "who drops out at the first repeat purchase makes no second"
 
     def explain(self) -> Explanation:
         """What the parameters say about the average customer.
@@ -80,6 +82,14 @@ class DropoutModel(Rates, Dropout, PurchaseModel):
         """Where to climb from, in the parameters of ``to_odds``, given the purchases per unit of time."""
         known = {"r": 0.5, "alpha": 0.5 / rate, "rate": rate, "a": 0.8, "b": 2.5, "p": 0.3, "share": 0.3}
         return np.array([known[name] for name in cls.parameters])
+
+    @classmethod
+    def _other_starts(cls, rate: float) -> tuple[Floats, ...]:
+        """One at which most drop out as soon as they can or never, and all buy at much the same rate."""
+        if "a" not in cls.parameters:
+            return ()
+        early = {"r": 10.0, "alpha": 10.0, "a": 0.15, "b": 0.02}
+        return (cls._start(rate) * np.array([early.get(name, 1.0) for name in cls.parameters]),)
 
     @classmethod
     def _runs_away(cls, odds: Floats) -> bool:

@@ -1,15 +1,15 @@
 """Customers who buy more regularly than at random, until they drop out after a purchase: the family of the BG/CNBD-k.
 
 A purchase takes k stages, each passed at the customer's own rate, so the times between purchases are Erlang-k. What
-has passed since the last purchase says how likely a customer is to be at each stage, given that they are alive; from
-there on the stages to come are negative binomial, and purchases are every k-th of them.
+has passed since the last purchase says how likely a customer is to be at each stage, given that they are alive; the
+stages to come are those of the rates, and purchases are every k-th of them.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,10 +20,10 @@ from retention_metrics.clv import curves, renewal_sums
 from retention_metrics.clv.dropout_model import ONE_TIME_NOTE, DropoutModel
 from retention_metrics.clv.held_model import HeldModel
 from retention_metrics.clv.likelihood import HistoryTerms, PartsObjective
-from retention_metrics.clv.parts import GammaRates, Terms, trigamma
+from retention_metrics.clv.parts import GammaRates, OneRate, Terms
 from retention_metrics.clv.purchase_model import MOST, PurchaseModel, Rng
 from retention_metrics.errors import FitError, InputError
-from retention_metrics.explanation import Explanation
+from retention_metrics.explanation import Explanation, Step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,10 +42,23 @@ _KEYS = 2.0**40
 _NEVER = 1e15  # purchases: a sum over more of them has long ended
 
 
-class ErlangModel(GammaRates, HeldModel, DropoutModel):
-    """Purchases every k-th stage, stages at a gamma rate of the customer's own, and dropout after a purchase."""
+class GammaStages(GammaRates):
+    """Stages at rates that differ: lambda ~ Gamma(r, alpha)."""
 
     rate_words = "stage rate ~ Gamma(r, alpha), a purchase every k-th stage"
+    rate_step = Step(name="mean_purchase_rate", expression="r / (k * alpha)")
+
+
+class OneStageRate(OneRate):
+    """Stages at one rate for all."""
+
+    rate_words = "all customers pass stages at one rate, a purchase every k-th stage"
+    rate_step = Step(name="mean_purchase_rate", expression="rate / k")
+
+
+class ErlangModel(HeldModel, DropoutModel):
+    """Purchases every k-th stage, stages at a customer's rate, and dropout after a purchase."""
+
     notes: ClassVar[tuple[str, ...]] = (ONE_TIME_NOTE,)
     held: ClassVar[str] = "k"
 
@@ -78,7 +91,7 @@ class ErlangModel(GammaRates, HeldModel, DropoutModel):
             From ``rfm_summary`` or ``history``, or any frame with the columns named below.
         k : int, optional
             Stages of a purchase, at least 1. By default 1 to 12 are tried, and the one with the highest likelihood
-            is kept.
+            is kept, be it that of a fit or of a limit.
         frequency, recency, T : str
             Columns of a plain frame.
         counts : str, optional
@@ -144,7 +157,7 @@ class ErlangModel(GammaRates, HeldModel, DropoutModel):
             found = cls.arrival_terms(rates, k * x, t_x)
             return dataclasses.replace(found, value=found.value + _log_spacing(k, x, t_x))
 
-        terms = ErlangTerms(arrivals, cls.decision_terms, cls.early, k)
+        terms = ErlangTerms(arrivals, cls.decision_terms, cls.early, cls.arrival_terms, k)
         return PartsObjective(data, terms, cls._rate_parameters(), threads)
 
     # ---------------------------------------------------------- a customer with a history
@@ -164,11 +177,8 @@ class ErlangModel(GammaRates, HeldModel, DropoutModel):
 
     def _log_stages(self, x: Floats, t_x: Floats, age: Floats) -> Iterator[Floats]:
         """Log-probability of having passed 0, 1, …, k - 1 stages since the last purchase."""
-        power, silence = self.r + self.k * x, age - t_x
-        still = -power * np.log1p(silence / (self.alpha + t_x))
         for stage in range(self.k):
-            ways = special.gammaln(power + stage) - special.gammaln(power) - special.gammaln(stage + 1)
-            yield ways + still + special.xlogy(stage, silence / (self.alpha + age))
+            yield self._log_mass(self.k * x, t_x, np.full(x.shape, float(stage)), age - t_x)
 
     def _log_silence(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
         """Log-probability of fewer than k stages since the last purchase."""
@@ -184,13 +194,13 @@ class ErlangModel(GammaRates, HeldModel, DropoutModel):
     # ---------------------------------------------------------- what is to come, given alive
 
     def _expected(self, x: Floats, t_x: Floats, age: Floats, horizon: Floats) -> Floats:
-        tau, total = horizon / (self.alpha + age), np.zeros(x.shape)
+        tau, total = horizon / self._scale(age), np.zeros(x.shape)
         for stage, share in enumerate(self._stage_shares(x, t_x, age)):
             total = total + share * self._by_stage(stage, x, tau, self._log_stay_before)
         return total
 
     def _log_stays(self, x: Floats, t_x: Floats, age: Floats, later: Floats) -> Floats:
-        tau, total = later / (self.alpha + age), np.zeros(x.shape)
+        tau, total = later / self._scale(age), np.zeros(x.shape)
         for stage, share in enumerate(self._stage_shares(x, t_x, age)):
             total = total + share * self._by_stage(stage, x, tau, self._log_leave)
         return np.log(np.maximum(1 - total, 1e-300))
@@ -219,14 +229,14 @@ class ErlangModel(GammaRates, HeldModel, DropoutModel):
             raise InputError(
                 f"{type(self).__name__} predicts with one number for each parameter.", argument="parameters"
             )
-        power, passing = self.r + self.k * x + stage, tau / (1 + tau)
+        ahead, young = tau * self._scale(np.zeros(())), np.zeros(())
 
         def of_rows(rows: slice) -> renewal_sums.LogTerm:
-            shape, share, level = power[rows, None], passing[rows, None], x[rows, None]
+            level, time = x[rows, None], ahead[rows, None]
 
             def log_term(n: Floats) -> Floats:
                 with np.errstate(divide="ignore"):
-                    reached = np.log(special.betainc(self.k * n - stage, shape, share))
+                    reached = np.log(self._at_least(self.k * level + stage, young, self.k * n - stage, time))
                 return np.asarray(reached + weight(level, n))
 
             return log_term
@@ -237,18 +247,23 @@ class ErlangModel(GammaRates, HeldModel, DropoutModel):
             return np.log(total)
 
     def _mass(self, x: Floats, t_x: Floats, age: Floats, n: Floats, horizon: Floats) -> Floats:
-        passing, total = horizon / (self.alpha + age + horizon), np.zeros(x.shape)
+        total = np.zeros(x.shape)
         stays, leaves = self._log_stay(x, n), np.exp(self._log_leave(x, np.maximum(n, 1)))
         for stage, share in enumerate(self._stage_shares(x, t_x, age)):
-            power, first = self.r + self.k * x + stage, self.k * n - stage
-            exactly = [_log_negative_binomial(first + further, power, passing) for further in range(self.k)]
+            passed, first = self.k * x + stage, self.k * n - stage
+            exactly = [self._log_passes(passed, age, first + further, horizon) for further in range(self.k)]
             here = np.exp(stays + np.logaddexp.reduce(exactly, axis=0))
-            reached = special.betainc(np.maximum(first, 1), power, passing)
+            reached = self._at_least(passed, age, np.maximum(first, 1), horizon)
             total = total + share * (here + np.where(n > 0, leaves * reached, 0.0))
         return total
 
+    def _log_passes(self, passed: Floats, age: Floats, stages: Floats, horizon: Floats) -> Floats:
+        """Log-probability of so many stages in the horizon; -inf for fewer than none."""
+        return np.where(stages >= 0, self._log_mass(passed, age, np.maximum(stages, 0), horizon), -np.inf)
+
     def _pace(self, x: Floats, age: Floats) -> Floats:
-        return (self.alpha + age) / (1 + self.r / self.k + x)
+        power = self._power(self.k * x)
+        return self._scale(age) / (1 + np.where(np.isinf(power), 1.0, power) / self.k)
 
     def _discounted(self, x: Floats, t_x: Floats, age: Floats, horizon: float, force: float) -> Floats:
         """By parts as in every purchase model, all times of a customer at once so that curves serve them."""
@@ -396,55 +411,35 @@ def _log_spacing(k: int, x: Floats, t_x: Floats) -> Floats:
     return answer
 
 
-def _log_negative_binomial(m: Floats, power: Floats, passing: Floats) -> Floats:
-    """Log-probability of m stages at a gamma rate; -inf for a negative m."""
-    number = np.maximum(m, 0)
-    ways = special.gammaln(power + number) - special.gammaln(power) - special.gammaln(number + 1)
-    with np.errstate(divide="ignore"):
-        logs = ways + special.xlog1py(power, -passing) + special.xlogy(number, passing)
-    answer: Floats = np.where(m >= 0, logs, -np.inf)
-    return answer
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class ErlangTerms(HistoryTerms):
     """The log-likelihood of single histories with k stages to a purchase."""
 
-    k: int = 1
+    stages: Callable[..., Terms]
+    k: int
 
     def silent(self, rates: Sequence[Floats], x: Floats, t_x: Floats, age: Floats) -> Terms:
-        """Terms of the purchases, and of fewer than k stages since the last one."""
-        bought = self.arrivals(rates, x, t_x)
-        silence = _silence_terms(self.k, np.asarray(rates[0]), np.asarray(rates[1]), x, t_x, age)
-        return Terms(
-            bought.value + silence.value, bought.slopes + silence.slopes, bought.curvatures + silence.curvatures
+        """Terms of the purchases, and of fewer than k stages since the last one.
+
+        With A(n, T) the likelihood of n stages in T, j of them in a silence of s since k x at t_x have
+        ``A(k x + j, T) s**j / j!``.
+        """
+        passed = [self.stages(rates, self.k * x + stage, age) for stage in range(self.k)]
+        stage = np.arange(float(self.k))[:, None]
+        logs = np.stack([terms.value for terms in passed])
+        logs += special.xlogy(stage, age - t_x) - special.gammaln(stage + 1)
+        total = np.logaddexp.reduce(logs, axis=0)
+        share = np.exp(logs - total)
+        mean = sum(part * terms.slopes for part, terms in zip(share, passed, strict=True))
+        bend = sum(
+            part * (terms.curvatures + terms.slopes[:, None] * terms.slopes[None])
+            for part, terms in zip(share, passed, strict=True)
         )
-
-
-def _silence_terms(k: int, r: Floats, alpha: Floats, x: Floats, t_x: Floats, age: Floats) -> Terms:
-    """Log-probability of fewer than k stages since the last purchase, with derivatives in r and alpha."""
-    levels, which = np.unique(x, return_inverse=True)
-    stage, power = np.arange(float(k))[:, None], r + k * levels
-    value, slope, curve = (
-        (function(power + stage) - function(power))[:, which]
-        for function in (special.gammaln, special.digamma, trigamma)
-    )
-    shape = power[which]
-    early, late = 1 / (alpha + t_x), 1 / (alpha + age)
-    grown = np.log1p((age - t_x) * early)
-    logs = value - special.gammaln(stage + 1) - shape * grown + special.xlogy(stage, (age - t_x) * late)
-    total = np.logaddexp.reduce(logs, axis=0)
-    share = np.exp(logs - total)
-    slopes = np.stack([slope - grown, shape * (early - late) - stage * late])
-    mixed = np.broadcast_to(early - late, logs.shape)
-    curvatures = np.stack([[curve, mixed], [mixed, stage * late**2 - shape * (early**2 - late**2)]])
-    mean = (share * slopes).sum(axis=1)
-    bend = (share * (curvatures + slopes[:, None] * slopes[None])).sum(axis=2)
-    return Terms(total, mean, bend - mean[:, None] * mean[None])
+        return Terms(total + _log_spacing(self.k, x, t_x), mean, bend - mean[:, None] * mean[None])
 
 
 def _likeliest(at: Callable[[int], Fit[Any]], tried: Sequence[int]) -> Fit[Any]:
-    """The fit with the highest likelihood of those that have a maximum; the first error where none has."""
+    """The fit with the highest likelihood; the error of a k without maximum where its limit is likelier than any."""
     fits: dict[int, Fit[Any]] = {}
     errors: list[FitError] = []
     for k in tried:
@@ -452,8 +447,10 @@ def _likeliest(at: Callable[[int], Fit[Any]], tried: Sequence[int]) -> Fit[Any]:
             fits[k] = at(k)
         except FitError as error:
             errors.append(error)
-    if not fits:
-        raise errors[0]
+    reached = max((fit.log_likelihood for fit in fits.values()), default=-np.inf)
+    refused = max(errors, key=_limit_height, default=None)
+    if refused is not None and (not fits or _limit_height(refused) > reached):
+        raise refused
     best = max(fits, key=lambda k: fits[k].log_likelihood)
     if len(tried) == 1:
         return fits[best]
@@ -466,3 +463,8 @@ def _likeliest(at: Callable[[int], Fit[Any]], tried: Sequence[int]) -> Fit[Any]:
     )
     found = fits[best]
     return dataclasses.replace(found, notes=(*found.notes, note), diagnostics=(*found.diagnostics, *doubts))
+
+
+def _limit_height(error: FitError) -> float:
+    limit = cast("Fit[Any] | None", error.limit)
+    return -np.inf if limit is None else limit.log_likelihood

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import special, stats
 
 from retention_metrics import _checks
 from retention_metrics.clv import newton, scores
@@ -33,6 +33,8 @@ Method = Literal["wald", "sandwich", "profile"]
 _WEAK = 1.0  # standard error of a log-parameter from which its 95 % interval spans a factor of 50
 _WIDEST = 600.0  # half the width of a log-interval: wider ones overflow and say no less
 _FAR = 14.0  # a profile interval that reaches a factor of a million is taken for unbounded
+_STRIDE = 2.0  # of a log-parameter: as far as a straight line is followed
+_CLOSE = 1e-8  # of a log-parameter: how exact the ends of profile intervals are
 
 
 @result
@@ -438,39 +440,83 @@ class Fit(Result, Generic[M_co]):
 
     def _profile_ends(self, centre: Floats, fall: float) -> Floats:
         objective = self.model._objective(self._needs_data("a profile interval"), threads=None)
-        spread = np.sqrt(np.diag(self.log_covariance))
-        best = self._height(self.log_likelihood, centre)
-        ends = np.empty((2, centre.size))
-        for index in range(centre.size):
-            for side, direction in enumerate((-1.0, 1.0)):
-                ends[side, index] = self._profile_end(objective, centre, index, direction * spread[index], best, fall)
-        return ends
+        profile = _Profile(
+            objective,
+            centre,
+            self.log_likelihood,
+            self.centre,
+            self.penalty,
+            self.log_covariance,
+            self.model._runs_away,
+        )
+        target = math.sqrt(fall)
+        return np.array([[profile.end(index, side, target) for index in range(centre.size)] for side in (-1, 1)])
 
-    def _profile_end(
-        self, objective: newton.Objective, centre: Floats, index: int, unit: float, best: float, fall: float
-    ) -> float:
-        free = np.arange(centre.size) != index
-        warm = {"at": centre}
 
-        def shortfall(value: float) -> float:
-            start = warm["at"].copy()
-            start[index] = value
-            peak = newton.maximise(
-                objective, np.exp(start), centre=self.centre, penalty=self.penalty, free=free, tolerance=1e-10
-            )
-            warm["at"] = np.log(peak.theta)
-            return 2 * (best - self._height(peak.log_likelihood, warm["at"])) - fall
+class _Profile:
+    """The likelihood of one log-parameter with the others at their likeliest, followed away from the maximum."""
 
-        near, reach = 0.0, math.sqrt(fall)
+    def __init__(
+        self,
+        objective: newton.Objective,
+        peak: Floats,
+        log_likelihood: float,
+        centre: Floats,
+        penalty: float,
+        log_covariance: Floats,
+        escaped: Callable[[Floats], bool],
+    ) -> None:
+        self._objective, self._peak, self._covariance, self._escaped = objective, peak, log_covariance, escaped
+        self._centre, self._penalty = centre, penalty
+        self._best = self._height(log_likelihood, peak)
+
+    def end(self, index: int, side: int, target: float) -> float:
+        """Where the root of twice the shortfall comes to ``target``; infinite where that is beyond ``_FAR``.
+
+        The root is nearly a straight line in the parameter: Newton steps, kept between what is known to lie on either
+        side of the end.
+        """
+        unit = side * math.sqrt(self._covariance[index, index])
+        # The others move along with this one as they do in the normal distribution around the maximum.
+        at, path = self._peak, self._covariance[:, index] / self._covariance[index, index]
+        near, beyond, reach = 0.0, math.inf, min(target, _STRIDE / abs(unit))
         while abs(reach * unit) < _FAR:
-            if shortfall(centre[index] + reach * unit) > 0:
-                low, high = sorted((centre[index] + near * unit, centre[index] + reach * unit))
-                return float(optimize.brentq(shortfall, low, high, xtol=1e-8))
-            near, reach = reach, 1.6 * reach
+            peak, path = self._held(at, path, index, self._peak[index] + reach * unit)
+            at = np.log(peak.theta)
+            root = math.sqrt(max(2 * (self._best - self._height(peak.log_likelihood, at)), 0.0))
+            near, beyond = (reach, beyond) if root < target else (near, reach)
+            slope = -unit * float(peak.gradient[index]) / root if root > 0 else 0.0
+            step = (target - root) / slope if slope > 0 else math.inf
+            if abs(step * unit) < _CLOSE or abs((beyond - near) * unit) < _CLOSE:
+                return float(self._peak[index] + min(max(reach + step, near), beyond) * unit)
+            inside = near < reach + step < min(beyond, 3 * reach)
+            reach = reach + step if inside else min(0.5 * (near + beyond), 2 * reach)
         return math.copysign(math.inf, unit)
 
+    def _held(self, at: Floats, path: Floats, index: int, value: float) -> tuple[newton.Maximum, Floats]:
+        """The maximum with one log-parameter held, from where the others are expected; and where they go from there."""
+        free = np.arange(at.size) != index
+        shift = path * (value - at[index])
+        start = np.where(
+            free, at + shift * min(1.0, _STRIDE / max(np.abs(shift[free]).max(initial=0.0), _CLOSE)), value
+        )
+        peak = newton.maximise(
+            self._objective,
+            np.exp(start),
+            centre=self._centre,
+            penalty=self._penalty,
+            free=free,
+            escaped=self._escaped,
+            tolerance=1e-10,
+            enough=1e-6,
+        )
+        ahead = np.zeros(at.size)
+        if peak.converged:
+            ahead[free] = np.linalg.solve(-peak.hessian[np.ix_(free, free)], peak.hessian[free, index])
+        return peak, ahead
+
     def _height(self, log_likelihood: float, log_theta: Floats) -> float:
-        return log_likelihood - 0.5 * self.penalty * float(np.sum((log_theta - self.centre) ** 2))
+        return log_likelihood - 0.5 * self._penalty * float(np.sum((log_theta - self._centre) ** 2))
 
 
 class Spread(Generic[M]):

@@ -59,10 +59,10 @@ class HistoryTable:
         return self.source.backend
 
     def histories(self) -> Histories:
-        """The histories, checked; of a lazy table the distinct ones with their counts."""
+        """The histories of customers, checked; of a lazy table the distinct ones with their counts."""
         columns = self.source.arrays(*_TIMES, "counts", counts=True, as_they_are=("frequency",))
         x, t_x, age = self._in_own_words(histories.take, *(columns[role] for role in _TIMES))
-        return Histories(x, t_x, age, _counts(columns))
+        return Histories(x, t_x, age, _counts(columns)).occupied
 
     def histories_by(self) -> tuple[Histories, dict[str, Any]]:
         """The histories, and the covariates of each by column; of a lazy table the distinct ones with their counts."""

@@ -52,6 +52,14 @@ class Histories:
         """Repeat purchases per customer and unit of time."""
         return float(np.average(self.frequency, weights=self.counts) / np.average(self.T, weights=self.counts))
 
+    @property
+    def occupied(self) -> Histories:
+        """The rows that customers are behind: one without any says nothing, however odd it is."""
+        if self.counts is None or self.counts.all():
+            return self
+        rows = self.counts > 0
+        return Histories(self.purchases[rows], self.recency[rows], self.T[rows], self.counts[rows])
+
     def every(self, step: int) -> Histories:
         """Every ``step``-th row: a sample that is the same each time."""
         rows = slice(None, None, step)

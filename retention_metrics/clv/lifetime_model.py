@@ -90,6 +90,14 @@ class LifetimeModel(Rates, Lifetimes, PurchaseModel):
         return np.array([known[name] for name in cls.parameters])
 
     @classmethod
+    def _other_starts(cls, rate: float) -> tuple[Floats, ...]:
+        """One at which many leave early, and those who stay buy at much the same rate."""
+        if "beta" not in cls.parameters:
+            return ()
+        early = {"r": 10.0, "alpha": 10.0, "s": 0.4, "beta": 1e-3}
+        return (cls._start(rate) * np.array([early.get(name, 1.0) for name in cls.parameters]),)
+
+    @classmethod
     def _runs_away(cls, odds: Floats) -> bool:
         at = dict(zip(cls.parameters, odds, strict=True))
         pace = at["rate"] if "rate" in at else at["r"] / at["alpha"]  # purchases per unit of time

@@ -178,6 +178,11 @@ class Model(Stored, ABC):
     def _objective(cls, data: Any, *, threads: int | None) -> Objective:
         """The log-likelihood in the parameters of ``to_odds``."""
 
+    @classmethod
+    def _runs_away(cls, odds: Floats) -> bool:
+        """Whether a climb has left the region in which the model differs from a simpler one."""
+        return False
+
     def _log_likelihoods(self, data: Any, odds: Floats, *, threads: int | None) -> Floats:
         """The log-likelihood of all customers at each row of ``odds``, parameters of ``to_odds``."""
         return batch.one_by_one(self._objective(data, threads=threads), odds)

@@ -24,6 +24,7 @@ _IDLE, _NOTHING = 30, 1e-7  # steps without such a gain after which a climb ends
 _PLAIN = 14.0  # log of a million
 SAME = 1e-4  # log-likelihoods this close are taken for one supremum
 MANY = 1000  # customers from whom on the likelihood of a few parameters has one top
+_FARTHEST = 700.0  # of a log-parameter: the parameter itself is a number up to there
 
 
 class Objective(Protocol):
@@ -39,6 +40,7 @@ class Maximum:
 
     theta: Floats
     log_likelihood: float
+    height: float  # of the penalised objective
     gradient: Floats  # of the penalised objective, in the log-parameters
     hessian: Floats
     distance: float  # standard errors from the maximum, by the quadratic model
@@ -71,11 +73,14 @@ def maximise(
     free: NDArray[np.bool_] | None = None,
     escaped: Callable[[Floats], bool] = no_escape,
     tolerance: float = _CONVERGED,
+    enough: float = np.inf,
 ) -> Maximum:
     """Climb to a maximum of ``objective - penalty/2 * sum (log theta - centre)**2``.
 
     Convergence is judged by the Newton decrement, the squared distance to the maximum in standard errors, together
-    with a positive-definite information matrix; both are free of the units of the parameters.
+    with a positive-definite information matrix; both are free of the units of the parameters. A climb that
+    has escaped, as on the way to a supremum at infinity, ends where the best step within the radius gains less than
+    ``enough``.
     """
     middle = np.zeros(start.size) if centre is None else centre
     moving = np.ones(start.size, dtype=bool) if free is None else free
@@ -99,14 +104,15 @@ def maximise(
         rounding = 1e-13 * abs(height)
         # On level ground no step gains what the sum can show, and no point is the top.
         level = np.isinf(distance) and gain < rounding
-        if converged or out or level:
+        if converged or (out and gain < enough) or level:
             break
         trial = position.copy()
         trial[moving] += step
         # Far out a likelihood may overflow: then the step is not taken, and the next one is shorter.
+        within = bool(np.abs(trial).max() < _FARTHEST)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            found = at(trial)
-        finite = all(bool(np.isfinite(part).all()) for part in found)
+            found = at(trial) if within else (likelihood, height, gradient, hessian)
+        finite = within and all(bool(np.isfinite(part).all()) for part in found)
         step_count += 1
         if not finite and radius < _WALL:
             break
@@ -123,6 +129,7 @@ def maximise(
     return Maximum(
         theta=np.exp(position),
         log_likelihood=likelihood,
+        height=height,
         gradient=gradient,
         hessian=hessian,
         distance=float(distance),
@@ -158,6 +165,8 @@ def highest(
 
 def _step(gradient: Floats, hessian: Floats, radius: float) -> tuple[Floats, float, float]:
     """The best step of the quadratic model within the radius, its gain, and the distance to the maximum."""
+    if gradient.size == 0:
+        return gradient, 0.0, 0.0  # everything is held
     information, axes = np.linalg.eigh(-hessian)
     along = axes.T @ gradient
     least = float(information.min(initial=np.inf))  # infinite where nothing is free to move
@@ -165,7 +174,9 @@ def _step(gradient: Floats, hessian: Floats, radius: float) -> tuple[Floats, flo
     distance = float(np.sqrt(np.sum(along**2 / information))) if bent else np.inf
     damping = 0.0
     if not bent or np.linalg.norm(along / information) > radius:
-        low, high = max(0.0, -least), max(0.0, -least) + float(np.linalg.norm(along)) / radius + 1e-12
+        # At least the norm, and no squares: slopes of a hazard that starts far too steep are beyond 1e160.
+        low, most = max(0.0, -least), float(np.abs(along).sum())
+        high = low + most / radius + 1e-12
         for _ in range(80):
             damping = 0.5 * (low + high)
             with np.errstate(divide="ignore", invalid="ignore"):

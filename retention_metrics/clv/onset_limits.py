@@ -1,11 +1,14 @@
 """The models that GGompertz/NBD turns into as its hazard grows ever faster: one rate of leaving, from some age on.
 
 With b to infinity and s to 0 at a fixed s b = mu the hazard is 0 until the age log(beta) / b and mu from there on.
-That age may be above 0, the delay; where beta goes to 0 it is below, and a share of customers leaves at once.
+That age may be above 0, the delay; where beta goes to 0 it is below, and a share of customers leaves at once. Where s b
+goes to infinity too, everybody leaves at that age: all customers have one lifetime.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,10 +20,10 @@ from retention_metrics.clv import newton
 from retention_metrics.clv.held_model import HeldModel
 from retention_metrics.clv.histories import Histories
 from retention_metrics.clv.lifetime_model import HistorySums, LifetimeModel
-from retention_metrics.clv.lifetime_parts import OneHazard
+from retention_metrics.clv.lifetime_parts import Lifetimes, OneHazard
 from retention_metrics.clv.model import model
 from retention_metrics.clv.parts import GammaRates, OneRate, Terms
-from retention_metrics.explanation import Step
+from retention_metrics.explanation import Explanation, Step
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +33,8 @@ __all__ = [
     "DelayedExponentialPoisson",
     "EarlyExponentialNBD",
     "EarlyExponentialPoisson",
+    "FixedLifetimeNBD",
+    "FixedLifetimePoisson",
 ]
 
 _SOURCE = (
@@ -37,6 +42,8 @@ _SOURCE = (
 )
 _ALL = "a share of customers leaves right after the first purchase, the others at one rate"
 _LATER = "nobody leaves before an age that all share, and everybody at one rate from then on"
+_ONE = "all customers have one lifetime"
+_CORNERS = 20  # customers on either side of a likely delay whose last purchase is tried as one
 
 
 # ---------------------------------------------------------------- some leave at once
@@ -158,6 +165,47 @@ class EarlyExponentialPoisson(OneRate, EarlyLeavers):
 # ---------------------------------------------------------------- nobody leaves before an age
 
 
+class TurningModel(HeldModel, LifetimeModel):
+    """A model in which leaving begins at an age that all share, which ``fit`` chooses and holds."""
+
+    def __post_init__(self) -> None:
+        age = _checks.number(getattr(self, self.held), name=self.held, low=0.0, open_low=True)
+        object.__setattr__(self, self.held, age)
+        super().__post_init__()
+
+    @classmethod
+    @abstractmethod
+    def _settled(cls, data: Histories, *, threads: int | None) -> type[Self]:
+        """The class with that age at its likeliest."""
+
+    @classmethod
+    def _objective_at(cls, value: float, data: Histories, *, threads: int | None) -> newton.Objective:
+        return HistorySums(cls._at(value), data, threads)
+
+    def explain(self) -> Explanation:
+        """What the parameters and that age say about the average customer.
+
+        Returns
+        -------
+        Explanation
+            The mean purchase rate and the median lifetime: the last step.
+
+        Examples
+        --------
+        >>> from retention_metrics.clv.onset_limits import DelayedExponentialNBD
+        >>> model = DelayedExponentialNBD(r=0.5, alpha=10.0, mu=0.02, delay=12.0)
+        >>> round(model.explain().evaluate()["median_lifetime"], 2)
+        46.66
+        """
+        told = super().explain()
+        return dataclasses.replace(told, values={self.held: getattr(self, self.held), **told.values})
+
+    def _by_age(self, function: Any, age: Floats) -> Floats:
+        """Without a curve, which would cut the corner; what it serves has a closed form here."""
+        answer: Floats = function(age)
+        return answer
+
+
 class DelayedHazard(OneHazard):
     """Nobody leaves before the age ``delay``, and everybody at one rate from then on."""
 
@@ -186,8 +234,7 @@ class DelayedHazard(OneHazard):
         safe = np.minimum(self._rest(age), horizon)
         total = self.mu + force
         later: Floats = -np.expm1(-total * (horizon - safe)) / total
-        before = safe if force == 0 else -np.expm1(-force * safe) / force
-        answer: Floats = before + np.exp(-force * safe) * later
+        answer: Floats = _present(safe, force) + np.exp(-force * safe) * later
         return answer
 
     def _draw_lifetimes(self, generator: np.random.Generator, size: int) -> Floats:
@@ -197,49 +244,47 @@ class DelayedHazard(OneHazard):
         return super()._fall_terms(start, np.maximum(time - self._rest(start), 0.0))
 
 
-class DelayedModel(DelayedHazard, HeldModel, LifetimeModel):
-    """A model in which nobody leaves before an age, which ``fit`` chooses and holds.
+class DelayedModel(DelayedHazard, TurningModel):
+    """A model in which nobody leaves before an age.
 
     The likelihood has a corner in the delay wherever a customer was seen last, and its maximum is often at one.
     """
 
     held: ClassVar[str] = "delay"
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "delay", _checks.number(self.delay, name="delay", low=0.0, open_low=True))
-        super().__post_init__()
-
     @classmethod
     def _settled(cls, data: Histories, *, threads: int | None) -> type[Self]:
-        """The class with the delay at its likeliest: the best of many, and the best between its neighbours."""
-        start = cls._start(data.rate)
+        """The class with the delay at its likeliest: best of many, between its neighbours, and at the corners there."""
+        start, heights = cls._start(data.rate), dict[float, float]()
 
         def shortfall(delay: float) -> float:
             nonlocal start
             objective = cls._objective_at(delay, data, threads=threads)
             peak = newton.maximise(objective, start, escaped=cls._runs_away, tolerance=1e-8)
-            start = peak.theta if peak.converged else start
+            if not peak.escaped and peak.log_likelihood > max(heights.values(), default=-np.inf):
+                start = peak.theta
+            heights[delay] = peak.log_likelihood
             return -peak.log_likelihood
 
-        tried = float(data.T.max()) * np.append(np.geomspace(0.01, 0.1, 6), np.linspace(0.15, 0.95, 17))
-        heights = [shortfall(delay) for delay in tried]
-        best = int(np.argmin(heights))
-        ends = tried[max(best - 1, 0)], tried[min(best + 1, tried.size - 1)]
-        found = optimize.minimize_scalar(shortfall, bounds=ends, method="bounded", options={"xatol": 1e-6 * ends[1]})
-        return cls._at(float(found.x) if found.fun < heights[best] else float(tried[best]))
+        def best() -> float:
+            return max(heights, key=heights.__getitem__)
 
-    @classmethod
-    def _objective_at(cls, value: float, data: Histories, *, threads: int | None) -> newton.Objective:
-        return HistorySums(cls._at(value), data, threads)
+        even = float(data.T.max()) * np.append(np.geomspace(0.01, 0.1, 6), np.linspace(0.15, 0.95, 17))
+        corners = np.unique(data.recency[data.recency > 0])
+        tried = np.unique(np.append(even, corners)) if corners.size <= 2 * _CORNERS else even
+        for delay in tried:
+            shortfall(float(delay))
+        beside = int(np.searchsorted(tried, best()))
+        ends = tried[max(beside - 1, 0)], tried[min(beside + 1, tried.size - 1)]
+        optimize.minimize_scalar(shortfall, bounds=ends, method="bounded", options={"xatol": 1e-6 * ends[1]})
+        beside = int(np.searchsorted(corners, best()))
+        for delay in corners[max(beside - _CORNERS, 0) : beside + _CORNERS]:
+            shortfall(float(delay))
+        return cls._at(best())
 
     def _stayed_until(self, t_x: Floats, age: Floats) -> Floats:
         """The age until which a customer is known to have stayed: seen last then, or too young to leave."""
         return np.asarray(np.clip(self.delay, t_x, age))
-
-    def _by_age(self, function: Any, age: Floats) -> Floats:
-        """Without a curve, which would cut the corner at the onset; what it serves has a closed form here."""
-        answer: Floats = function(age)
-        return answer
 
 
 @model
@@ -317,7 +362,162 @@ class DelayedExponentialPoisson(OneRate, DelayedModel):
     unit: str | None = None
 
 
+# ---------------------------------------------------------------- everybody leaves at an age
+
+
+class OneLifetime(Lifetimes):
+    """One lifetime for all: nobody leaves before its end, and everybody then."""
+
+    lifetime_words = "all customers have one lifetime"
+    lifetime_step = Step(name="median_lifetime", expression="lifetime")
+    lifetime: float
+
+    def _rest(self, age: Floats) -> Floats:
+        return np.maximum(self.lifetime - age, 0.0)
+
+    def _fall(self, start: Floats, time: Floats) -> Floats:
+        return np.where(time > self._rest(start), np.inf, 0.0)
+
+    def _hazard(self, age: Floats) -> Floats:
+        return np.where(age < self.lifetime, 0.0, np.inf)
+
+    def _time_to_fall(self, start: Floats, fall: Floats | float) -> Floats:
+        answer: Floats = self._rest(start) + np.zeros(np.shape(fall))
+        return answer
+
+    def _clearance(self) -> Floats:
+        return np.asarray(self.lifetime)
+
+    def _time_alive(self, age: Floats, horizon: Floats) -> Floats | None:
+        return self._present_time(age, horizon, 0.0)
+
+    def _present_time(self, age: Floats, horizon: Floats | float, force: float) -> Floats:
+        """Discounted time alive in (T, T + horizon], given alive at T."""
+        return _present(np.minimum(self._rest(age), horizon), force)
+
+    def _draw_lifetimes(self, generator: np.random.Generator, size: int) -> Floats:
+        return np.full(size, self.lifetime)
+
+    def _fall_terms(self, start: Floats, time: Floats) -> Terms:
+        return Terms.without(-self._fall(start, time), 0)
+
+    def _hazard_terms(self, age: Floats) -> Terms:
+        return Terms.without(self._hazard(age), 0)
+
+
+class OneLifetimeModel(OneLifetime, TurningModel):
+    """A model in which everybody leaves at one age; who was seen at that age was there.
+
+    Purchases come in T or in the lifetime, whichever ends first. The shorter the lifetime the likelier is the silence
+    after it, so the likeliest is the longest time in which anybody was seen.
+    """
+
+    held: ClassVar[str] = "lifetime"
+    impossible: ClassVar[str] = "nobody was seen after the first purchase, so that no lifetime is too short"
+
+    @classmethod
+    def _possible(cls, data: Histories) -> bool:
+        return bool(data.recency.any())
+
+    @classmethod
+    def _settled(cls, data: Histories, *, threads: int | None) -> type[Self]:
+        return cls._at(float(data.recency.max()))
+
+    def _terms(self, x: Floats, t_x: Floats, age: Floats) -> Terms:
+        return self.arrival_terms(list(self.theta), x, np.minimum(age, self.lifetime))
+
+    def _log_likelihood(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        return np.where(t_x <= self.lifetime, self._log_arrivals(x, np.minimum(age, self.lifetime)), -np.inf)
+
+    def _log_odds_gone(self, x: Floats, t_x: Floats, age: Floats) -> Floats:
+        return np.where(age <= self.lifetime, -np.inf, np.inf)
+
+    def _mass(self, x: Floats, t_x: Floats, age: Floats, n: Floats, horizon: Floats) -> Floats:
+        answer: Floats = np.exp(self._log_mass(x, age, n, np.minimum(horizon, self._rest(age))))
+        return answer
+
+    def _draw(self, generator: np.random.Generator, age: Floats) -> dict[str, NDArray[Any]]:
+        return super()._draw(generator, age) | {"alive": age <= self.lifetime}
+
+
+@model
+class FixedLifetimeNBD(GammaRates, OneLifetimeModel):
+    """Gamma purchase rates, and one lifetime for all customers.
+
+    Parameters
+    ----------
+    r : float
+        Shape of the purchase rates, above 0.
+    alpha : float
+        Inverse scale of the purchase rates, above 0, in units of time.
+    lifetime : float
+        Age at which everybody leaves, above 0; the longest recency by ``fit``, and not among the estimated parameters.
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Unit of time.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.onset_limits import FixedLifetimeNBD
+    >>> model = FixedLifetimeNBD(r=0.5, alpha=10.0, lifetime=30.0)
+    >>> model.probability_alive(0, 0.0, [20.0, 40.0])
+    array([1., 0.])
+    >>> round(float(model.expected_purchases(2, 15.0, 20.0, horizon=52)), 3)
+    0.833
+    """
+
+    kind: ClassVar[str] = "clv.fixed_lifetime_nbd"
+    parameters: ClassVar[tuple[str, ...]] = ("r", "alpha")
+    time_scales: ClassVar[tuple[str, ...]] = ("alpha", "lifetime")
+    limit_of: ClassVar[str] = _ONE
+    model_source: ClassVar[str] = _SOURCE + limit_of + "."
+
+    r: float
+    alpha: float
+    lifetime: float
+    unit: str | None = None
+
+
+@model
+class FixedLifetimePoisson(OneRate, OneLifetimeModel):
+    """One purchase rate and one lifetime for all customers.
+
+    Parameters
+    ----------
+    rate : float
+        Purchases per unit of time, above 0.
+    lifetime : float
+        Age at which everybody leaves, above 0; the longest recency by ``fit``, and not among the estimated parameters.
+    unit : {"hour", "day", "week", "month", "quarter", "year"}, optional
+        Unit of time.
+
+    Examples
+    --------
+    >>> from retention_metrics.clv.onset_limits import FixedLifetimePoisson
+    >>> model = FixedLifetimePoisson(rate=0.1, lifetime=30.0)
+    >>> float(model.expected_purchases(2, 15.0, 20.0, horizon=52))
+    1.0
+    """
+
+    kind: ClassVar[str] = "clv.fixed_lifetime_poisson"
+    parameters: ClassVar[tuple[str, ...]] = ("rate",)
+    time_scales: ClassVar[tuple[str, ...]] = ("lifetime",)
+    time_rates: ClassVar[tuple[str, ...]] = ("rate",)
+    limit_of: ClassVar[str] = f"customers share one purchase rate, and {_ONE}"
+    model_source: ClassVar[str] = _SOURCE + limit_of + "."
+
+    rate: float
+    lifetime: float
+    unit: str | None = None
+
+
+def _present(time: Floats, force: float) -> Floats:
+    """Discounted time of being there for so long."""
+    return time if force == 0 else np.asarray(-np.expm1(-force * time) / force)
+
+
 ONSET_LIMITS: tuple[type[LifetimeModel], ...] = (
+    FixedLifetimePoisson,
+    FixedLifetimeNBD,
     EarlyExponentialPoisson,
     DelayedExponentialPoisson,
     EarlyExponentialNBD,

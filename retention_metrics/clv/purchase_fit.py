@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics.clv import diagnosis, fitting, newton
+from retention_metrics.clv.held_model import HeldModel
 from retention_metrics.clv.histories import Histories
 from retention_metrics.errors import FitError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 P = TypeVar("P", bound="PurchaseModel")
 _SAMPLE = 10_000  # rows of the sample whose fit starts the climb on a large table
+_FEW = 200  # rows of a table that may have two maxima, and whose climbs cost little
 _SAME = 1e-4  # log-likelihoods this close are taken for one supremum
 
 
@@ -43,13 +45,16 @@ def fit_histories(cls: type[P], histories: Histories, origin: Origin, *, penalty
     """Fit to histories that were read already."""
     identified(cls.__name__, histories)
     if not cls._possible(histories):
-        raise FitError(f"{cls.__name__}.fit fails: who drops out at the first repeat purchase makes no second.")
+        raise FitError(f"{cls.__name__}.fit fails: {cls.impossible}.")
     cls = cls._settled(histories, threads=threads)
     centre = _centre(cls, histories)
-    peak = _climb(cls, histories, centre=centre, penalty=penalty, threads=threads)
-    if not peak.converged:
-        raise _no_maximum(cls, origin, histories, peak, threads=threads)
-    return _wrap(cls, origin, histories, peak, centre=centre, penalty=penalty)
+    ends = _climb(cls, histories, centre=centre, penalty=penalty, threads=threads)
+    inside, top = _inside(ends), max(ends, key=lambda end: end.height)
+    if inside is None or top.height > inside.height + _SAME:
+        error = _no_maximum(cls, origin, histories, top, threads=threads)
+        if inside is None or error.limit is not None:
+            raise error
+    return _wrap(cls, origin, histories, inside, centre=centre, penalty=penalty)
 
 
 def identified(name: str, histories: Histories) -> None:
@@ -76,10 +81,11 @@ def _climb(
     penalty: float,
     threads: int | None,
     beside: Mapping[str, float] | None = None,
-) -> newton.Maximum:
+) -> list[newton.Maximum]:
     """Climb from a point that the data suggest; from others, ``beside`` first, where that one leads out of the region.
 
-    ``beside`` are parameters of another model, in the scale of ``to_odds``.
+    ``beside`` are parameters of another model, in the scale of ``to_odds``. A few histories may have two maxima, the
+    one of rates that differ widely and the other of many customers who leave early; all ends of climbs are given.
     """
     objective = cls._objective(histories, threads=threads)
     escaped = cls._runs_away if penalty == 0 else newton.no_escape
@@ -88,16 +94,22 @@ def _climb(
         return newton.maximise(objective, start, centre=centre, penalty=penalty, escaped=escaped)
 
     start = cls._start(histories.rate)
-    peak = climb(_near(cls, histories, start, centre=centre, penalty=penalty))
-    if beside and not peak.converged and set(cls.parameters) <= set(beside):
-        other = climb(np.array([beside[name] for name in cls.parameters]))
-        peak = other if other.converged else peak
-    for shapes in (0.1, 10.0) if cls._limits() else ():
-        if not peak.converged:
-            timeless = np.array([name not in cls.time_scales + cls.time_rates for name in cls.parameters])
-            other = climb(np.where(timeless, start * shapes, start))
-            peak = other if other.converged else peak
-    return peak
+    ends = [climb(_near(cls, histories, start, centre=centre, penalty=penalty))]
+    timeless = np.array([name not in cls.time_scales + cls.time_rates for name in cls.parameters])
+    others = [np.where(timeless, shapes * start, start) for shapes in (0.1, 10.0) if cls._limits()]
+    if beside and set(cls.parameters) <= set(beside):
+        others.insert(0, np.array([beside[name] for name in cls.parameters]))
+    for other in others:
+        if _inside(ends) is None:
+            ends.append(climb(other))
+    if _inside(ends) and histories.T.size <= _FEW:
+        ends += [climb(other) for other in cls._other_starts(histories.rate)]
+    return ends
+
+
+def _inside(ends: Sequence[newton.Maximum]) -> newton.Maximum | None:
+    """The highest of the maxima among the ends of climbs."""
+    return max((end for end in ends if end.converged), key=lambda end: end.height, default=None)
 
 
 def _near(cls: type[P], histories: Histories, start: Floats, *, centre: Floats, penalty: float) -> Floats:
@@ -143,10 +155,13 @@ def _wrap(
 
 
 def _ended(cls: type[P], peak: newton.Maximum) -> dict[str, float]:
-    """Where a climb ended, in the words of the simpler models too: one rate is the mean of gamma rates."""
+    """Where a climb ended, in the words of the simpler models too: one rate, or hazard, is the mean of gamma ones."""
     at = dict(zip(cls.parameters, map(float, peak.theta), strict=True))
     if "r" in at:
         at["rate"] = at["r"] / at["alpha"]
+    if "s" in at:
+        at["eta"] = at["s"] / at["beta"]
+        at["mu"] = at["eta"] * at.get("b", 1.0)
     return at
 
 
@@ -161,8 +176,8 @@ def _no_maximum(
             continue
         simpler = known._settled(histories, threads=threads)
         centre = _centre(simpler, histories)
-        limit = _climb(simpler, histories, centre=centre, penalty=0.0, threads=threads, beside=ended)
-        if limit.converged:
+        limit = _inside(_climb(simpler, histories, centre=centre, penalty=0.0, threads=threads, beside=ended))
+        if limit is not None:
             found.append(_wrap(simpler, origin, histories, limit, centre=centre, penalty=0.0))
     height = max((fit.log_likelihood for fit in found), default=-np.inf)
     # Of the limits that reach the supremum, the one with the fewest parameters: limits come in that order.
@@ -175,7 +190,8 @@ def _no_maximum(
             diagnostics=(f"{peak.distance:.3g} standard errors from a maximum by the quadratic model",),
         )
     model = best.model
-    at = ", ".join(f"{name} = {value:.4g}" for name, value in zip(model.parameters, model.theta, strict=True))
+    held = (model.held,) if isinstance(model, HeldModel) else ()
+    at = ", ".join(f"{name} = {getattr(model, name):.4g}" for name in (*model.parameters, *held))
     note = f"Limit of {cls.__name__}: {model.limit_of}."
     return FitError(
         f"{cls.__name__}.fit has no maximum on these data: the likelihood rises without end towards "

@@ -44,6 +44,8 @@ class PurchaseModel(TimedModel):
     )
     limit_of: ClassVar[str] = ""
     """In words, what is true of this model as the limit of a larger one."""
+    impossible: ClassVar[str] = ""
+    """Why the model gives the data no probability, where ``_possible`` says so."""
 
     # ---------------------------------------------------------- what a model is
 
@@ -85,6 +87,11 @@ class PurchaseModel(TimedModel):
     @abstractmethod
     def _start(cls, rate: float) -> Floats:
         """Where to climb from, in the parameters of ``to_odds``, given the purchases per unit of time."""
+
+    @classmethod
+    def _other_starts(cls, rate: float) -> tuple[Floats, ...]:
+        """Where else to climb from: the likelihood of a few histories may have two maxima."""
+        return ()
 
     @classmethod
     @abstractmethod
