@@ -417,11 +417,25 @@ def test_the_average_counts_every_customer_once():
 
 def test_cohorts_do_not_depend_on_the_dataframe_library(frame, cdnow):
     call = {"customer": "customer_id", "time": "date", "since": "1997-01-01", "as_of": "1997-12-31"}
-    for options in ({"kind": "cumulative"}, {"kind": "unbounded", "window": 2}, {"value": "amount"}):
+    for options in ({}, {"kind": "cumulative"}, {"kind": "unbounded", "window": 2}, {"value": "amount"}):
         expected = rm.retention.cohorts(cdnow, **call, **options)
         found = rm.retention.cohorts(frame(cdnow), **call, **options)
         for ours, theirs in zip(found.rows(), expected.rows(), strict=True):
             assert ours == {k: pytest.approx(v, rel=1e-9) if isinstance(v, float) else v for k, v in theirs.items()}
+
+
+@pytest.mark.parametrize("days", [61, 62, 63, 200])
+def test_cohorts_of_groups_over_many_periods_do_not_depend_on_the_library(frame, days):
+    """62 periods are as many as the bits of a whole number, by which a table in DuckDB is counted."""
+    rng = np.random.default_rng(days)
+    who, day = rng.integers(0, 80, 900), np.append(rng.integers(0, days, 898), [0, days - 1])
+    rows = {"who": who, "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(day, "D"), "day": who % 3 == 0}
+    table, last = pd.DataFrame(rows), dt.date(2024, 1, 1) + dt.timedelta(days - 1)
+    for since in ("2024-01-01", "2024-01-08"):
+        call = {"customer": "who", "time": "when", "by": "day", "since": since, "as_of": last, "period": "day"}
+        expected = rm.retention.cohorts(table.sample(frac=1, random_state=1), **call)
+        assert rm.retention.cohorts(frame(table), **call).rows() == expected.rows()
+        assert len({row["cohort"] for row in expected.rows()}) > 5
 
 
 def test_revenue_retention_is_a_ratio_of_sums():

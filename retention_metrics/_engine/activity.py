@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 
 from retention_metrics._engine.adopt import NativeFrame, Source, collect, once
 from retention_metrics._engine.audit import (
@@ -21,6 +22,7 @@ from retention_metrics._engine.audit import (
     read_clock,
     settle_twins,
 )
+from retention_metrics._engine.bitmaps import MOST_PERIODS, cohort_bits
 from retention_metrics._engine.clock import Clock, clock
 from retention_metrics._engine.coded import coded, cohort_cells, in_memory
 from retention_metrics.errors import InputError
@@ -59,6 +61,12 @@ class Activity:
         """The first period and the first day of each customer, and ``joined`` where there is such a column."""
         firsts = _firsts(self.seen, joined=self.joined)
         return firsts if self.since is None else firsts.filter(nw.col("first_day") >= self.since)
+
+    @property
+    def periods(self) -> range:
+        """The periods from that of the first event to that of the end of observation."""
+        first, last = self.period.index_of(np.array([self.first_day, self.as_of.day])).tolist()
+        return range(first, last + 1)
 
     @property
     def backend(self) -> str:
@@ -187,6 +195,10 @@ def cohort_counts(
         numbered = coded(activity.events.kept)
         if numbered is not None:
             return cohort_cells(numbered, kind=kind, window=window, since=activity.since)
+    in_duckdb = activity.events.marked.implementation is nw.Implementation.DUCKDB
+    if in_duckdb and kind == "classic" and not (valued or joined) and len(activity.periods) <= MOST_PERIODS:
+        first, periods = activity.periods.start, len(activity.periods)
+        return cohort_bits(activity.events.kept, first=first, periods=periods, since=activity.since)
     firsts = activity.firsts.with_columns(nw.col("joined_period" if joined else "first").alias("cohort"))
     aged = activity.seen.join(firsts.select(*KEYS, "cohort"), on=list(KEYS), how="inner")
     aged = aged.with_columns((nw.col("period") - nw.col("cohort")).alias("age"))

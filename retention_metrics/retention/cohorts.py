@@ -368,7 +368,7 @@ def _cells(
 ) -> list[Row]:
     """A row for every cohort with customers and every age that has begun."""
     calendar = log.period
-    opening, closing = calendar.index_of(np.array([log.first_day, log.as_of.day])).tolist()
+    opening, closing = log.periods.start, log.periods.stop - 1
     money = {name: counts[name] for name in ("y", "yy", "xy") if name in counts}
     found: dict[tuple[Any, int], dict[int, tuple[Any, ...]]] = {}
     for position, (group, cohort, age) in enumerate(zip(counts["by"], counts["cohort"], counts["age"], strict=True)):
