@@ -18,10 +18,8 @@ def cohort_bits(
     day is before ``since`` are out. The lowest bit that is set is the customer's cohort.
     """
     relation: Any = kept.to_native()
-    masks = relation.aggregate(
-        f'"by", customer, bit_or(CAST(1 AS BIGINT) << CAST(period - {first} AS INTEGER)) AS mask, min(day) AS first_day',
-        '"by", customer',
-    )
+    bits = f"bit_or(CAST(1 AS BIGINT) << CAST(period - {first} AS INTEGER))"
+    masks = relation.aggregate(f'"by", customer, {bits} AS mask, min(day) AS first_day', '"by", customer')
     if since is not None:
         masks = masks.filter(f"first_day >= {since}")
     seen = ", ".join(f"count(*) FILTER (mask & {1 << place} <> 0)" for place in range(periods))
