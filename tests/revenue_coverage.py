@@ -184,6 +184,15 @@ def spread(customers: int, statistic: str) -> Case:
     return Case(truth, interval)
 
 
+def index(customers: int) -> Case:
+    """The HHI of so many lognormal amounts is near exp(sigma^2) / n."""
+
+    def interval(generator: np.random.Generator) -> Interval | None:
+        return rm.revenue.concentration(generator.lognormal(0.0, SIGMA, customers)).hhi.interval
+
+    return Case(float(np.exp(SIGMA**2)) / customers, interval)
+
+
 def loyal(customers: int, statistic: str) -> Case:
     """A fifth of the customers is loyal and spends 80 on average, four times what the others do."""
 
@@ -221,6 +230,7 @@ CASES: Mapping[str, Case] = {
     "gini 50": spread(50, "gini"),
     "gini 200": spread(200, "gini"),
     "gini 1000": spread(1000, "gini"),
+    "hhi 200": index(200),
     "top_share 200": spread(200, "top share"),
     "top_share 1000": spread(1000, "top share"),
 }

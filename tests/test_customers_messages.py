@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import special, stats
 
 import retention_metrics as rm
 from frames import CONVERT, together
+from leaving_out import ratio_ends
 from retention_metrics.errors import ColumnError, InputError
 
 ROLES = {"customer": "who", "time": "day", "trigger": "why"}
@@ -70,13 +70,7 @@ def test_messages_are_matched_as_a_loop_matches_them(frame, logs, same_day, by):
         row = rows.pop(tuple(key) if by else (None, *key))
         each = mine.groupby("who")["hit"].agg(["size", "sum"])
         assert (row["messages"], row["followed"], row["customers"]) == (len(mine), mine["hit"].sum(), len(each))
-        ratio = mine["hit"].mean()
-        residual = ((each["sum"] - ratio * each["size"]) ** 2).sum()
-        error = math.sqrt(residual * len(each) / (len(each) - 1)) / len(mine)
-        width = stats.t.ppf(0.975, len(each) - 1) * error / (ratio * (1 - ratio))
-        assert (row["low"], row["high"]) == pytest.approx(
-            special.expit(special.logit(ratio) + np.array([-width, width]))
-        )
+        assert (row["low"], row["high"]) == pytest.approx(ratio_ends(each["size"], each["sum"], logit=True))
     assert not rows
     young = (sent["day"] + pd.Timedelta(days=5) > pd.Timestamp("2024-06-30")) & sent["why"].notna()
     assert dict(table.excluded) == {"missing_label": sent["why"].isna().sum(), "observed_too_short": young.sum()}

@@ -13,8 +13,9 @@ from scipy import stats
 
 import retention_metrics as rm
 from frames import as_rows
+from retention_metrics.clv.spend_limits import GammaSpend, InverseGammaSpend
 from retention_metrics.customers import futures
-from retention_metrics.errors import ColumnError, InputError
+from retention_metrics.errors import ColumnError, FitError, InputError
 
 BUYING = rm.clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
 SPEND = rm.clv.GammaGamma(p=6.25, q=3.74, v=15.44)
@@ -265,6 +266,37 @@ def test_every_history_has_a_group(base):
     with pytest.raises(InputError, match="1 rows have none") as caught:
         rm.customers.demand(BUYING, base.assign(side=["a"] * (len(base) - 1) + [None]), length=13, by="side")
     assert (caught.value.argument, caught.value.count) == ("by", 1)
+
+
+def near_limit(limit):
+    """A Gamma-Gamma model so near its limit that none of what is drawn here tells them apart."""
+    if isinstance(limit, GammaSpend):
+        return rm.clv.GammaGamma(p=limit.p, q=1e6, v=1e6 * limit.mu / limit.p)
+    return rm.clv.GammaGamma(p=1e5, q=limit.q, v=limit.s / 1e5)
+
+
+@pytest.mark.parametrize("limit", [GammaSpend(p=2.5, mu=35.0), InverseGammaSpend(q=3.5, s=90.0)])
+def test_revenue_follows_a_limit_of_the_spend_model(base, limit):
+    options = {"length": 13, "periods": 2, "draws": 1000, "rng": 17}
+    found = rm.customers.demand(BUYING, base, spend=limit, **options)
+    near = rm.customers.demand(BUYING, base, spend=near_limit(limit), **options)
+    for row, other in zip(found.rows(), near.rows(), strict=True):
+        assert row["revenue"] == pytest.approx(other["revenue"], rel=1e-3)
+        width = other["revenue_high"] - other["revenue_low"]
+        # ends of 1,000 draws each: their errors are about 1/25 of the width
+        for end in ("revenue_low", "revenue_high"):
+            assert row[end] == pytest.approx(other[end], abs=0.15 * width)
+    assert f"Spend follows a limit of Gamma-Gamma, where {limit.limit_of}." in found.notes
+
+
+def test_the_fit_at_a_limit_goes_into_demand(base):
+    frequency = base["frequency"]
+    alike = base.assign(monetary_value=np.nan_to_num(GammaSpend(p=2.5, mu=35.0).simulate(frequency, rng=4)))
+    with pytest.raises(FitError) as caught:
+        rm.clv.GammaGamma.fit(alike)
+    row = rm.customers.demand(BUYING, alike, spend=caught.value.limit, length=13, draws=100, rng=1).rows()[-1]
+    assert row["revenue"] == pytest.approx(row["orders"] * caught.value.limit.model.mu)
+    assert row["revenue_low"] < row["revenue"] < row["revenue_high"]
 
 
 def test_an_uncertain_model_has_the_wider_interval(base):

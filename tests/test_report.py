@@ -332,6 +332,19 @@ def test_a_simpler_model_stands_in_and_says_so():
     assert "a simpler model" in section(page.render(found, SAY), "buying")
 
 
+def test_a_simpler_model_of_spend_stands_in_and_says_so():
+    # All spend the same on average: no difference between customers can be told from that between purchases.
+    rng = np.random.default_rng(2013)
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 200, 900), unit="D")
+    paid = np.round(rng.gamma(4.0, 10.0, 900), 2)
+    rows = [(f"c{k % 150}", str(day.date()), paid[k]) for k, day in enumerate(days)]
+    found = findings.find(purchases(rows), as_of=dt.date(2024, 8, 31))
+    assert found.spending.value.limit
+    text = section(page.render(found, SAY), "value")
+    assert "Gamma-Gamma itself has no best fit" in text
+    assert type(found.spending.value.fit.model).__name__ == "GammaSpend"
+
+
 def test_too_many_periods_ask_for_a_longer_one():
     rows = [("a", "1990-01-01", 1.0), ("b", "2024-01-01", 1.0), ("b", "2024-02-01", 2.0)]
     found = findings.find(purchases(rows), period="day")

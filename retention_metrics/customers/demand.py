@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
-from retention_metrics.clv import BGBB, Fit, GammaGamma, frames
+from retention_metrics.clv import BGBB, Fit, frames
 from retention_metrics.clv.purchase_model import PurchaseModel
+from retention_metrics.clv.spend_model import SpendModel
 from retention_metrics.customers import futures
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Demand", "demand"]
 
+LIMIT = "Spend follows a limit of Gamma-Gamma, where {limit_of}."
+
 Floats = NDArray[np.float64]
-M = TypeVar("M", PurchaseModel, GammaGamma)
+M = TypeVar("M", PurchaseModel, SpendModel)
 
 
 @result
@@ -61,7 +64,7 @@ def demand(
     *,
     length: float,
     periods: int = 4,
-    spend: GammaGamma | Fit[GammaGamma] | None = None,
+    spend: SpendModel | Fit[SpendModel] | None = None,
     by: str | None = None,
     draws: int = 500,
     level: float = 0.95,
@@ -83,8 +86,8 @@ def demand(
         Length of a period, in the unit of the history; of a BG/BB a whole number of opportunities.
     periods : int, default 4
         Periods ahead.
-    spend : GammaGamma or Fit, optional
-        Model of spend per purchase; adds revenue.
+    spend : GammaGamma, its limit, or Fit, optional
+        Model of spend per purchase; adds revenue. Where Gamma-Gamma has no maximum ``error.limit`` serves, with a note.
     by : str, optional
         Column of the history: a segment of the customers, or a product, where the history has a row per customer and
         product.
@@ -115,8 +118,9 @@ def demand(
     normal distribution on the log scale, and each customer is alive or not, has a purchase rate and a dropout as the
     model says of customers with that history, and buys until dropping out. Under the BG/NBD, for one, the rate is
     Gamma(r + x, alpha + T) and the dropout probability Beta(a, b + x) [1]_. Spend is gamma at the customer's own
-    scale. The ends are those of which, of the draws and what comes, level * (draws + 1) lie between. Customers yet to
-    come are not in it, and one model holds for all groups: a product that sells unlike the others wants its own fit.
+    scale, or what a limit of Gamma-Gamma says. The ends are those of which, of the draws and what comes, level *
+    (draws + 1) lie between. Customers yet to come are not in it, and one model holds for all groups: a product that
+    sells unlike the others wants its own fit.
 
     References
     ----------
@@ -165,7 +169,7 @@ def demand(
         bought = futures.future(drawn, chance, x, t_x, age, step, count, generator)
         simulated["orders"][draw] = _added(bought, codes, len(groups))
         if spend is not None:
-            spent = _spent(_drawn(spend, generator), x, money, bought, generator)
+            spent = futures.spent(_drawn(spend, generator), x, money, bought, generator)
             simulated["revenue"][draw] = _added(spent, codes, len(groups))
 
     cells, types = _frame_of_periods(step, count, groups if by is not None else None)
@@ -188,6 +192,7 @@ def demand(
             "Parameters are uncertain in the intervals."
             if isinstance(model, Fit)
             else "The model is taken for certain: a Fit would widen the intervals.",
+            *((LIMIT.format(limit_of=spending.limit_of),) if spending is not None and spending.limit_of else ()),
         ),
         backend=table.backend,
         customers=int(x.size),
@@ -196,15 +201,15 @@ def demand(
 
 
 def _models(
-    model: PurchaseModel | Fit[PurchaseModel], spend: GammaGamma | Fit[GammaGamma] | None
-) -> tuple[PurchaseModel, GammaGamma | None]:
+    model: PurchaseModel | Fit[PurchaseModel], spend: SpendModel | Fit[SpendModel] | None
+) -> tuple[PurchaseModel, SpendModel | None]:
     """Both models without their fits, checked to be of a kind that can be drawn from."""
     buying: object = model.model if isinstance(model, Fit) else model
     if not isinstance(buying, futures.MODELS):
         names = ", ".join(kind.__name__ for kind in futures.MODELS)
         raise InputError(f"model is one of {names}, or a Fit; got {type(buying).__name__}.", argument="model")
     spending: object = spend.model if isinstance(spend, Fit) else spend
-    if spending is not None and not isinstance(spending, GammaGamma):
+    if spending is not None and not isinstance(spending, SpendModel):
         raise InputError(f"spend is a GammaGamma or its Fit; got {type(spending).__name__}.", argument="spend")
     return buying, spending
 
@@ -241,8 +246,8 @@ def _added(amounts: NDArray[Any], codes: NDArray[np.int64], groups: int) -> Floa
     return np.concatenate([found, found.sum(axis=1, keepdims=True)], axis=1)
 
 
-def _refuse_endless(model: GammaGamma, x: Floats) -> None:
-    endless = int((model.p * x + model.q <= 1).sum())
+def _refuse_endless(model: SpendModel, x: Floats) -> None:
+    endless = int(np.isinf(model._share(x)).sum())
     if endless:
         raise InputError(
             f"the mean spend of {endless} of {x.size} customers is infinite with q = {model.q:.4g}.",
@@ -279,12 +284,3 @@ def _drawn(given: M | Fit[M], rng: np.random.Generator) -> M:
     model = given.model
     centre = np.log(model.to_odds(model.theta))
     return model.with_theta(model.from_odds(np.exp(rng.multivariate_normal(centre, given.log_covariance))))
-
-
-def _spent(model: GammaGamma, x: Floats, money: Floats, bought: NDArray[np.int64], rng: np.random.Generator) -> Floats:
-    """Money of each customer and period, drawn given what they have spent so far."""
-    scale = rng.gamma(model.q + model.p * x, 1 / (model.v + x * money))
-    total = np.zeros(bought.shape)
-    some = bought > 0
-    total[some] = rng.gamma(model.p * bought[some]) / np.broadcast_to(scale[:, None], bought.shape)[some]
-    return total

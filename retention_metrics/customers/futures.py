@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from retention_metrics.clv import BGBB, BGCNBD, BGNBD, MBGNBD, GGompertzNBD, ParetoNBD
+from retention_metrics.clv import BGBB, BGCNBD, BGNBD, MBGNBD, GammaGamma, GGompertzNBD, ParetoNBD
 from retention_metrics.clv.purchase_model import PurchaseModel
+from retention_metrics.clv.spend_limits import GammaSpend, InverseGammaSpend
+from retention_metrics.clv.spend_model import SpendModel
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -113,3 +115,35 @@ def _at_opportunities(
     there = np.clip(left[:, None] - step * np.arange(count), 0.0, step)
     found: Counts = rng.binomial(there.astype(np.int64), chance[:, None])
     return found
+
+
+@singledispatch
+def spent(model: SpendModel, x: Floats, money: Floats, bought: Counts, rng: np.random.Generator) -> Floats:
+    """Money of each customer and period, drawn given what they have spent so far."""
+    raise TypeError(f"no futures of a {type(model).__name__}")
+
+
+@spent.register(GammaGamma)
+def _at_own_scale(model: GammaGamma, x: Floats, money: Floats, bought: Counts, rng: np.random.Generator) -> Floats:
+    scale = rng.gamma(model.q + model.p * x, 1 / (model.v + x * money))
+    return _gamma_sums(model.p, 1 / scale, bought, rng)
+
+
+@spent.register(GammaSpend)
+def _around_one_mean(model: GammaSpend, x: Floats, money: Floats, bought: Counts, rng: np.random.Generator) -> Floats:
+    return _gamma_sums(model.p, np.full(x.size, model.mu / model.p), bought, rng)
+
+
+@spent.register(InverseGammaSpend)
+def _always_the_same(
+    model: InverseGammaSpend, x: Floats, money: Floats, bought: Counts, rng: np.random.Generator
+) -> Floats:
+    each = np.where(x > 0, money, model.s / rng.gamma(model.q, size=x.size))
+    return each[:, None] * bought
+
+
+def _gamma_sums(shape: float, scale: Floats, bought: Counts, rng: np.random.Generator) -> Floats:
+    """Sums of as many gamma amounts as each customer buys, at the customer's scale."""
+    total, some = np.zeros(bought.shape), bought > 0
+    total[some] = rng.gamma(shape * bought[some]) * np.broadcast_to(scale[:, None], bought.shape)[some]
+    return total

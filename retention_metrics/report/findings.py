@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from retention_metrics._engine.tables import CustomerTable
     from retention_metrics.clv.history import PurchaseHistory, TimeUnit
     from retention_metrics.clv.purchase_model import PurchaseModel
+    from retention_metrics.clv.spend_model import SpendModel
     from retention_metrics.periods import PeriodUnit
     from retention_metrics.report.orders import Orders
 
@@ -95,7 +96,8 @@ class Check:
 class Spending:
     """The spend model and the value of the customers."""
 
-    fit: clv.Fit[clv.GammaGamma]
+    fit: clv.Fit[SpendModel]
+    limit: str
     mean: Estimate
     correlation: Estimate | None
     total: Estimate
@@ -465,18 +467,29 @@ def _spending(history: PurchaseHistory, buying: Answer[Buying], *, later: int, l
     return _answer(lambda: _worth(history, _required(buying), later=later, level=level))
 
 
+def _spend_fit(history: PurchaseHistory) -> tuple[clv.Fit[SpendModel], str]:
+    """Gamma-Gamma, or where it has no maximum the simpler model that the data lead to."""
+    try:
+        fit: Any = clv.GammaGamma.fit(history)
+    except FitError as error:
+        if error.limit is None:
+            raise
+        return error.limit, " ".join(str(error).split())  # type: ignore[return-value]
+    return fit, ""
+
+
 def _worth(history: PurchaseHistory, buying: Buying, *, later: int, level: float) -> Spending:
     history, below = _spent(history)
-    fit = clv.GammaGamma.fit(history)
+    fit, limit = _spend_fit(history)
     x, t_x, age = _arrays(history)
     mean = np.nan_to_num(history.frame["monetary_value"].to_numpy(dtype=np.float64))
     spread = Spread(fit.model, fit.log_covariance, level)
     ahead = buying.fit.model.expected_purchases(x, t_x, age, horizon=later)
 
-    def log_value(model: clv.GammaGamma) -> Floats:
+    def log_value(model: SpendModel) -> Floats:
         return np.asarray(np.log(np.sum(ahead * model.expected_value(x, mean))))
 
-    def log_mean(model: clv.GammaGamma) -> Floats:
+    def log_mean(model: SpendModel) -> Floats:
         return np.asarray(np.log(model.expected_value(0, 0.0)))
 
     average = float(np.exp(log_mean(fit.model)))
@@ -494,6 +507,7 @@ def _worth(history: PurchaseHistory, buying: Buying, *, later: int, level: float
     )
     return Spending(
         fit=fit,
+        limit=limit,
         mean=Estimate(value=average, interval=_between(float(low), float(high), level)),
         correlation=_correlation(x[(x > 0) & (mean > 0)], mean[(x > 0) & (mean > 0)], level),
         total=total,

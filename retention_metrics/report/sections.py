@@ -261,6 +261,8 @@ def value(found: Findings, say: Wording) -> Html:
         if found.revenue is not None:
             rows.append((say("value_so_far"), write.money(found.revenue)))
         words = [markup.paragraph(say("value_lead"), role="lead"), markup.facts(rows)]
+        if answer.limit:
+            words.insert(1, markup.paragraph(say("value_limit", reason=answer.limit)))
         aside = [_parameters(answer.fit, found.level, say)]
         if answer.correlation is not None:
             shown = _with_interval(answer.correlation, write.coefficient, say)
