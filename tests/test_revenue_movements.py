@@ -636,9 +636,23 @@ def test_bad_rates_are_refused(rates, words):
 
 
 def test_two_dates_are_compared_in_constant_currency():
-    rows = plans([("a", "2024-01-01", None, 10.0, "EUR")], ("who", "from", "until", "price", "cur"))
-    with pytest.raises(InputError, match="two dates are compared in constant currency"):
-        revenue.net_retention(rows, **ROLES, at=("2024-01-31", "2024-02-29"), currency="cur", rates=CHANGING)
+    rows = plans(
+        [("a", "2024-01-01", None, 10.0, "EUR"), ("b", "2024-01-01", "2024-03-15", 11.0, "USD")],
+        ("who", "from", "until", "price", "cur"),
+    )
+    days = ("2024-01-31", "2024-03-31")
+    changing = revenue.net_retention(rows, **ROLES, at=days, currency="cur", rates=CHANGING)
+    fixed = revenue.net_retention(rows, **ROLES, at=days, currency="cur", rates=rates_on("2024-01-31"))
+    assert rates_on("2024-03-31") != rates_on("2024-01-31")
+    assert changing.to_dict() == fixed.to_dict()
+
+
+def rates_on(day: str) -> dict[str, float]:
+    """The rates of ``CHANGING`` that hold on a day."""
+    return {
+        name: rate if isinstance(rate, float) else rate[max(begins for begins in rate if begins <= day)]
+        for name, rate in CHANGING.items()
+    }
 
 
 # ---------------------------------------------------------------- invoices and amounts
