@@ -8,13 +8,14 @@ from fractions import Fraction
 
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import retention_metrics as rm
 from frames import CONVERT, as_rows, as_sorted_rows
-from retention_metrics import revenue
+from retention_metrics import Period, revenue
 from retention_metrics.errors import ColumnError, InputError
 
 few = settings(max_examples=25)  # each draws a whole log
@@ -660,6 +661,25 @@ def test_an_invoice_spreads_over_the_months_that_it_serves():
     assert table[1]["end_mrr"] == pytest.approx(10 + 7 + 30 / (1 + 2 / (365.25 / 12)), abs=1e-5)
 
 
+def test_a_part_of_a_month_counts_its_own_days(frame):
+    month = 365.25 / 12
+    served = [
+        ("2024-01-31", "2024-02-01", 1 / month),
+        ("2023-02-26", "2023-03-05", 7 / month),
+        ("2024-01-29", "2024-02-05", 7 / month),
+        ("2023-01-31", "2023-03-01", 1 + 1 / month),
+        ("2023-02-28", "2023-03-01", 1 / month),
+        ("2023-12-15", "2024-01-14", 30 / month),
+        ("2024-01-30", "2024-02-29", 1),
+        ("2023-01-30", "2025-03-29", 25 + 29 / month),
+    ]
+    for start, end, months in served:
+        table = revenue.movements_from_invoices(
+            frame(plans([("a", start, end, 100.0)])), **ROLES, period="day", as_of="2025-12-31"
+        )
+        assert table.rows()[0]["new"] == pytest.approx(100 / months, abs=1e-5), (start, end)
+
+
 def test_the_first_month_of_amounts_is_not_known_to_be_new():
     booked = pd.DataFrame({"who": ["a", "a"], "when": pd.to_datetime(["2024-01-01", "2024-02-01"]), "mrr": [50, 60]})
     roles = {"customer": "who", "time": "when", "amount": "mrr"}
@@ -714,6 +734,49 @@ def test_bad_rows_are_refused(frame, row, argument, words):
     with pytest.raises(InputError, match=words) as caught:
         bridge(frame(plans([*GOOD, row])))
     assert (caught.value.argument, caught.value.count) == (argument, 1)
+
+
+def test_the_day_of_an_unpaid_subscription_is_that_of_the_zone(frame):
+    zoned = [("a", "2024-01-01 12:00", None, 10.0, "2024-03-01 03:00"), ("b", "2024-01-01 12:00", None, 5.0, None)]
+    rows = plans(zoned, ("who", "from", "until", "price", "unpaid"))
+    for name in ("from", "until", "unpaid"):
+        rows[name] = pd.to_datetime(rows[name]).dt.tz_localize("UTC")
+    options = {"past_due": "unpaid", "grace_days": 0, "as_of": "2024-03-31"}
+    months = {"America/New_York": 2, "UTC": 3}
+    for tz, month in months.items():
+        result = bridge(frame(rows), period=Period("month", tz=tz), **options)
+        assert [row["period"].month for row in result.rows() if row["churn"]] == [month]
+
+
+def test_a_group_that_never_paid_has_its_rows(frame):
+    stays, free = ("a", "2024-01-05", None, 10.0, "x"), ("b", "2024-01-05", None, 0.0, "y")
+    brief = ("c", "2024-01-05", "2024-01-09", 9.0, "z")
+    rows = plans([stays, free, brief], ("who", "from", "until", "price", "side"))
+    table = bridge(frame(rows), by="side", as_of="2024-02-29").rows()
+    found = [(row["group"], row["end_mrr"]) for row in table]
+    assert found == [("x", 10.0), ("x", 10.0), ("y", 0.0), ("y", 0.0), ("z", 0.0), ("z", 0.0)]
+
+
+def test_arrow_s_dictionaries_in_pandas_are_read():
+    rows = plans(GOOD).astype({"who": pd.ArrowDtype(pa.dictionary(pa.int8(), pa.large_string()))})
+    found = as_rows(revenue.customer_movements(rows, **ROLES, as_of="2024-02-29"))
+    assert [(row["who"], row["movement"]) for row in found] == [("a", "new"), ("b", "new"), ("b", "churn")]
+
+
+@pytest.mark.parametrize("role", ["tax", "discount"])
+def test_what_is_taken_off_is_not_negative(frame, role):
+    rows = plans([(*GOOD[0], -2.0), (*GOOD[1], None)], ("who", "from", "until", "price", "off"))
+    with pytest.raises(InputError, match="at least 0; 1 of 2 rows") as caught:
+        bridge(frame(rows), **{role: "off"})
+    assert (caught.value.argument, caught.value.count) == (role, 1)
+
+
+def test_a_day_unpaid_that_is_no_date_is_refused(frame):
+    rows = plans([(*GOOD[0], "soon"), (*GOOD[1], None)], ("who", "from", "until", "price", "unpaid"))
+    rows = rows.assign(**{name: rows[name].dt.strftime("%Y-%m-%d") for name in ("from", "until")})
+    with pytest.raises(InputError, match="past_due='unpaid' holds dates; 1 of 2 rows") as caught:
+        bridge(frame(rows), past_due="unpaid")
+    assert (caught.value.argument, caught.value.count) == ("past_due", 1)
 
 
 def test_an_error_shows_where_the_first_offenders_are():

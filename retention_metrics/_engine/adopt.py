@@ -90,6 +90,8 @@ def adopt(data: NativeFrame, roles: Mapping[str, str | None]) -> Source:
 
 def _without_views(data: NativeFrame, names: set[str]) -> NativeFrame:
     """An Arrow table whose views of text, of which Arrow cannot take rows, are plain text."""
+    if is_pandas_dataframe(data):
+        return _without_dictionaries(data, names)
     if not is_pyarrow_table(data):
         return data
     import pyarrow as pa
@@ -156,3 +158,16 @@ def builtin(cell: Any) -> Any:
     if type(cell).__name__ == "Decimal":
         return int(cell) if cell == int(cell) else float(cell)
     return cell.item() if hasattr(cell, "item") else cell
+
+
+def _without_dictionaries(data: NativeFrame, names: set[str]) -> NativeFrame:
+    """A pandas frame whose Arrow-backed dictionaries, which pandas cannot sort, hold the plain values."""
+    import pandas as pd
+
+    plain = {}
+    for name in names & set(data.columns):
+        dtype = data[name].dtype
+        value = getattr(getattr(dtype, "pyarrow_dtype", None), "value_type", None)
+        if value is not None and str(dtype).startswith("dictionary"):
+            plain[name] = data[name].astype(pd.ArrowDtype(value))
+    return data.assign(**plain) if plain else data
