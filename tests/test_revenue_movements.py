@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
+from decimal import Decimal
 from fractions import Fraction
 
 import pandas as pd
@@ -769,6 +770,57 @@ def test_what_is_taken_off_is_not_negative(frame, role):
     with pytest.raises(InputError, match="at least 0; 1 of 2 rows") as caught:
         bridge(frame(rows), **{role: "off"})
     assert (caught.value.argument, caught.value.count) == (role, 1)
+
+
+@pytest.mark.parametrize("currencies", ["str", "category"])
+def test_mixed_currencies_are_named(frame, currencies):
+    rows = plans(GOOD).assign(cur=pd.Series(["EUR", "USD"], dtype=currencies))
+    with pytest.raises(InputError, match="mixes 'EUR' and 'USD'"):
+        bridge(frame(rows), currency="cur")
+
+
+def test_a_price_of_no_months_is_refused_for_its_months(frame):
+    with pytest.raises(InputError, match=r"number of months above 0.*1 of 2 rows") as caught:
+        bridge(frame(plans(GOOD).assign(plan=[1, 0])), billing="plan")
+    assert (caught.value.argument, caught.value.count) == ("billing", 1)
+
+
+def test_only_marks_say_what_recurs(frame):
+    rows = plans(GOOD)
+    with pytest.raises(ColumnError, match="recurring='again' holds True and False, or 1 and 0; it holds String"):
+        bridge(frame(rows.assign(again=["true", "false"])), recurring="again")
+    with pytest.raises(InputError, match="1 and 0; 1 of 2 rows"):
+        bridge(frame(rows.assign(again=[1, 2])), recurring="again")
+    for unsaid in (pd.Series([None, False], dtype=object), pd.Series([float("nan"), 0.0])):
+        result = bridge(frame(rows.assign(again=unsaid)), recurring="again", as_of="2024-01-31")
+        assert (result.rows()[0]["end_mrr"], dict(result.excluded)) == (10.0, {"one_off": 1})
+    silent = rows.assign(again=pd.Series([None, None], dtype=object))
+    assert bridge(frame(silent), recurring="again", as_of="2024-01-31").rows()[0]["end_mrr"] == 20.0
+
+
+def test_money_of_objects_is_money_and_a_column_of_nothing_is_missing(frame):
+    rows = plans(GOOD).assign(price=[Decimal("10.10"), Decimal("5.05")], why="price", was=[Decimal(4), Decimal(4)])
+    assert bridge(frame(rows), as_of="2024-01-31").rows()[0]["end_mrr"] == pytest.approx(15.15)
+    lost = rm.churn.reasons(frame(rows), **CHURNING, reason="why", revenue="price", as_of="2024-02-29")
+    assert lost.rows()[-1]["revenue_lost"] == 5.05
+    assert revenue.net_retention(frame(rows), opening="was", closing="price").estimate == pytest.approx(15.15 / 8)
+    with pytest.raises(InputError, match="missing_amount 2"):
+        bridge(frame(rows.assign(price=None)))
+
+
+def test_text_times_are_compared_in_either_spelling(frame):
+    rows = pd.DataFrame(
+        {"who": ["a", "b"], "from": ["2024-01-01T05:00", "2024-01-01 05:00"], "until": ["2024-01-01 23:00", None]}
+    )
+    assert rm.churn.by_period(frame(rows), **CHURNING).rows()[0]["joined"] == 2
+    with pytest.raises(InputError, match="1 of 2 rows end before they start"):
+        rm.churn.by_period(frame(rows.assign(until=["2024-01-01T04:00", None])), **CHURNING)
+
+
+def test_a_log_before_1970_without_an_end_was_not_cut(frame):
+    rows = plans([("a", "1960-01-05", None, 1.0), ("b", "1960-02-01", None, 1.0)])
+    table = rm.churn.by_period(frame(rows), **CHURNING)
+    assert (table.as_of, table.notes) == (dt.date(1960, 2, 1), ())
 
 
 def test_a_day_unpaid_that_is_no_date_is_refused(frame):

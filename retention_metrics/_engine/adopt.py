@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import narwhals as nw
@@ -13,6 +15,9 @@ from retention_metrics import _checks
 from retention_metrics.errors import ColumnError, InputError
 
 EAGER = {nw.Implementation.PANDAS: "pandas", nw.Implementation.POLARS: "polars", nw.Implementation.PYARROW: "pyarrow"}
+
+NUMBERS = ("amount", "tax", "discount", "opening", "closing", "recurring")
+"""Roles that hold money, or marks of 1 and 0."""
 
 NativeFrame = Any
 """A frame of the caller's library: pandas, Polars (eager or lazy), PyArrow, a DuckDB relation, …"""
@@ -76,6 +81,7 @@ def adopt(data: NativeFrame, roles: Mapping[str, str | None]) -> Source:
     """Take a frame in: its kind is known, its columns exist, and none plays two roles."""
     if is_pandas_dataframe(data):
         _refuse_twins(list(data.columns))
+        data = _with_plain_numbers(data, roles)
     if not is_frame(data):
         raise InputError(
             f"data is a dataframe (pandas, Polars, PyArrow, DuckDB, …); got {type(data).__name__}.", argument="data"
@@ -86,6 +92,19 @@ def adopt(data: NativeFrame, roles: Mapping[str, str | None]) -> Source:
     named = {role: _checks.column(name, schema, role=role) for role, name in roles.items() if name is not None}
     _refuse_shared(named)
     return Source(frame=frame, roles=named, schema=schema, lazy=isinstance(native, nw.LazyFrame))
+
+
+def _with_plain_numbers(data: NativeFrame, roles: Mapping[str, str | None]) -> NativeFrame:
+    """A pandas frame whose numbers held as objects, decimals or nothing at all, are floats."""
+    plain = {}
+    for role in NUMBERS:
+        name = roles.get(role)
+        if name is None or name not in data.columns or data[name].dtype != object:
+            continue
+        present = data[name].dropna()
+        if all(isinstance(entry, (Decimal, Real)) and not isinstance(entry, bool) for entry in present):
+            plain[name] = data[name].where(data[name].notna(), None).astype("float64")
+    return data.assign(**plain) if plain else data
 
 
 def _without_views(data: NativeFrame, names: set[str]) -> NativeFrame:

@@ -167,6 +167,14 @@ def _refuse_words(source: Source) -> None:
                 argument=role,
                 column=source.roles[role],
             )
+    if source.has("recurring") and source.dtype("recurring") in _WORDS and source.dtype("recurring") != nw.Boolean:
+        raise ColumnError(
+            f"recurring={source.roles['recurring']!r} holds True and False, or 1 and 0; "
+            f"it holds {source.dtype('recurring')}.",
+            argument="recurring",
+            column=source.roles["recurring"],
+            fix="Compare first, as in frame['kind'] == 'subscription'.",
+        )
 
 
 # ---------------------------------------------------------------- the price of a row
@@ -364,7 +372,7 @@ def _marks(
     if source.has("currency"):
         marks["missing_currency"] = source.column("currency").is_null()
     if source.has("recurring"):
-        marks["one_off"] = ~source.column("recurring").cast(nw.Boolean).fill_null(True)
+        marks["one_off"] = ~_recurs(source)
     elif invoiced and closes is not None:
         marks["one_off"] = closes.time.is_null()
     if closes is not None:
@@ -372,6 +380,12 @@ def _marks(
     if until is not None:
         marks["after_as_of"] = opens.after(until).fill_null(False)
     return marks
+
+
+def _recurs(source: Source) -> nw.Expr:
+    """Whether a row recurs; one that does not say does."""
+    mark = source.column("recurring")
+    return nw.when(mark.is_null()).then(nw.lit(True)).otherwise(mark.cast(nw.Boolean))
 
 
 def _audit(
@@ -392,6 +406,9 @@ def _audit(
     for role in ("tax", "discount"):
         if source.has(role):
             sums[f"negative_{role}"] = good & (_number(source, role) < 0)
+    if source.has("recurring") and source.dtype("recurring").is_numeric():
+        mark = source.column("recurring")
+        sums["recurring"] = good & ~mark.is_null() & (mark != 0) & (mark != 1)
     sums["infinite"] = good & ~net.is_finite()
     sums["negative"] = good & (net < 0)
     sums |= _unknown_words(source, pricing, good)
@@ -408,13 +425,14 @@ def _audit(
     parts["last_start"] = nw.when(good).then(opens.day).max()
     parts["largest"] = nw.when(good & net.is_finite()).then(units).sum()
     if source.has("currency") and pricing.currencies is None:
-        parts["first_currency"] = nw.when(good).then(source.column("currency")).min()
-        parts["last_currency"] = nw.when(good).then(source.column("currency")).max()
+        named = nw.when(good).then(source.column("currency").cast(nw.String))
+        parts |= {"first_currency": named.min(), "last_currency": named.max()}
     if closes is not None:
         parts["last_end"] = nw.when(good & ~closes.time.is_null()).then(closes.day).max()
     cells = collect(source.frame.select(*(part.alias(name) for name, part in parts.items())))
     words: dict[str, Any] = {n: cells.pop(n)[0] for n in ("first_currency", "last_currency") if n in cells}
-    found = {name: int(values[0] or 0) for name, values in cells.items()}
+    # A price of no months at all is infinite, and is refused for its months.
+    found = {name: int(min(values[0] or 0, 2 * MOST)) for name, values in cells.items()}
     found["ends"] = int(closes is not None and cells["last_end"][0] is not None)
     _refuse(source, found, words, sums)
     return found
@@ -444,6 +462,7 @@ def _refuse(source: Source, found: Mapping[str, int], words: Mapping[str, Any], 
         "unreadable_end": ("end", "holds dates", "Text dates are ISO-8601, such as '2024-01-31'."),
         "unreadable_past_due": ("past_due", "holds dates", "Text dates are ISO-8601, such as '2024-01-31'."),
         "reversed": ("end", f"is at or after start={source.roles.get('start')!r}", None),
+        "recurring": ("recurring", "holds True and False, or 1 and 0", None),
         "negative_tax": ("tax", "is at least 0", "It is subtracted: give what is taken off as a positive number."),
         "negative_discount": (
             "discount",

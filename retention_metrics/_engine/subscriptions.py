@@ -50,7 +50,7 @@ class Opened:
     @property
     def last_date(self) -> Moment:
         """The last date in either column."""
-        return Moment(max(self.found["last_start"], self.found["last_end"] or self.found["last_start"]))
+        return Moment(max(self.found["last_start"], self.found["last_end"]))
 
     def excluded(self, last: Moment) -> dict[str, int]:
         """Rows left out, by reason: one that repeats another in all that was named is the same subscription."""
@@ -121,6 +121,11 @@ def comparable_clocks(source: Source, period: Period) -> tuple[Clock, Clock]:
             column=closes.column,
             fix="Convert one of them first.",
         )
+    if opens.readable is not None:
+        # ISO-8601 text in one spelling sorts as its times do.
+        opens, closes = (
+            replace(side, time=side.time.str.replace_all("T", " ", literal=True)) for side in (opens, closes)
+        )
     if opens.zone is not None and closes.zone != opens.zone:
         closes = replace(closes, zone=opens.zone, time=closes.time.dt.convert_time_zone(opens.zone))
     return opens, closes
@@ -158,6 +163,8 @@ def _audit(source: Source, opens: Clock, closes: Clock, until: Moment | None) ->
     parts["last_end"] = nw.when(ended).then(closes.day).max()
     cells = collect(source.frame.select(*(part.alias(name) for name, part in parts.items())))
     found = {name: int(values[0] or 0) for name, values in cells.items()}
+    # Day 0 is 1970-01-01: a log that never ends has no last end, and not that one.
+    found["last_end"] = found["last_start"] if cells["last_end"][0] is None else found["last_end"]
     _refuse(source, found, sums)
     return found
 
