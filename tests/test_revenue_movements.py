@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import retention_metrics as rm
-from frames import CONVERT, as_rows, as_sorted_rows
+from frames import CONVERT, as_duckdb, as_rows, as_sorted_rows
 from retention_metrics import Period, revenue
 from retention_metrics.errors import ColumnError, InputError
 
@@ -821,6 +821,28 @@ def test_a_log_before_1970_without_an_end_was_not_cut(frame):
     rows = plans([("a", "1960-01-05", None, 1.0), ("b", "1960-02-01", None, 1.0)])
     table = rm.churn.by_period(frame(rows), **CHURNING)
     assert (table.as_of, table.notes) == (dt.date(1960, 2, 1), ())
+
+
+@pytest.mark.parametrize("kind", ["polars", "pyarrow", "duckdb"])
+def test_a_customer_or_segment_that_is_no_number_is_missing(kind):
+    rows = pl.from_pandas(plans(GOOD * 2).assign(price=[1.0, 2.0, 3.0, 4.0]))
+    none = float("nan")
+    rows = rows.with_columns(who=pl.Series([1.0, none, 3.0, 4.0]), side=pl.Series([1.0, 2.0, none, 4.0]))
+    data = as_duckdb(rows.to_pandas(use_pyarrow_extension_array=True)) if kind == "duckdb" else rows
+    data = rows.to_arrow() if kind == "pyarrow" else data
+    for excluded in (
+        bridge(data, by="side").excluded,
+        rm.churn.by_period(data, **CHURNING, by="side").excluded,
+    ):
+        assert dict(excluded) == {"missing_customer": 1, "missing_group": 1}
+
+
+def test_a_needed_column_has_a_name():
+    rows = plans(GOOD)
+    with pytest.raises(ColumnError, match="amount= holds a column name; got None"):
+        bridge(rows, amount=None)
+    with pytest.raises(ColumnError, match="end= holds a column name; got None"):
+        rm.churn.by_period(rows, **{**CHURNING, "end": None})
 
 
 def test_a_day_unpaid_that_is_no_date_is_refused(frame):

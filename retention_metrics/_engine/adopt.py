@@ -16,6 +16,9 @@ from retention_metrics.errors import ColumnError, InputError
 
 EAGER = {nw.Implementation.PANDAS: "pandas", nw.Implementation.POLARS: "polars", nw.Implementation.PYARROW: "pyarrow"}
 
+KEYS = {"customer", "by"}
+"""Roles that tell rows apart."""
+
 NUMBERS = ("amount", "tax", "discount", "opening", "closing", "recurring")
 """Roles that hold money, or marks of 1 and 0."""
 
@@ -91,7 +94,18 @@ def adopt(data: NativeFrame, roles: Mapping[str, str | None]) -> Source:
     schema = dict(native.collect_schema() if isinstance(native, nw.LazyFrame) else native.schema)
     named = {role: _checks.column(name, schema, role=role) for role, name in roles.items() if name is not None}
     _refuse_shared(named)
+    frame = _without_nan_keys(frame, schema, {named[role] for role in KEYS & named.keys()})
     return Source(frame=frame, roles=named, schema=schema, lazy=isinstance(native, nw.LazyFrame))
+
+
+def _without_nan_keys(
+    frame: nw.LazyFrame[Any], schema: Mapping[str, nw.dtypes.DType], names: set[str]
+) -> nw.LazyFrame[Any]:
+    """The frame with keys that are no number missing, as pandas has them."""
+    if frame.implementation is nw.Implementation.PANDAS:
+        return frame
+    keys = [nw.col(name) for name in sorted(names) if schema[name].is_float()]
+    return frame.with_columns(*(nw.when(~key.is_nan()).then(key) for key in keys)) if keys else frame
 
 
 def _with_plain_numbers(data: NativeFrame, roles: Mapping[str, str | None]) -> NativeFrame:

@@ -19,7 +19,7 @@ from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect,
 from retention_metrics._engine.audit import Fold, aggregate, first_rows, refuse_twins, with_plain_dates
 from retention_metrics._engine.clock import Clock, clock, with_local_times
 from retention_metrics._engine.join import join_listed, join_table
-from retention_metrics._engine.subscriptions import comparable_clocks
+from retention_metrics._engine.subscriptions import comparable_clocks, refuse_unnamed
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import DAYS, Moment, Period, date_of
 
@@ -143,6 +143,7 @@ def read_amounts(
     data: NativeFrame, roles: Mapping[str, str | None], *, pricing: Pricing, period: Period, as_of: object
 ) -> Ledger:
     """Audit amounts by customer and period: each row holds for its own period alone."""
+    refuse_unnamed({**roles, "time": roles["start"]}, "customer", "time", "amount")
     plain = with_plain_dates(once(data, roles), roles["start"], role="time")
     source = with_local_times(adopt(plain, roles), "start", tz=period.tz)
     _refuse_words(source)
@@ -152,6 +153,7 @@ def read_amounts(
 
 
 def _open(data: NativeFrame, roles: Mapping[str, str | None], period: Period) -> tuple[Source, Clock, Clock]:
+    refuse_unnamed(roles, "customer", "start", "end", "amount")
     for role in ("start", "end", "past_due"):
         data = with_plain_dates(data, roles.get(role), role=role)
     source = with_local_times(adopt(data, roles), "start", "end", "past_due", tz=period.tz)

@@ -71,6 +71,7 @@ class Opened:
 
 def open_log(data: NativeFrame, roles: Mapping[str, str | None], *, period: Period, as_of: object) -> Opened:
     """Adopt intervals and count their rows; ``roles`` names ``customer, start, end`` and any other column."""
+    refuse_unnamed(roles, "customer", "start", "end")
     plain = with_plain_dates(with_plain_dates(data, roles["start"], role="start"), roles["end"], role="end")
     source = with_local_times(adopt(plain, roles), "start", "end", tz=period.tz)
     opens, closes = comparable_clocks(source, period)
@@ -104,6 +105,13 @@ def read(
     )
     first_index = int(period.index_of(np.array([log.found["first_start"]]))[0])
     return Subscriptions(source, rows, last, first_index, last_index, log.excluded(last))
+
+
+def refuse_unnamed(roles: Mapping[str, str | None], *needed: str) -> None:
+    """Refuse a call that leaves a needed column without a name."""
+    for role in needed:
+        if roles.get(role) is None:
+            raise ColumnError(f"{role}= holds a column name; got None.", argument=role)
 
 
 def comparable_clocks(source: Source, period: Period) -> tuple[Clock, Clock]:
