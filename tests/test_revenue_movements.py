@@ -845,6 +845,19 @@ def test_a_needed_column_has_a_name():
         rm.churn.by_period(rows, **{**CHURNING, "end": None})
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Etc/GMT+5", "Europe/Berlin"])
+@pytest.mark.parametrize("tz", [None, "own"])
+def test_times_of_pandas_are_read_in_every_zone(zone, tz):
+    rows = plans([("a", "2024-01-31 23:00", None, 1.0), ("b", "2024-01-01 00:00", "2024-02-29 23:00", 2.0)])
+    rows = rows.assign(**{name: rows[name].dt.tz_localize(zone) for name in ("from", "until")})
+    rows.index = [3, 3]
+    options = {"period": Period("month", tz=zone if tz else None), "as_of": "2024-03-31"}
+    table = bridge(rows, **options).rows()
+    assert [(row["new"], row["churn"]) for row in table] == [(3.0, 0.0), (0.0, -2.0), (0.0, 0.0)]
+    churned = rm.churn.by_period(rows, **CHURNING, **options).rows()
+    assert [(row["joined"], row["lost"]) for row in churned] == [(2, 0), (0, 1), (0, 0)]
+
+
 def test_a_day_unpaid_that_is_no_date_is_refused(frame):
     rows = plans([(*GOOD[0], "soon"), (*GOOD[1], None)], ("who", "from", "until", "price", "unpaid"))
     rows = rows.assign(**{name: rows[name].dt.strftime("%Y-%m-%d") for name in ("from", "until")})

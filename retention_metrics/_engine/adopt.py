@@ -124,7 +124,7 @@ def _with_plain_numbers(data: NativeFrame, roles: Mapping[str, str | None]) -> N
 def _without_views(data: NativeFrame, names: set[str]) -> NativeFrame:
     """An Arrow table whose views of text, of which Arrow cannot take rows, are plain text."""
     if is_pandas_dataframe(data):
-        return _without_dictionaries(data, names)
+        return _readable(data, names)
     if not is_pyarrow_table(data):
         return data
     import pyarrow as pa
@@ -193,14 +193,35 @@ def builtin(cell: Any) -> Any:
     return cell.item() if hasattr(cell, "item") else cell
 
 
-def _without_dictionaries(data: NativeFrame, names: set[str]) -> NativeFrame:
-    """A pandas frame whose Arrow-backed dictionaries, which pandas cannot sort, hold the plain values."""
+def _readable(data: NativeFrame, names: set[str]) -> NativeFrame:
+    """A pandas frame whose columns all can be read: pandas cannot sort Arrow-backed dictionaries.
+
+    Nor does narwhals read pandas' own times in a zone whose name has an underscore or a digit, such as
+    America/New_York; held by Arrow they are read.
+    """
     import pandas as pd
 
     plain = {}
     for name in names & set(data.columns):
         dtype = data[name].dtype
+        if isinstance(dtype, pd.DatetimeTZDtype) and nw.from_native(data[name], series_only=True).dtype == nw.Unknown:
+            plain[name] = _in_arrow(data[name])
         value = getattr(getattr(dtype, "pyarrow_dtype", None), "value_type", None)
         if value is not None and str(dtype).startswith("dictionary"):
             plain[name] = data[name].astype(pd.ArrowDtype(value))
     return data.assign(**plain) if plain else data
+
+
+def _in_arrow(times: Any) -> Any:
+    import pandas as pd
+
+    try:
+        import pyarrow as pa
+    except ImportError:
+        raise ColumnError(
+            f"{times.name!r} is in the zone {times.dtype.tz}, which is read only where PyArrow is installed.",
+            column=str(times.name),
+            fix="Install pyarrow, or move the times with .dt.tz_convert('UTC') and give the zone with tz=.",
+        ) from None
+    held = pa.chunked_array([pa.array(times)])
+    return pd.Series(pd.arrays.ArrowExtensionArray(held), index=times.index, name=times.name)
