@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
+from decimal import Decimal
 from fractions import Fraction
 
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import retention_metrics as rm
-from frames import CONVERT, as_rows, as_sorted_rows
-from retention_metrics import revenue
+from frames import CONVERT, as_duckdb, as_rows, as_sorted_rows
+from retention_metrics import Period, revenue
 from retention_metrics.errors import ColumnError, InputError
 
 few = settings(max_examples=25)  # each draws a whole log
@@ -674,6 +676,25 @@ def test_an_invoice_spreads_over_the_months_that_it_serves():
     assert table[1]["end_mrr"] == pytest.approx(10 + 7 + 30 / (1 + 2 / (365.25 / 12)), abs=1e-5)
 
 
+def test_a_part_of_a_month_counts_its_own_days(frame):
+    month = 365.25 / 12
+    served = [
+        ("2024-01-31", "2024-02-01", 1 / month),
+        ("2023-02-26", "2023-03-05", 7 / month),
+        ("2024-01-29", "2024-02-05", 7 / month),
+        ("2023-01-31", "2023-03-01", 1 + 1 / month),
+        ("2023-02-28", "2023-03-01", 1 / month),
+        ("2023-12-15", "2024-01-14", 30 / month),
+        ("2024-01-30", "2024-02-29", 1),
+        ("2023-01-30", "2025-03-29", 25 + 29 / month),
+    ]
+    for start, end, months in served:
+        table = revenue.movements_from_invoices(
+            frame(plans([("a", start, end, 100.0)])), **ROLES, period="day", as_of="2025-12-31"
+        )
+        assert table.rows()[0]["new"] == pytest.approx(100 / months, abs=1e-5), (start, end)
+
+
 def test_the_first_month_of_amounts_is_not_known_to_be_new():
     booked = pd.DataFrame({"who": ["a", "a"], "when": pd.to_datetime(["2024-01-01", "2024-02-01"]), "mrr": [50, 60]})
     roles = {"customer": "who", "time": "when", "amount": "mrr"}
@@ -728,6 +749,135 @@ def test_bad_rows_are_refused(frame, row, argument, words):
     with pytest.raises(InputError, match=words) as caught:
         bridge(frame(plans([*GOOD, row])))
     assert (caught.value.argument, caught.value.count) == (argument, 1)
+
+
+def test_the_day_of_an_unpaid_subscription_is_that_of_the_zone(frame):
+    zoned = [("a", "2024-01-01 12:00", None, 10.0, "2024-03-01 03:00"), ("b", "2024-01-01 12:00", None, 5.0, None)]
+    rows = plans(zoned, ("who", "from", "until", "price", "unpaid"))
+    for name in ("from", "until", "unpaid"):
+        rows[name] = pd.to_datetime(rows[name]).dt.tz_localize("UTC")
+    options = {"past_due": "unpaid", "grace_days": 0, "as_of": "2024-03-31"}
+    months = {"America/New_York": 2, "UTC": 3}
+    for tz, month in months.items():
+        result = bridge(frame(rows), period=Period("month", tz=tz), **options)
+        assert [row["period"].month for row in result.rows() if row["churn"]] == [month]
+
+
+def test_a_group_that_never_paid_has_its_rows(frame):
+    stays, free = ("a", "2024-01-05", None, 10.0, "x"), ("b", "2024-01-05", None, 0.0, "y")
+    brief = ("c", "2024-01-05", "2024-01-09", 9.0, "z")
+    rows = plans([stays, free, brief], ("who", "from", "until", "price", "side"))
+    table = bridge(frame(rows), by="side", as_of="2024-02-29").rows()
+    found = [(row["group"], row["end_mrr"]) for row in table]
+    assert found == [("x", 10.0), ("x", 10.0), ("y", 0.0), ("y", 0.0), ("z", 0.0), ("z", 0.0)]
+
+
+def test_arrow_s_dictionaries_in_pandas_are_read():
+    rows = plans(GOOD).astype({"who": pd.ArrowDtype(pa.dictionary(pa.int8(), pa.large_string()))})
+    found = as_rows(revenue.customer_movements(rows, **ROLES, as_of="2024-02-29"))
+    assert [(row["who"], row["movement"]) for row in found] == [("a", "new"), ("b", "new"), ("b", "churn")]
+
+
+@pytest.mark.parametrize("role", ["tax", "discount"])
+def test_what_is_taken_off_is_not_negative(frame, role):
+    rows = plans([(*GOOD[0], -2.0), (*GOOD[1], None)], ("who", "from", "until", "price", "off"))
+    with pytest.raises(InputError, match="at least 0; 1 of 2 rows") as caught:
+        bridge(frame(rows), **{role: "off"})
+    assert (caught.value.argument, caught.value.count) == (role, 1)
+
+
+@pytest.mark.parametrize("currencies", ["str", "category"])
+def test_mixed_currencies_are_named(frame, currencies):
+    rows = plans(GOOD).assign(cur=pd.Series(["EUR", "USD"], dtype=currencies))
+    with pytest.raises(InputError, match="mixes 'EUR' and 'USD'"):
+        bridge(frame(rows), currency="cur")
+
+
+def test_a_price_of_no_months_is_refused_for_its_months(frame):
+    with pytest.raises(InputError, match=r"number of months above 0.*1 of 2 rows") as caught:
+        bridge(frame(plans(GOOD).assign(plan=[1, 0])), billing="plan")
+    assert (caught.value.argument, caught.value.count) == ("billing", 1)
+
+
+def test_only_marks_say_what_recurs(frame):
+    rows = plans(GOOD)
+    with pytest.raises(ColumnError, match="recurring='again' holds True and False, or 1 and 0; it holds String"):
+        bridge(frame(rows.assign(again=["true", "false"])), recurring="again")
+    with pytest.raises(InputError, match="1 and 0; 1 of 2 rows"):
+        bridge(frame(rows.assign(again=[1, 2])), recurring="again")
+    for unsaid in (pd.Series([None, False], dtype=object), pd.Series([float("nan"), 0.0])):
+        result = bridge(frame(rows.assign(again=unsaid)), recurring="again", as_of="2024-01-31")
+        assert (result.rows()[0]["end_mrr"], dict(result.excluded)) == (10.0, {"one_off": 1})
+    silent = rows.assign(again=pd.Series([None, None], dtype=object))
+    assert bridge(frame(silent), recurring="again", as_of="2024-01-31").rows()[0]["end_mrr"] == 20.0
+
+
+def test_money_of_objects_is_money_and_a_column_of_nothing_is_missing(frame):
+    rows = plans(GOOD).assign(price=[Decimal("10.10"), Decimal("5.05")], why="price", was=[Decimal(4), Decimal(4)])
+    assert bridge(frame(rows), as_of="2024-01-31").rows()[0]["end_mrr"] == pytest.approx(15.15)
+    lost = rm.churn.reasons(frame(rows), **CHURNING, reason="why", revenue="price", as_of="2024-02-29")
+    assert lost.rows()[-1]["revenue_lost"] == 5.05
+    assert revenue.net_retention(frame(rows), opening="was", closing="price").estimate == pytest.approx(15.15 / 8)
+    with pytest.raises(InputError, match="missing_amount 2"):
+        bridge(frame(rows.assign(price=None)))
+
+
+def test_text_times_are_compared_in_either_spelling(frame):
+    rows = pd.DataFrame(
+        {"who": ["a", "b"], "from": ["2024-01-01T05:00", "2024-01-01 05:00"], "until": ["2024-01-01 23:00", None]}
+    )
+    assert rm.churn.by_period(frame(rows), **CHURNING).rows()[0]["joined"] == 2
+    with pytest.raises(InputError, match="1 of 2 rows end before they start"):
+        rm.churn.by_period(frame(rows.assign(until=["2024-01-01T04:00", None])), **CHURNING)
+
+
+def test_a_log_before_1970_without_an_end_was_not_cut(frame):
+    rows = plans([("a", "1960-01-05", None, 1.0), ("b", "1960-02-01", None, 1.0)])
+    table = rm.churn.by_period(frame(rows), **CHURNING)
+    assert (table.as_of, table.notes) == (dt.date(1960, 2, 1), ())
+
+
+@pytest.mark.parametrize("kind", ["polars", "pyarrow", "duckdb"])
+def test_a_customer_or_segment_that_is_no_number_is_missing(kind):
+    rows = pl.from_pandas(plans(GOOD * 2).assign(price=[1.0, 2.0, 3.0, 4.0]))
+    none = float("nan")
+    rows = rows.with_columns(who=pl.Series([1.0, none, 3.0, 4.0]), side=pl.Series([1.0, 2.0, none, 4.0]))
+    data = as_duckdb(rows.to_pandas(use_pyarrow_extension_array=True)) if kind == "duckdb" else rows
+    data = rows.to_arrow() if kind == "pyarrow" else data
+    for excluded in (
+        bridge(data, by="side").excluded,
+        rm.churn.by_period(data, **CHURNING, by="side").excluded,
+    ):
+        assert dict(excluded) == {"missing_customer": 1, "missing_group": 1}
+
+
+def test_a_needed_column_has_a_name():
+    rows = plans(GOOD)
+    with pytest.raises(ColumnError, match="amount= holds a column name; got None"):
+        bridge(rows, amount=None)
+    with pytest.raises(ColumnError, match="end= holds a column name; got None"):
+        rm.churn.by_period(rows, **{**CHURNING, "end": None})
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Etc/GMT+5", "Europe/Berlin"])
+@pytest.mark.parametrize("tz", [None, "own"])
+def test_times_of_pandas_are_read_in_every_zone(zone, tz):
+    rows = plans([("a", "2024-01-31 23:00", None, 1.0), ("b", "2024-01-01 00:00", "2024-02-29 23:00", 2.0)])
+    rows = rows.assign(**{name: rows[name].dt.tz_localize(zone) for name in ("from", "until")})
+    rows.index = [3, 3]
+    options = {"period": Period("month", tz=zone if tz else None), "as_of": "2024-03-31"}
+    table = bridge(rows, **options).rows()
+    assert [(row["new"], row["churn"]) for row in table] == [(3.0, 0.0), (0.0, -2.0), (0.0, 0.0)]
+    churned = rm.churn.by_period(rows, **CHURNING, **options).rows()
+    assert [(row["joined"], row["lost"]) for row in churned] == [(2, 0), (0, 1), (0, 0)]
+
+
+def test_a_day_unpaid_that_is_no_date_is_refused(frame):
+    rows = plans([(*GOOD[0], "soon"), (*GOOD[1], None)], ("who", "from", "until", "price", "unpaid"))
+    rows = rows.assign(**{name: rows[name].dt.strftime("%Y-%m-%d") for name in ("from", "until")})
+    with pytest.raises(InputError, match="past_due='unpaid' holds dates; 1 of 2 rows") as caught:
+        bridge(frame(rows), past_due="unpaid")
+    assert (caught.value.argument, caught.value.count) == ("past_due", 1)
 
 
 def test_an_error_shows_where_the_first_offenders_are():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import narwhals as nw
@@ -13,6 +15,12 @@ from retention_metrics import _checks
 from retention_metrics.errors import ColumnError, InputError
 
 EAGER = {nw.Implementation.PANDAS: "pandas", nw.Implementation.POLARS: "polars", nw.Implementation.PYARROW: "pyarrow"}
+
+KEYS = {"customer", "by"}
+"""Roles that tell rows apart."""
+
+NUMBERS = ("amount", "tax", "discount", "opening", "closing", "recurring")
+"""Roles that hold money, or marks of 1 and 0."""
 
 NativeFrame = Any
 """A frame of the caller's library: pandas, Polars (eager or lazy), PyArrow, a DuckDB relation, …"""
@@ -76,6 +84,7 @@ def adopt(data: NativeFrame, roles: Mapping[str, str | None]) -> Source:
     """Take a frame in: its kind is known, its columns exist, and none plays two roles."""
     if is_pandas_dataframe(data):
         _refuse_twins(list(data.columns))
+        data = _with_plain_numbers(data, roles)
     if not is_frame(data):
         raise InputError(
             f"data is a dataframe (pandas, Polars, PyArrow, DuckDB, …); got {type(data).__name__}.", argument="data"
@@ -85,11 +94,37 @@ def adopt(data: NativeFrame, roles: Mapping[str, str | None]) -> Source:
     schema = dict(native.collect_schema() if isinstance(native, nw.LazyFrame) else native.schema)
     named = {role: _checks.column(name, schema, role=role) for role, name in roles.items() if name is not None}
     _refuse_shared(named)
+    frame = _without_nan_keys(frame, schema, {named[role] for role in KEYS & named.keys()})
     return Source(frame=frame, roles=named, schema=schema, lazy=isinstance(native, nw.LazyFrame))
+
+
+def _without_nan_keys(
+    frame: nw.LazyFrame[Any], schema: Mapping[str, nw.dtypes.DType], names: set[str]
+) -> nw.LazyFrame[Any]:
+    """The frame with keys that are no number missing, as pandas has them."""
+    if frame.implementation is nw.Implementation.PANDAS:
+        return frame
+    keys = [nw.col(name) for name in sorted(names) if schema[name].is_float()]
+    return frame.with_columns(*(nw.when(~key.is_nan()).then(key) for key in keys)) if keys else frame
+
+
+def _with_plain_numbers(data: NativeFrame, roles: Mapping[str, str | None]) -> NativeFrame:
+    """A pandas frame whose numbers held as objects, decimals or nothing at all, are floats."""
+    plain = {}
+    for role in NUMBERS:
+        name = roles.get(role)
+        if name is None or name not in data.columns or data[name].dtype != object:
+            continue
+        present = data[name].dropna()
+        if all(isinstance(entry, (Decimal, Real)) and not isinstance(entry, bool) for entry in present):
+            plain[name] = data[name].where(data[name].notna(), None).astype("float64")
+    return data.assign(**plain) if plain else data
 
 
 def _without_views(data: NativeFrame, names: set[str]) -> NativeFrame:
     """An Arrow table whose views of text, of which Arrow cannot take rows, are plain text."""
+    if is_pandas_dataframe(data):
+        return _readable(data, names)
     if not is_pyarrow_table(data):
         return data
     import pyarrow as pa
@@ -156,3 +191,37 @@ def builtin(cell: Any) -> Any:
     if type(cell).__name__ == "Decimal":
         return int(cell) if cell == int(cell) else float(cell)
     return cell.item() if hasattr(cell, "item") else cell
+
+
+def _readable(data: NativeFrame, names: set[str]) -> NativeFrame:
+    """A pandas frame whose columns all can be read: pandas cannot sort Arrow-backed dictionaries.
+
+    Nor does narwhals read pandas' own times in a zone whose name has an underscore or a digit, such as
+    America/New_York; held by Arrow they are read.
+    """
+    import pandas as pd
+
+    plain = {}
+    for name in names & set(data.columns):
+        dtype = data[name].dtype
+        if isinstance(dtype, pd.DatetimeTZDtype) and nw.from_native(data[name], series_only=True).dtype == nw.Unknown:
+            plain[name] = _in_arrow(data[name])
+        value = getattr(getattr(dtype, "pyarrow_dtype", None), "value_type", None)
+        if value is not None and str(dtype).startswith("dictionary"):
+            plain[name] = data[name].astype(pd.ArrowDtype(value))
+    return data.assign(**plain) if plain else data
+
+
+def _in_arrow(times: Any) -> Any:
+    import pandas as pd
+
+    try:
+        import pyarrow as pa
+    except ImportError:
+        raise ColumnError(
+            f"{times.name!r} is in the zone {times.dtype.tz}, which is read only where PyArrow is installed.",
+            column=str(times.name),
+            fix="Install pyarrow, or move the times with .dt.tz_convert('UTC') and give the zone with tz=.",
+        ) from None
+    held = pa.chunked_array([pa.array(times)])
+    return pd.Series(pd.arrays.ArrowExtensionArray(held), index=times.index, name=times.name)

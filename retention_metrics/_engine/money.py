@@ -19,7 +19,7 @@ from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect,
 from retention_metrics._engine.audit import Fold, aggregate, first_rows, refuse_twins, with_plain_dates
 from retention_metrics._engine.clock import Clock, clock, with_local_times
 from retention_metrics._engine.join import join_listed, join_table
-from retention_metrics._engine.subscriptions import comparable_clocks
+from retention_metrics._engine.subscriptions import comparable_clocks, refuse_unnamed
 from retention_metrics._stats.ratios import PRODUCTS
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import DAYS, Moment, Period, date_of
@@ -104,11 +104,14 @@ class RateTable:
 class Ledger:
     """Audited revenue: ``customer, lo, hi, units`` (and ``by``), the periods whose end each row covers.
 
+    ``counted`` also holds the rows that cover no period's end.
+
     With ``rates`` the units are of the row's own currency, whose number is ``code``.
     """
 
     source: Source
     rows: nw.LazyFrame[Any]
+    counted: nw.LazyFrame[Any]
     period: Period
     as_of: Moment
     first_day: int
@@ -157,6 +160,7 @@ def read_amounts(
     data: NativeFrame, roles: Mapping[str, str | None], *, pricing: Pricing, period: Period, as_of: object
 ) -> Ledger:
     """Audit amounts by customer and period: each row holds for its own period alone."""
+    refuse_unnamed({**roles, "time": roles["start"]}, "customer", "time", "amount")
     plain = with_plain_dates(once(data, roles), roles["start"], role="time")
     source = with_local_times(adopt(plain, roles), "start", tz=period.tz)
     _refuse_words(source)
@@ -166,9 +170,10 @@ def read_amounts(
 
 
 def _open(data: NativeFrame, roles: Mapping[str, str | None], period: Period) -> tuple[Source, Clock, Clock]:
+    refuse_unnamed(roles, "customer", "start", "end", "amount")
     for role in ("start", "end", "past_due"):
         data = with_plain_dates(data, roles.get(role), role=role)
-    source = with_local_times(adopt(data, roles), "start", "end", tz=period.tz)
+    source = with_local_times(adopt(data, roles), "start", "end", "past_due", tz=period.tz)
     _refuse_words(source)
     return source, *comparable_clocks(source, period)
 
@@ -181,6 +186,14 @@ def _refuse_words(source: Source) -> None:
                 argument=role,
                 column=source.roles[role],
             )
+    if source.has("recurring") and source.dtype("recurring") in _WORDS and source.dtype("recurring") != nw.Boolean:
+        raise ColumnError(
+            f"recurring={source.roles['recurring']!r} holds True and False, or 1 and 0; "
+            f"it holds {source.dtype('recurring')}.",
+            argument="recurring",
+            column=source.roles["recurring"],
+            fix="Compare first, as in frame['kind'] == 'subscription'.",
+        )
 
 
 # ---------------------------------------------------------------- the price of a row
@@ -226,7 +239,7 @@ def _chosen(column: nw.Expr, values: Mapping[str, float]) -> nw.Expr:
 
 
 def _with_months(source: Source, opens: Clock, closes: Clock) -> tuple[Source, nw.Expr]:
-    """Months of service: whole calendar months, and days beyond them at 365.25/12 to the month.
+    """Months of service: whole calendar months, and the days after the last of them at 365.25/12 to the month.
 
     From the 31st to the last day of a shorter month is a whole month. The steps are columns of their own, for engines
     write a nested expression out in full.
@@ -237,12 +250,16 @@ def _with_months(source: Source, opens: Clock, closes: Clock) -> tuple[Source, n
     day, year, month = ([nw.col(f"{_OWN}{name}{side}") for side in (0, 1)] for name in cells)
     unit = Period("month")
     starts = [replace(opens, year=year[side], month=month[side]).first_day(unit) for side in (0, 1)]
-    starts.append(replace(opens, year=year[1], month=month[1] + 1).first_day(unit))
+    starts += [replace(opens, year=year[1], month=month[1] + step).first_day(unit) for step in (1, -1)]
     frame = frame.with_columns(*(start.alias(f"{_OWN}_start{place}") for place, start in enumerate(starts)))
     first, last = (day[side] - nw.col(f"{_OWN}_start{side}") for side in (0, 1))
     clamped = (last < first) & (day[1] + 1 == nw.col(f"{_OWN}_start2"))
-    days = nw.when(clamped).then(nw.lit(0)).otherwise(last - first)
-    whole = (year[1] - year[0]) * 12 + month[1] - month[0]
+    short = (last < first) & ~clamped
+    # The last whole month then ends in the month before, on its last day where it has no day so late.
+    before = nw.col(f"{_OWN}_start1") - nw.col(f"{_OWN}_start3")
+    since = nw.when(first < before).then(before - first).otherwise(nw.lit(1)) + last
+    days = nw.when(short).then(since).otherwise(nw.when(clamped).then(nw.lit(0)).otherwise(last - first))
+    whole = (year[1] - year[0]) * 12 + month[1] - month[0] - nw.when(short).then(nw.lit(1)).otherwise(nw.lit(0))
     months = whole.cast(nw.Float64) + days.cast(nw.Float64) / DAYS["month"]
     frame = frame.with_columns(months.alias(f"{_OWN}_months"))
     served = nw.col(f"{_OWN}_months")
@@ -310,6 +327,7 @@ def _ledger(
     return Ledger(
         source=source,
         rows=rows.filter(nw.col("lo") <= nw.col("hi")),
+        counted=rows,
         period=period,
         as_of=last,
         first_day=found["first_start"],
@@ -373,7 +391,7 @@ def _marks(
     if source.has("currency"):
         marks["missing_currency"] = source.column("currency").is_null()
     if source.has("recurring"):
-        marks["one_off"] = ~source.column("recurring").cast(nw.Boolean).fill_null(True)
+        marks["one_off"] = ~_recurs(source)
     elif invoiced and closes is not None:
         marks["one_off"] = closes.time.is_null()
     if closes is not None:
@@ -381,6 +399,12 @@ def _marks(
     if until is not None:
         marks["after_as_of"] = opens.after(until).fill_null(False)
     return marks
+
+
+def _recurs(source: Source) -> nw.Expr:
+    """Whether a row recurs; one that does not say does."""
+    mark = source.column("recurring")
+    return nw.when(mark.is_null()).then(nw.lit(True)).otherwise(mark.cast(nw.Boolean))
 
 
 def _audit(
@@ -398,10 +422,18 @@ def _audit(
     for reason, mark in marks.items():
         sums[reason] = mark & ~earlier
         earlier = earlier | mark
+    for role in ("tax", "discount"):
+        if source.has(role):
+            sums[f"negative_{role}"] = good & (_number(source, role) < 0)
+    if source.has("recurring") and source.dtype("recurring").is_numeric():
+        mark = source.column("recurring")
+        sums["recurring"] = good & ~mark.is_null() & (mark != 0) & (mark != 1)
     sums["infinite"] = good & ~net.is_finite()
     sums["negative"] = good & (net < 0)
     sums |= _unknown_words(source, pricing, good)
     clocks = {"start": opens} if closes is None else {"start": opens, "end": closes}
+    if source.has("past_due"):
+        clocks["past_due"] = clock(source, role="past_due")
     for role, times in clocks.items():
         if times.readable is not None:
             sums[f"unreadable_{role}"] = ~times.readable & ~times.time.is_null()
@@ -412,13 +444,14 @@ def _audit(
     parts["last_start"] = nw.when(good).then(opens.day).max()
     parts["largest"] = nw.when(good & net.is_finite()).then(units).sum()
     if source.has("currency") and pricing.currencies is None:
-        parts["first_currency"] = nw.when(good).then(source.column("currency")).min()
-        parts["last_currency"] = nw.when(good).then(source.column("currency")).max()
+        named = nw.when(good).then(source.column("currency").cast(nw.String))
+        parts |= {"first_currency": named.min(), "last_currency": named.max()}
     if closes is not None:
         parts["last_end"] = nw.when(good & ~closes.time.is_null()).then(closes.day).max()
     cells = collect(source.frame.select(*(part.alias(name) for name, part in parts.items())))
     words: dict[str, Any] = {n: cells.pop(n)[0] for n in ("first_currency", "last_currency") if n in cells}
-    found = {name: int(values[0] or 0) for name, values in cells.items()}
+    # A price of no months at all is infinite, and is refused for its months.
+    found = {name: int(min(values[0] or 0, 2 * MOST)) for name, values in cells.items()}
     found["ends"] = int(closes is not None and cells["last_end"][0] is not None)
     _refuse(source, found, words, sums)
     return found
@@ -446,7 +479,15 @@ def _refuse(source: Source, found: Mapping[str, int], words: Mapping[str, Any], 
     rules = {
         "unreadable_start": ("start", "holds dates", "Text dates are ISO-8601, such as '2024-01-31'."),
         "unreadable_end": ("end", "holds dates", "Text dates are ISO-8601, such as '2024-01-31'."),
+        "unreadable_past_due": ("past_due", "holds dates", "Text dates are ISO-8601, such as '2024-01-31'."),
         "reversed": ("end", f"is at or after start={source.roles.get('start')!r}", None),
+        "recurring": ("recurring", "holds True and False, or 1 and 0", None),
+        "negative_tax": ("tax", "is at least 0", "It is subtracted: give what is taken off as a positive number."),
+        "negative_discount": (
+            "discount",
+            "is at least 0",
+            "It is subtracted: give what is taken off as a positive number.",
+        ),
         "infinite": ("amount", "is finite", None),
         "negative": ("amount", "is at least 0 after tax and discount", "Credits belong to the invoice they correct."),
         "billing": ("billing", f"is a number of months above 0 or one of {', '.join(MONTHS)}", None),
@@ -661,6 +702,12 @@ def _movement(*, free: str, window: int | None) -> nw.Expr:
         entered, left = entered & ~stayed, left & (nw.col("plans") == 0)
     came: nw.Expr = nw.when(first).then(nw.lit(0)).otherwise(nw.lit(1))
     return nw.when(entered).then(came).otherwise(nw.when(left).then(nw.lit(4)).otherwise(growth))
+
+
+def groups(ledger: Ledger) -> list[Any]:
+    """Every group with a row that counts, whether or not its revenue ever moved."""
+    found = aggregate(ledger.counted, ("by",), {"rows": (nw.col("lo") * 0 + 1, "sum")})
+    return collect(found)["by"]
 
 
 def customers_in_several_groups(ledger: Ledger) -> int:

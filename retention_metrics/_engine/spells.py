@@ -130,7 +130,7 @@ def read(
         nw.when(runs_on).then(nw.lit(NEVER)).otherwise(closes.day).cast(nw.Int64).alias("after"),
         *extra,
     )
-    last_seen = max(log.found["last_start"], log.found["last_end"] or 0)
+    last_seen = max(log.found["last_start"], log.found["last_end"])
     return Spells(source, rows, last, log.found["first_start"], last_seen, log.excluded(last), cut)
 
 
@@ -139,7 +139,7 @@ def _end_of_log(log: Opened, horizon: int | None) -> tuple[Moment, bool]:
         return log.until, False
     if horizon is not None:
         return Moment(horizon), False
-    cut = (log.found["last_end"] or 0) > log.found["last_start"]
+    cut = log.found["last_end"] > log.found["last_start"]
     return log.last_date, cut
 
 

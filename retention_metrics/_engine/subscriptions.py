@@ -50,7 +50,7 @@ class Opened:
     @property
     def last_date(self) -> Moment:
         """The last date in either column."""
-        return Moment(max(self.found["last_start"], self.found["last_end"] or self.found["last_start"]))
+        return Moment(max(self.found["last_start"], self.found["last_end"]))
 
     def excluded(self, last: Moment) -> dict[str, int]:
         """Rows left out, by reason: one that repeats another in all that was named is the same subscription."""
@@ -71,6 +71,7 @@ class Opened:
 
 def open_log(data: NativeFrame, roles: Mapping[str, str | None], *, period: Period, as_of: object) -> Opened:
     """Adopt intervals and count their rows; ``roles`` names ``customer, start, end`` and any other column."""
+    refuse_unnamed(roles, "customer", "start", "end")
     plain = with_plain_dates(with_plain_dates(data, roles["start"], role="start"), roles["end"], role="end")
     source = with_local_times(adopt(plain, roles), "start", "end", tz=period.tz)
     opens, closes = comparable_clocks(source, period)
@@ -106,6 +107,13 @@ def read(
     return Subscriptions(source, rows, last, first_index, last_index, log.excluded(last))
 
 
+def refuse_unnamed(roles: Mapping[str, str | None], *needed: str) -> None:
+    """Refuse a call that leaves a needed column without a name."""
+    for role in needed:
+        if roles.get(role) is None:
+            raise ColumnError(f"{role}= holds a column name; got None.", argument=role)
+
+
 def comparable_clocks(source: Source, period: Period) -> tuple[Clock, Clock]:
     """The clocks of start and end, which can be compared."""
     opens, closes = clock(source, role="start", tz=period.tz), clock(source, role="end", tz=period.tz)
@@ -120,6 +128,11 @@ def comparable_clocks(source: Source, period: Period) -> tuple[Clock, Clock]:
             argument="end",
             column=closes.column,
             fix="Convert one of them first.",
+        )
+    if opens.readable is not None:
+        # ISO-8601 text in one spelling sorts as its times do.
+        opens, closes = (
+            replace(side, time=side.time.str.replace_all("T", " ", literal=True)) for side in (opens, closes)
         )
     if opens.zone is not None and closes.zone != opens.zone:
         closes = replace(closes, zone=opens.zone, time=closes.time.dt.convert_time_zone(opens.zone))
@@ -158,6 +171,8 @@ def _audit(source: Source, opens: Clock, closes: Clock, until: Moment | None) ->
     parts["last_end"] = nw.when(ended).then(closes.day).max()
     cells = collect(source.frame.select(*(part.alias(name) for name, part in parts.items())))
     found = {name: int(values[0] or 0) for name, values in cells.items()}
+    # Day 0 is 1970-01-01: a log that never ends has no last end, and not that one.
+    found["last_end"] = found["last_start"] if cells["last_end"][0] is None else found["last_end"]
     _refuse(source, found, sums)
     return found
 

@@ -138,7 +138,7 @@ def movements(
         (constant currency). Dated ones, such as ``{"EUR": {"2024-01-01": 1.10, "2024-02-01": 1.08}, "USD": 1.0}``,
         each hold from their date on; a period is read at its last day. The table then has a column ``fx``.
     tax, discount : str, optional
-        Columns of what the price contains of tax, and of what is taken off it; both are subtracted.
+        Columns of what the price contains of tax, and of what is taken off it, at least 0; both are subtracted.
     recurring : str, optional
         Column of true and false; false is a one-off charge, left out and counted. Missing is recurring.
     past_due : str, optional
@@ -327,7 +327,7 @@ def _rows(sums: Mapping[str, Sequence[Any]], ledger: money.Ledger, *, known_star
     ):
         units, people = cells.setdefault((group, index), ([0] * size, [0] * size))
         units[movement], people[movement] = int(delta), int(customers)
-    listed = activity.in_order(groups) if ledger.grouped else [None]
+    listed = activity.in_order(money.groups(ledger)) if ledger.grouped else [None]
     rows = []
     for group in listed:
         before = 0
@@ -484,7 +484,7 @@ def movements_from_invoices(
     rates : mapping of str to float, or to a mapping of dates to floats, optional
         What one unit of each currency is worth in the currency of the answer, as for ``movements``.
     tax, discount : str, optional
-        Columns of what the amount contains of tax, and of what is taken off it; both are subtracted.
+        Columns of what the amount contains of tax, and of what is taken off it, at least 0; both are subtracted.
     recurring : str, optional
         Column of true and false; false is a one-off charge, left out and counted.
     free : {"churn", "active"}, default "churn"
@@ -506,8 +506,8 @@ def movements_from_invoices(
 
     Notes
     -----
-    Months of service are whole calendar months plus days at 365.25/12 to the month, so a month is a month whether it
-    has 28 days or 31; from the 31st to the last day of a shorter month is one too.
+    Months of service are whole calendar months plus the days after the last of them at 365.25/12 to the month, so a
+    month is a month whether it has 28 days or 31; from the 31st to the last day of a shorter month is one too.
 
     Examples
     --------
