@@ -497,3 +497,12 @@ if "ibis" in CONVERT:
         table = CONVERT["ibis"](VISITS.assign(day=VISITS["day"].dt.tz_localize("UTC")))
         with pytest.raises(ColumnError, match="needs times moved there, which Ibis does not; 'day' carries one"):
             answer(rm.retention.by_period, table, period=rm.Period("month", tz="Europe/Berlin"))
+
+
+def test_ids_of_a_type_that_arrow_cannot_group_are_named():
+    pa = pytest.importorskip("pyarrow", minversion="18")
+    ids = pa.array([bytes([place] * 16) for place in range(6)], pa.uuid())
+    table = pa.Table.from_pandas(VISITS, preserve_index=False).set_column(0, "who", ids)
+    for frame in (table, table.to_pandas(types_mapper=pd.ArrowDtype)):
+        with pytest.raises(ColumnError, match=r"'who' holds extension<arrow.uuid>.* Convert it to text first"):
+            answer(rm.retention.cohorts, frame)

@@ -89,7 +89,7 @@ def adopt(data: NativeFrame, roles: Mapping[str, str | None]) -> Source:
         raise InputError(
             f"data is a dataframe (pandas, Polars, PyArrow, DuckDB, …); got {type(data).__name__}.", argument="data"
         )
-    native = nw.from_native(_without_views(data, {name for name in roles.values() if isinstance(name, str)}))
+    native = nw.from_native(_readable(data, {name for name in roles.values() if isinstance(name, str)}))
     frame = native.lazy()
     schema = dict(native.collect_schema() if isinstance(native, nw.LazyFrame) else native.schema)
     named = {role: _checks.column(name, schema, role=role) for role, name in roles.items() if name is not None}
@@ -121,18 +121,11 @@ def _with_plain_numbers(data: NativeFrame, roles: Mapping[str, str | None]) -> N
     return data.assign(**plain) if plain else data
 
 
-def _without_views(data: NativeFrame, names: set[str]) -> NativeFrame:
-    """An Arrow table whose views of text, of which Arrow cannot take rows, are plain text."""
+def _readable(data: NativeFrame, names: set[str]) -> NativeFrame:
+    """The frame with the named columns in a type that its engine can group and sort."""
     if is_pandas_dataframe(data):
-        return _readable(data, names)
-    if not is_pyarrow_table(data):
-        return data
-    import pyarrow as pa
-
-    for place, field in enumerate(data.schema):
-        if field.name in names and str(field.type) == "string_view":
-            data = data.set_column(place, field.name, data.column(place).cast(pa.large_string()))
-    return data
+        return _readable_pandas(data, names)
+    return _readable_arrow(data, names) if is_pyarrow_table(data) else data
 
 
 def once(data: NativeFrame, roles: Mapping[str, str | None]) -> NativeFrame:
@@ -193,7 +186,28 @@ def builtin(cell: Any) -> Any:
     return cell.item() if hasattr(cell, "item") else cell
 
 
-def _readable(data: NativeFrame, names: set[str]) -> NativeFrame:
+def _readable_arrow(data: NativeFrame, names: set[str]) -> NativeFrame:
+    """An Arrow table whose views of text, of which Arrow cannot take rows, are plain text."""
+    import pyarrow as pa
+
+    for place, field in enumerate(data.schema):
+        if field.name not in names:
+            continue
+        _refuse_extension(field.name, field.type)
+        if str(field.type) == "string_view":
+            data = data.set_column(place, field.name, data.column(place).cast(pa.large_string()))
+    return data
+
+
+def _refuse_extension(column: str, held: Any) -> None:
+    """Arrow neither groups nor compares its extension types, such as those of UUIDs."""
+    if hasattr(held, "storage_type"):
+        raise ColumnError(
+            f"{column!r} holds {held}, which PyArrow cannot group by.", column=column, fix="Convert it to text first."
+        )
+
+
+def _readable_pandas(data: NativeFrame, names: set[str]) -> NativeFrame:
     """A pandas frame whose columns all can be read: pandas cannot sort Arrow-backed dictionaries.
 
     Nor does narwhals read pandas' own times in a zone whose name has an underscore or a digit, such as
@@ -206,6 +220,7 @@ def _readable(data: NativeFrame, names: set[str]) -> NativeFrame:
         dtype = data[name].dtype
         if isinstance(dtype, pd.DatetimeTZDtype) and nw.from_native(data[name], series_only=True).dtype == nw.Unknown:
             plain[name] = _in_arrow(data[name])
+        _refuse_extension(name, getattr(dtype, "pyarrow_dtype", None))
         value = getattr(getattr(dtype, "pyarrow_dtype", None), "value_type", None)
         if value is not None and str(dtype).startswith("dictionary"):
             plain[name] = data[name].astype(pd.ArrowDtype(value))
