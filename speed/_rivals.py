@@ -40,24 +40,27 @@ def compare(
     rivals: Sequence[Rival],
     same: Callable[[Any, Any], None],
     *,
-    recipe: Callable[[Any], Any] | None = None,
+    recipes: Mapping[str, Callable[[Any], Any]] | None = None,
     frame: Any = None,
     ours: Callable[[Any], Any] | None = None,
     repeats: int = 5,
 ) -> None:
-    """Print, by engine, the library's time over that by hand and the pandas recipe's over the library's.
+    """Print, by engine, the library's time over that by hand and each pandas recipe's over the library's.
 
-    ``recipe`` is the usual one on the pandas ``frame``, on which ``ours`` runs too.
+    ``recipes`` are usual ones by name, on the pandas ``frame``, on which ``ours`` runs too.
     """
+    recipes = recipes or {}
     jobs = {(each.engine, "ours"): (each.ours, each.data) for each in rivals}
     jobs |= {(each.engine, "by hand"): (each.by_hand, each.data) for each in rivals}
     for each in rivals:
         same(each.ours(each.data), each.by_hand(each.data))
-    if recipe is not None and ours is not None:
-        same(ours(frame), recipe(frame))
-        jobs |= {("pandas", "ours"): (ours, frame), ("pandas", "recipe"): (recipe, frame)}
+    for name, recipe in recipes.items():
+        jobs["recipe", name] = (recipe, frame)
+        if ours is not None:
+            same(ours(frame), recipe(frame))
+            jobs["pandas", "ours"] = (ours, frame)
     taken = _in_turns(jobs, repeats)
-    for engine in dict.fromkeys(engine for engine, _ in jobs):
+    for engine in dict.fromkeys(engine for engine, side in jobs if side == "ours"):
         print(f"{engine:>8}: {_words(engine, taken)}")
     print(f"median of {repeats} runs in turns, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
 
@@ -79,12 +82,12 @@ def _in_turns(jobs: Mapping[Any, tuple[Callable[[Any], Any], Any]], repeats: int
 def _words(engine: str, taken: Mapping[Any, tuple[float, float]]) -> str:
     mine = taken[engine, "ours"]
     words = [f"ours {mine[0]:.3f} s (processors {mine[1]:.3f})"]
-    for name, key in (("by hand", (engine, "by hand")), ("pandas recipe", ("pandas", "recipe"))):
-        if key in taken:
-            other = taken[key]
-            words.append(f"{name} {other[0]:.3f} s ({other[1]:.3f})")
-            if name == "by hand":
-                words.append(f"ratio {mine[0] / other[0]:.2f} ({mine[1] / other[1]:.2f})")
-            else:
-                words.append(f"{other[0] / mine[0]:.1f} ({other[1] / mine[1]:.1f}) times faster than it")
+    if (engine, "by hand") in taken:
+        other = taken[engine, "by hand"]
+        ratio = f"ratio {mine[0] / other[0]:.2f} ({mine[1] / other[1]:.2f})"
+        words.append(f"by hand {other[0]:.3f} s ({other[1]:.3f}), {ratio}")
+    for name in (name for side, name in taken if side == "recipe"):
+        other = taken["recipe", name]
+        faster = f"{other[0] / mine[0]:.1f} ({other[1] / mine[1]:.1f}) times faster than it"
+        words.append(f"{name} {other[0]:.3f} s ({other[1]:.3f}), {faster}")
     return ", ".join(words)

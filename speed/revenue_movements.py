@@ -132,7 +132,7 @@ def main() -> None:
         Rival("polars", polars, ours, by_hand_polars),
         Rival("duckdb", in_duckdb(polars, "subscriptions"), ours, by_hand_duckdb),
     ]
-    compare(rivals, same, recipe=pivot_pandas, frame=frame, ours=ours, repeats=options.repeats)
+    compare(rivals, same, recipes={"pandas recipe": pivot_pandas}, frame=frame, ours=ours, repeats=options.repeats)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,9 @@ class Events:
 
     @property
     def kept(self) -> nw.LazyFrame[Any]:
-        """The rows that count."""
+        """The rows that count; a frame in memory of which all do is not copied."""
+        if self.excluded is not None and not self.excluded and not self.source.lazy:
+            return self.marked
         return self.marked.filter(nw.col("reason") == OK)
 
 
@@ -183,14 +185,18 @@ def _count(
     outer: Mapping[str, nw.Expr],
 ) -> nw.LazyFrame[Any]:
     reason, kept = nw.col("reason"), nw.col("reason") == OK
-    sums: dict[str, nw.Expr] = {"rows": (reason >= OK).cast(nw.Int64), "kept": kept.cast(nw.Int64)}
-    sums |= {name: (reason == code).cast(nw.Int64) for code, name in REASONS.items()}
+    marks: dict[str, nw.Expr] = {"rows": reason >= OK, "kept": kept}
+    marks |= {name: reason == code for code, name in REASONS.items()}
     if source.has("value"):
         value = nw.col("value")
-        sums["infinite"] = (~value.is_finite() & ~value.is_null() & ~value.is_nan()).cast(nw.Int64)
-        sums["negative"] = ((value < 0) & kept).cast(nw.Int64)
+        marks["infinite"] = ~value.is_finite() & ~value.is_null() & ~value.is_nan()
+        marks["negative"] = (value < 0) & kept
+    # In memory, true and false add up as they are, in an eighth of the room.
+    numbers = source.lazy or bool(inner)
+    parts: dict[str, tuple[nw.Expr, Fold]] = {
+        name: (mark.cast(nw.Int64) if numbers else mark, "sum") for name, mark in marks.items()
+    }
     day = nw.when(kept).then(nw.col("day"))
-    parts: dict[str, tuple[nw.Expr, Fold]] = {name: (row, "sum") for name, row in sums.items()}
     parts |= {"first": (day, "min"), "last": (day, "max")}
     if times.readable is not None:
         parts["unreadable"] = (nw.col("unreadable"), "sum")
@@ -261,25 +267,27 @@ def twins(rows: nw.LazyFrame[Any]) -> int:
     if rows.implementation is nw.Implementation.PANDAS:
         native: Any = rows.to_native()
         return int(native.duplicated().sum())
-    if _hashed_twins(rows) == 0:
+    suspects = _of_one_hash(rows)
+    if suspects is None:
         return 0
-    names = rows.collect_schema().names()
+    rows, names = suspects, rows.collect_schema().names()
     counts = rows.with_columns(nw.lit(1).alias(_ONE)).group_by(*names).agg(nw.col(_ONE).sum().alias(_ONE))
     return int(collect(counts.select((nw.col(_ONE) - 1).sum().alias("n")))["n"][0] or 0)
 
 
-def _hashed_twins(rows: nw.LazyFrame[Any]) -> int | None:
-    """Rows whose hash another one has; None where the engine has no hash."""
+def _of_one_hash(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any] | None:
+    """The rows whose hash another one has, and None if there are none; all rows where the engine has no hash."""
     native: Any = rows.to_native()
     if rows.implementation is nw.Implementation.DUCKDB:
         columns = ", ".join(map(quoted, native.columns))
         found = native.query(f"{_ONE}_rows", f"SELECT count(*) - count(DISTINCT hash({columns})) FROM {_ONE}_rows")
-        return int(found.fetchall()[0][0])
+        return rows if found.fetchall()[0][0] else None
     if rows.implementation is nw.Implementation.POLARS:
         import polars as pl
 
-        return int(native.select(pl.len().cast(pl.Int64) - pl.struct(pl.all()).hash().n_unique()).collect().item())
-    return None
+        alike = native.filter(pl.struct(pl.all()).hash().is_duplicated()).collect()
+        return nw.from_native(alike).lazy() if alike.height else None
+    return rows
 
 
 def refuse_twins(rows: nw.LazyFrame[Any], *, fix: str) -> None:

@@ -5,6 +5,7 @@ Sorting whole numbers is several times faster than any group-by of the libraries
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,9 @@ _IN_MEMORY = (nw.Implementation.PANDAS, nw.Implementation.POLARS, nw.Implementat
 # Whole numbers are their own codes where they leave at most this many places empty for each row.
 _SPARSE = 4
 _ROOM = 2**62
+_PART = 2**16
+_LEAST_MARKS, _MOST_MARKS = 2**16, 2**27
+_MARKS_A_REPEAT = 8
 
 
 @dataclass(frozen=True)
@@ -36,31 +40,80 @@ class Coded:
         """A column of whole numbers."""
         return self.frame[column].to_numpy().astype(np.int64, copy=False)
 
-    def pairs(self, column: str, chosen: Marks | None = None) -> tuple[Integers, Integers, Integers]:
-        """The distinct pairs of a customer and a number, in order, and how many rows hold each."""
+    def keyed(self, column: str, chosen: Marks | None = None) -> Keyed:
+        """A customer and a number in one, for every row or the ``chosen`` ones, sorted."""
         number, codes = self.numbers(column), self.codes
         if chosen is not None:
             number, codes = number[chosen], codes[chosen]
-        if not number.size:
-            return number, number, number
-        low = int(number.min())
-        span = int(number.max()) - low + 1
-        key = codes * span + (number - low)
-        key.sort()
-        places = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
-        rows = np.diff(np.append(places, key.size))
-        key = key[places]
-        who = key // span
-        return who, key - who * span + low, rows
+        low = int(number.min()) if number.size else 0
+        span = int(number.max()) - low + 1 if number.size else 1
+        # Sorting takes half the time where the keys take half the room.
+        keys = np.empty(number.size, dtype=np.uint32 if self.size * span < 2**32 else np.int64)
+        for part in _parts(number.size):
+            _key(codes[part], number[part], low=low, span=span, out=keys[part])
+        keys.sort()
+        return Keyed(keys, low, span)
 
-    def twins(self, who: Integers, rows: Integers) -> int:
-        """Rows that repeat another one in full: only customers with several rows on one day can have any."""
-        suspects = np.zeros(self.size, dtype=bool)
-        suspects[who[rows > 1]] = True
-        if not suspects.any():
+    def pairs(self, column: str, chosen: Marks | None = None) -> tuple[Integers, Integers]:
+        """The distinct pairs of a customer and a number, in order."""
+        keyed = self.keyed(column, chosen)
+        distinct = np.delete(keyed.keys, keyed.repeats)
+        return keyed.customers(distinct), keyed.numbers(distinct)
+
+    def twins(self, keyed: Keyed) -> int:
+        """Rows that repeat another one in full: only those of a customer with several on one day can.
+
+        A table of marks, one for a few keys each, leaves few others to look at.
+        """
+        again = keyed.keys[keyed.repeats]
+        if not again.size:
             return 0
-        marks = nw.new_series("suspect", suspects[self.codes], backend=self.frame.implementation)
-        return twins(self.frame.filter(marks).lazy())
+        wanted = 1 << (_MARKS_A_REPEAT * again.size).bit_length()
+        marks = np.zeros(min(max(wanted, _LEAST_MARKS), _MOST_MARKS), dtype=bool)
+        places = keyed.keys.dtype.type(marks.size - 1)
+        marks[again & places] = True
+        suspects = np.empty(self.codes.size, dtype=bool)
+        number, key = self.numbers("day"), np.empty(_PART, dtype=keyed.keys.dtype)
+        for part in _parts(suspects.size):
+            codes = self.codes[part]
+            here = key[: codes.size]
+            _key(codes, number[part], low=keyed.low, span=keyed.span, out=here)
+            here &= places
+            np.take(marks, here, out=suspects[part], mode="clip")
+        return twins(self.frame[np.flatnonzero(suspects)].lazy())
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """Sorted ``keys``, each a customer's code times ``span`` and a number from ``low`` on."""
+
+    keys: NDArray[Any]
+    low: int
+    span: int
+
+    @property
+    def repeats(self) -> Integers:
+        """Where a key is the one before it again."""
+        return np.flatnonzero(self.keys[1:] == self.keys[:-1]) + 1
+
+    def customers(self, keys: NDArray[Any]) -> Integers:
+        """The codes in keys."""
+        return np.asarray(keys // self.keys.dtype.type(self.span), dtype=np.int64)
+
+    def numbers(self, keys: NDArray[Any]) -> Integers:
+        """The numbers in keys."""
+        return np.asarray(keys % self.keys.dtype.type(self.span), dtype=np.int64) + self.low
+
+
+def _key(codes: Integers, number: Integers, *, low: int, span: int, out: NDArray[Any]) -> None:
+    """Write a customer and a number in one; what overflows on the way comes back by the end."""
+    np.multiply(codes, span, out=out, casting="unsafe")
+    np.add(out, number - low, out=out, casting="unsafe")
+
+
+def _parts(size: int) -> Iterator[slice]:
+    """Rows by parts that fit a processor's cache: what is worked out on the way takes no room."""
+    return (slice(start, min(start + _PART, size)) for start in range(0, size, _PART))
 
 
 def in_memory(frame: nw.LazyFrame[Any]) -> bool:
@@ -135,30 +188,39 @@ def purchasers(rows: Coded, *, valued: bool, returns: bool) -> People:
     """
     value = rows.frame["value"].to_numpy().astype(np.float64, copy=False) if valued else None
     bought = value >= 0 if value is not None and returns else None
-    who, day, held = rows.pairs("day", bought)
-    starts = np.flatnonzero(np.concatenate(([True], who[1:] != who[:-1]))) if who.size else who
-    ends = np.append(starts[1:], who.size) - 1 if who.size else who
-    owner = who[starts]
+    keyed = rows.keyed("day", bought)
+    orders = np.bincount(rows.codes if bought is None else rows.codes[bought], minlength=rows.size)
+    owner = np.flatnonzero(orders)
+    held = orders[owner]
+    ends = np.cumsum(held)
+    again = np.bincount(keyed.customers(keyed.keys[keyed.repeats]), minlength=rows.size)
+    first = keyed.numbers(keyed.keys[ends - held])
     columns: dict[str, NDArray[Any]] = {
-        "first": day[starts],
-        "last": day[ends],
-        "purchases": ends - starts + 1,
-        "orders": np.add.reduceat(held, starts) if who.size else held,
+        "first": first,
+        "last": keyed.numbers(keyed.keys[ends - 1]),
+        "purchases": held - again[owner],
+        "orders": held,
     }
     if value is not None:
-        first = np.full(rows.size, np.iinfo(np.int64).min)
-        first[owner] = columns["first"]
-        opening = rows.numbers("day") == first[rows.codes]
+        opening = _opening(rows, owner, first)
         columns["revenue"] = np.bincount(rows.codes, weights=value, minlength=rows.size)[owner]
         columns["first_value"] = np.bincount(rows.codes[opening], weights=value[opening], minlength=rows.size)[owner]
     everyone = rows.codes.size
     of_buyers = everyone
     if bought is not None:
-        buys = np.zeros(rows.size, dtype=bool)
-        buys[owner] = True
-        of_buyers = int(buys[rows.codes].sum())
-        who, _, held = rows.pairs("day")
-    return People(_framed(rows, owner, columns), everyone - of_buyers, rows.twins(who, held))
+        of_buyers = int(np.bincount(rows.codes, minlength=rows.size)[owner].sum())
+        keyed = rows.keyed("day")
+    return People(_framed(rows, owner, columns), everyone - of_buyers, rows.twins(keyed))
+
+
+def _opening(rows: Coded, owner: Integers, first: Integers) -> Integers:
+    """Where the rows of each owner's first day are."""
+    days = np.full(rows.size, np.iinfo(np.int64).min)
+    days[owner] = first
+    day, found = rows.numbers("day"), np.empty(rows.codes.size, dtype=bool)
+    for part in _parts(found.size):
+        np.equal(days[rows.codes[part]], day[part], out=found[part])
+    return np.flatnonzero(found)
 
 
 def _framed(rows: Coded, owner: Integers, columns: dict[str, NDArray[Any]]) -> nw.LazyFrame[Any]:
@@ -178,7 +240,7 @@ def cohort_cells(
         old = np.zeros(rows.size, dtype=bool)
         old[rows.codes[rows.numbers("day") < since]] = True
         chosen = ~old[rows.codes]
-    who, period, _ = rows.pairs("period", chosen)
+    who, period = rows.pairs("period", chosen)
     if not who.size:
         return _cells(who, None), _cells(who, who)
     heads = np.concatenate(([True], who[1:] != who[:-1]))
