@@ -101,6 +101,30 @@ def test_a_summary_is_what_a_loop_over_the_rows_gives(frame, orders):
                        for name, cell in expected[row["who"]].items()}  # fmt: skip
 
 
+@pytest.mark.parametrize("orders_each", [1, 4, 9, 40])
+def test_days_are_counted_alike_for_few_orders_and_for_many(frame, orders_each):
+    """DuckDB takes one of two ways by how many orders there are; days 127 apart share a place on the first."""
+    rng = np.random.default_rng(orders_each)
+    size = 60 * orders_each
+    days = np.where(rng.random(size) < 0.5, 127 * rng.integers(0, 4, size), rng.integers(0, 500, size))
+    log = pd.DataFrame(
+        {
+            "who": rng.integers(0, 60, size),
+            "when": pd.Timestamp("1969-06-01") + pd.to_timedelta(days, unit="D"),
+            "paid": np.round(rng.gamma(2.0, 10.0, size), 2),
+        }
+    )
+    people = dict(list(log.groupby("who")))
+    found = as_rows(rm.customers.summary(frame(log), **PAID, as_of="1970-12-31"))
+    assert {row["who"] for row in found} == set(people)
+    for row in found:
+        rows = people[row["who"]]
+        again = rows.loc[rows["when"] > rows["when"].min(), "paid"].sum()
+        assert (row["purchases"], row["orders"]) == (rows["when"].nunique(), len(rows))
+        assert row["revenue"] == pytest.approx(rows["paid"].sum(), rel=1e-12)
+        assert (row["monetary_value"] or 0.0) == pytest.approx(again / max(row["purchases"] - 1, 1), rel=1e-9)
+
+
 @over_tables
 def test_every_kind_of_frame_gives_the_same_table(frame, orders, verb):
     assert as_sorted_rows(verb(frame(orders)), digits=7) == as_sorted_rows(verb(orders), digits=7)

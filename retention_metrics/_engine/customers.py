@@ -38,6 +38,7 @@ _MICROSECONDS_A_DAY = 86_400_000_000
 _DIGITS = 6
 UNHAPPY = "dissatisfied"
 SPENT = "_retention_metrics_spent"
+_ROWS = "_retention_metrics_rows"
 
 
 @dataclass(frozen=True)
@@ -242,6 +243,26 @@ def measures(
     return with_dates(frame.select("customer", *named, *marks, *extra), "first_purchase", "last_purchase")
 
 
+# Who never bought twice at one place of a calendar of 127 days has a day for each order: DuckDB holds the places as
+# bits of one number, and groups by day only for the others. Those are most where orders are many.
+_FEW_ORDERS = 12
+_BITS_SQL = """
+WITH people AS MATERIALIZED (
+    SELECT customer, min(day) AS first, max(day) AS last, count(*) AS orders, sum(value) AS revenue,
+        arg_min(value, day) AS first_value, bit_count(bit_or(1::HUGEINT << ((day - {start}) % 127)::INTEGER)) AS places
+    FROM {rows} GROUP BY customer
+), several AS MATERIALIZED (
+    SELECT customer FROM people WHERE places < orders
+), days AS (
+    SELECT customer, day, sum(value) AS revenue FROM {rows}
+    WHERE customer IN (SELECT customer FROM several) GROUP BY customer, day
+), counted AS (
+    SELECT customer, count(*) AS purchases, arg_min(revenue, day) AS first_value FROM days GROUP BY customer
+)
+SELECT people.customer, first, last, coalesce(purchases, orders) AS purchases, orders, revenue,
+    coalesce(counted.first_value, people.first_value) AS first_value
+FROM people LEFT JOIN counted ON people.customer = counted.customer
+"""
 # DuckDB finds what the first day brought on its way through the days, without a join.
 _PEOPLE_SQL = ", ".join(
     [
@@ -271,14 +292,25 @@ def _with_first_value(people: Buyers) -> nw.LazyFrame[Any]:
         )
         return folded.filter(nw.col("purchases") > 0)
     if people.frame.implementation is nw.Implementation.DUCKDB:
-        relation: Any = people.days.to_native()
-        found: nw.LazyFrame[Any] = nw.from_native(relation.aggregate(_PEOPLE_SQL).filter("purchases > 0"))
-        return found
+        return _in_duckdb(people)
     firsts = people.days.filter(bought).select(
         "customer", nw.col("day").alias("first"), nw.col("revenue").alias("first_value")
     )
     # Everybody has a first day: an inner join leaves it to the engine which side to hold in memory.
     return people.frame.join(firsts, on=["customer", "first"], how="inner")
+
+
+def _in_duckdb(people: Buyers) -> nw.LazyFrame[Any]:
+    rows: Any = people.rows.to_native()
+    start = people.events.first_day
+    few = f"count(*) <= {_FEW_ORDERS} * approx_count_distinct(customer)"
+    if people.returns or start is None or not rows.aggregate(few).fetchall()[0][0]:
+        days: Any = people.days.to_native()
+        relation = days.aggregate(_PEOPLE_SQL).filter("purchases > 0")
+    else:
+        relation = rows.query(_ROWS, _BITS_SQL.format(rows=_ROWS, start=start))
+    found: nw.LazyFrame[Any] = nw.from_native(relation)
+    return found
 
 
 def orderly(source: Source, role: str) -> nw.Expr:
