@@ -125,6 +125,13 @@ def test_days_are_counted_alike_for_few_orders_and_for_many(frame, orders_each):
         assert (row["monetary_value"] or 0.0) == pytest.approx(again / max(row["purchases"] - 1, 1), rel=1e-9)
 
 
+def test_two_names_of_one_hash_are_two_customers(orders, monkeypatch):
+    named = pl.from_pandas(orders.assign(who="customer " + orders["who"].astype(str)))
+    expected = as_sorted_rows(TABLES["summary"](named))
+    monkeypatch.setattr(pl.Series, "hash", lambda words: words.str.len_bytes().cast(pl.UInt64))
+    assert as_sorted_rows(TABLES["summary"](named)) == expected
+
+
 @over_tables
 def test_every_kind_of_frame_gives_the_same_table(frame, orders, verb):
     assert as_sorted_rows(verb(frame(orders)), digits=7) == as_sorted_rows(verb(orders), digits=7)

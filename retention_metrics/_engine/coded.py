@@ -144,13 +144,25 @@ def _codes(customer: nw.Series[Any]) -> tuple[Integers, Any, int] | None:
     if customer.dtype != nw.String:
         return None
     if customer.implementation is nw.Implementation.POLARS:
-        import polars as pl
-
-        names = native.unique()
-        codes = native.cast(pl.Enum(names)).to_physical().to_numpy()
-        return codes.astype(np.int64), names, len(names)
+        return _of_words(native)
     encoded = native.dictionary_encode().combine_chunks()
     return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary, len(encoded.dictionary)
+
+
+def _of_words(words: Any) -> tuple[Integers, Any, int]:
+    """Number the words of a Polars column by their hashes, which takes a third of the time of its own dictionary."""
+    import pandas as pd
+    import polars as pl
+
+    numbers, hashes = pd.factorize(words.hash().to_numpy())
+    codes = numbers.astype(np.int64, copy=False)
+    places = np.empty(len(hashes), dtype=np.int64)
+    places[codes] = np.arange(codes.size)
+    names = words.gather(places)
+    if not (names.gather(codes) == words).all():  # two words of one hash
+        names = words.unique()
+        codes = words.cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64)
+    return codes, names, len(names)
 
 
 def _of_integers(customer: nw.Series[Any]) -> tuple[Integers, Any, int] | None:
