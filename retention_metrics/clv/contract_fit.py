@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from retention_metrics.clv import fitting, newton
+from retention_metrics.clv import fitting, newton, no_maximum
 from retention_metrics.clv.renewals import Renewals, RenewalTable
 from retention_metrics.errors import FitError
 
@@ -29,7 +29,7 @@ def fit(cls: type[C], table: RenewalTable, *, penalty: float) -> Fit[C]:
     if data.observed < len(cls.parameters) and penalty == 0:
         raise _too_short(cls, table)
     peak = _climb(cls, data, penalty=penalty)
-    if not peak.converged or (penalty == 0 and peak.flat and _reached(_limit(cls, table), peak)):
+    if not peak.converged or (penalty == 0 and peak.flat and no_maximum.reaches(_limit(cls, table), peak)):
         raise _no_maximum(cls, table, peak)
     return _wrap(cls, table, peak, penalty=penalty)
 
@@ -114,12 +114,7 @@ def _limit(cls: type[ContractModel], table: RenewalTable) -> Fit[ContractModel] 
             fit = _wrap(simpler, table, peak, penalty=0.0) if peak.converged else None
             if fit is not None and fit.model._attained():
                 found.append(fit)
-    height = max((fit.log_likelihood for fit in found), default=-np.inf)
-    return next((fit for fit in found if fit.log_likelihood > height - newton.SAME), None)
-
-
-def _reached(limit: Fit[ContractModel] | None, peak: newton.Maximum) -> bool:
-    return limit is not None and limit.log_likelihood > peak.log_likelihood - newton.SAME
+    return no_maximum.simplest(found)
 
 
 def _too_short(cls: type[ContractModel], table: RenewalTable) -> FitError:
@@ -131,7 +126,7 @@ def _too_short(cls: type[ContractModel], table: RenewalTable) -> FitError:
         return FitError(f"{words}. A positive penalty= gives an answer.")
     return FitError(
         f"{words}; {_named(best)} is as likely, and error.limit is its fit. A positive penalty= gives an answer.",
-        limit=_noted(cls, best),
+        limit=no_maximum.noted(cls, best),
     )
 
 
@@ -139,25 +134,12 @@ def _no_maximum(cls: type[ContractModel], table: RenewalTable, peak: newton.Maxi
     """The likelihood rises towards a simpler model."""
     best = _limit(cls, table)
     where = ", ".join(f"{name} = {value:.4g}" for name, value in zip(cls.parameters, peak.theta, strict=True))
-    if best is None or not _reached(best, peak):
-        return FitError(
-            f"{cls.__name__}.fit found no maximum: it stopped at {where} after {peak.steps} steps. "
-            "A positive penalty= gives an answer.",
-            diagnostics=(f"{peak.distance:.3g} standard errors from a maximum by the quadratic model",),
-        )
-    return FitError(
-        f"{cls.__name__}.fit has no maximum on these data: the likelihood rises without end towards "
-        f"{_named(best)}, where {best.model.limit_of}; error.limit is its fit.",
-        limit=_noted(cls, best),
-        diagnostics=(f"the climb stopped at {where}",),
-    )
+    if best is None or not no_maximum.reaches(best, peak):
+        return no_maximum.stopped(cls, peak, where=where)
+    return no_maximum.rises(cls, best, towards=_named(best), where=where)
 
 
 def _named(fit: Fit[ContractModel]) -> str:
     model = fit.model
     at = ", ".join(f"{name} = {value:.4g}" for name, value in model._shown()[1].items())
     return f"{type(model).__name__}({at})"
-
-
-def _noted(cls: type[ContractModel], fit: Fit[ContractModel]) -> Fit[ContractModel]:
-    return dataclasses.replace(fit, notes=(*fit.notes, f"Limit of {cls.__name__}: {fit.model.limit_of}."))

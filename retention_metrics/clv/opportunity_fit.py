@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics.clv import fitting, newton, opportunity_model, purchase_fit
+from retention_metrics.clv import fitting, newton, no_maximum, opportunity_model, purchase_fit
 from retention_metrics.clv.histories import Histories
 from retention_metrics.errors import FitError
 
@@ -29,15 +28,11 @@ def fit(cls: type[M], data: Histories, origin: purchase_fit.Origin, *, penalty: 
     if peak.converged and not (penalty == 0 and _on_a_plain(cls, peak)):
         return _wrap(cls, origin, data, peak, penalty=penalty)
     best = _limit(cls, origin, data)
-    if best is not None and best.log_likelihood > peak.log_likelihood - newton.SAME:
+    if best is not None and no_maximum.reaches(best, peak):
         raise _no_maximum(cls, best, peak)
     if peak.converged:
         return _wrap(cls, origin, data, peak, penalty=penalty)
-    raise FitError(
-        f"{cls.__name__}.fit found no maximum: it stopped at {_listed(cls, peak.theta)} after {peak.steps} steps. "
-        "A positive penalty= gives an answer.",
-        diagnostics=(f"{peak.distance:.3g} standard errors from a maximum by the quadratic model",),
-    )
+    raise no_maximum.stopped(cls, peak, where=_listed(cls, peak.theta))
 
 
 def _identified(cls: type[OpportunityModel], data: Histories) -> None:
@@ -87,24 +82,21 @@ def _limit(cls: type[OpportunityModel], origin: purchase_fit.Origin, data: Histo
             peak = _climb(simpler, data, penalty=0.0)
             if peak.converged:
                 found.append(_wrap(simpler, origin, data, peak, penalty=0.0))
-    height = max((fit.log_likelihood for fit in found), default=-np.inf)
-    return next((fit for fit in found if fit.log_likelihood > height - newton.SAME), None)
+    return no_maximum.simplest(found)
 
 
 def _no_maximum(cls: type[OpportunityModel], best: Fit[OpportunityModel], peak: newton.Maximum) -> FitError:
     """The likelihood rises towards a simpler model, or is level where that one is as good."""
     model = best.model
     named = f"{type(model).__name__}({_listed(type(model), type(model).to_odds(model.theta))})"
+    where = _listed(cls, peak.theta)
     if peak.converged or peak.escaped:
-        words = (
-            f"has no maximum on these data: the likelihood rises without end towards {named}, where {model.limit_of}"
-        )
-    else:
-        words = f"cannot tell its {len(cls.parameters)} parameters apart on these data: {named} is as likely"
+        return no_maximum.rises(cls, best, towards=named, where=where)
     return FitError(
-        f"{cls.__name__}.fit {words}; error.limit is its fit.",
-        limit=dataclasses.replace(best, notes=(*best.notes, f"Limit of {cls.__name__}: {model.limit_of}.")),
-        diagnostics=(f"the climb stopped at {_listed(cls, peak.theta)}",),
+        f"{cls.__name__}.fit cannot tell its {len(cls.parameters)} parameters apart on these data: {named} is as "
+        "likely; error.limit is its fit.",
+        limit=no_maximum.noted(cls, best),
+        diagnostics=(f"the climb stopped at {where}",),
     )
 
 

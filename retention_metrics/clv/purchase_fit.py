@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics.clv import diagnosis, fitting, newton
+from retention_metrics.clv import diagnosis, fitting, newton, no_maximum
 from retention_metrics.clv.held_model import HeldModel
 from retention_metrics.clv.histories import Histories
 from retention_metrics.errors import FitError
@@ -23,7 +23,6 @@ Floats = NDArray[np.float64]
 P = TypeVar("P", bound="PurchaseModel")
 _SAMPLE = 10_000  # rows of the sample whose fit starts the climb on a large table
 _FEW = 200  # rows of a table that may have two maxima, and whose climbs cost little
-_SAME = 1e-4  # log-likelihoods this close are taken for one supremum
 
 
 def fit(cls: type[P], table: HistoryTable, *, penalty: float, threads: int | None) -> Fit[P]:
@@ -50,7 +49,7 @@ def fit_histories(cls: type[P], histories: Histories, origin: Origin, *, penalty
     centre = _centre(cls, histories)
     ends = _climb(cls, histories, centre=centre, penalty=penalty, threads=threads)
     inside, top = _inside(ends), max(ends, key=lambda end: end.height)
-    if inside is None or top.height > inside.height + _SAME:
+    if inside is None or top.height > inside.height + newton.SAME:
         error = _no_maximum(cls, origin, histories, top, threads=threads)
         if inside is None or error.limit is not None:
             raise error
@@ -179,23 +178,11 @@ def _no_maximum(
         limit = _inside(_climb(simpler, histories, centre=centre, penalty=0.0, threads=threads, beside=ended))
         if limit is not None:
             found.append(_wrap(simpler, origin, histories, limit, centre=centre, penalty=0.0))
-    height = max((fit.log_likelihood for fit in found), default=-np.inf)
-    # Of the limits that reach the supremum, the one with the fewest parameters: limits come in that order.
-    best = next((fit for fit in found if fit.log_likelihood > height - _SAME), None)
+    best = no_maximum.simplest(found)
     where = ", ".join(f"{name} = {value:.4g}" for name, value in zip(cls.parameters, peak.theta, strict=True))
-    if best is None or best.log_likelihood < peak.log_likelihood - _SAME:
-        return FitError(
-            f"{cls.__name__}.fit found no maximum: it stopped at {where} after {peak.steps} steps. "
-            "A positive penalty= gives an answer.",
-            diagnostics=(f"{peak.distance:.3g} standard errors from a maximum by the quadratic model",),
-        )
+    if best is None or not no_maximum.reaches(best, peak):
+        return no_maximum.stopped(cls, peak, where=where)
     model = best.model
     held = (model.held,) if isinstance(model, HeldModel) else ()
     at = ", ".join(f"{name} = {getattr(model, name):.4g}" for name in (*model.parameters, *held))
-    note = f"Limit of {cls.__name__}: {model.limit_of}."
-    return FitError(
-        f"{cls.__name__}.fit has no maximum on these data: the likelihood rises without end towards "
-        f"{type(model).__name__}({at}), where {model.limit_of}; error.limit is its fit.",
-        limit=dataclasses.replace(best, notes=(*best.notes, note)),
-        diagnostics=(f"the climb stopped at {where}",),
-    )
+    return no_maximum.rises(cls, best, towards=f"{type(model).__name__}({at})", where=where)

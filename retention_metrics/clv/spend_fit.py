@@ -9,16 +9,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics.clv import fitting, newton
+from retention_metrics.clv import fitting, newton, no_maximum
 from retention_metrics.clv.fitting import Fit
 from retention_metrics.clv.frames import HistoryTable
 from retention_metrics.clv.spend_model import Spending, SpendModel, repeat_buyers
-from retention_metrics.errors import FitError
 
 Floats = NDArray[np.float64]
 S = TypeVar("S", bound=SpendModel)
 _ALIKE = 1e-4  # means that differ by no more than this share of themselves are taken for equal
-_SAME = 1e-4  # the end of a climb that far above a limit is taken for on the way there
 _TIE = 1e-7  # a maximum that little above a limit is taken for it
 _PLAIN = 14.0
 
@@ -46,15 +44,12 @@ def fit_spending(cls: type[S], data: Spending, origin: Origin, *, penalty: float
         limits = _edges(cls, data, origin, threads=threads)
         starts = [cls._beside(limit.model) for limit in limits]
         peak = _highest([peak, *(_climb(cls, data, start, penalty=0.0, threads=threads) for start in starts)])
-        height = max((limit.log_likelihood for limit in limits), default=-np.inf)
-        best = next((limit for limit in limits if limit.log_likelihood > height - _TIE), None)
-        if best is not None and best.log_likelihood > peak.log_likelihood - (_TIE if peak.converged else _SAME):
-            raise _no_maximum(cls, peak, best)
+        best = no_maximum.simplest(limits, within=_TIE)
+        if best is not None and no_maximum.reaches(best, peak, within=_TIE if peak.converged else newton.SAME):
+            towards = f"{type(best.model).__name__}({_named(type(best.model), best.model.theta)})"
+            raise no_maximum.rises(cls, best, towards=towards, where=_named(cls, peak.theta))
     if not peak.converged:
-        raise FitError(
-            f"{cls.__name__}.fit found no maximum: it stopped at {_named(cls, peak.theta)} after {peak.steps} steps. "
-            "A positive penalty= gives an answer."
-        )
+        raise no_maximum.stopped(cls, peak, where=_named(cls, peak.theta))
     return _wrap(cls, data, origin, peak, penalty=penalty)
 
 
@@ -120,18 +115,6 @@ def _wrap(cls: type[S], data: Spending, origin: Origin, peak: newton.Maximum, *,
         found,
         notes=(*found.notes, note),
         diagnostics=found.diagnostics if doubt is None else (*found.diagnostics, doubt),
-    )
-
-
-def _no_maximum(cls: type[SpendModel], peak: newton.Maximum, best: Fit[SpendModel]) -> FitError:
-    model = best.model
-    note = f"Limit of {cls.__name__}: {model.limit_of}."
-    return FitError(
-        f"{cls.__name__}.fit has no maximum on these data: the likelihood rises without end towards "
-        f"{type(model).__name__}({_named(type(model), model.theta)}), where {model.limit_of}; error.limit is its fit. "
-        "A positive penalty= gives an answer.",
-        limit=dataclasses.replace(best, notes=(*best.notes, note)),
-        diagnostics=(f"the climb stopped at {_named(cls, peak.theta)}",),
     )
 
 
