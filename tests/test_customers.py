@@ -424,6 +424,10 @@ def test_every_pair_of_scores_has_a_segment_with_a_name_in_every_language():
     for named in names:
         assert set(named) == {*grid().values(), NEWCOMER}
         assert len(set(named.values())) == len(named)
+    # The glossary's words, so that a page does not name one thing twice.
+    loyal = ["Loyal customers", "العملاء المخلصون", "مشتریان وفادار", "忠實客戶"]
+    assert [named["loyal_customers"] for named in names] == loyal
+    assert [named["new_customers"] for named in names] == ["New customers", "العملاء الجدد", "مشتریان جدید", "新客戶"]
 
 
 @pytest.mark.parametrize(

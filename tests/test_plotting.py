@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 import subprocess
 import sys
@@ -547,6 +548,123 @@ def test_the_bridge_hangs_a_bar_for_the_exchange_rate_where_it_changes():
     bar = ax.patches[names.index("fx")]
     assert bar.get_height() == pytest.approx(abs(sum(row["fx"] for row in table.rows() if row["status"] == "ok")))
     assert bar.get_height() > 0
+
+
+def paying(*rows):
+    """Subscriptions: (who, from, until, price)."""
+    plans = pd.DataFrame(rows, columns=["who", "start", "end", "price"])
+    return plans.assign(**{name: pd.to_datetime(plans[name]) for name in ("start", "end")})
+
+
+PAYING = {**PLANS, "amount": "price"}
+LOGS = {
+    "all leave": paying(*((who, "2024-01-05", "2024-03-01", 10.0) for who in "abcde")),
+    "one is huge": paying(
+        ("a", "2024-01-01", None, 1.0), ("b", "2024-02-03", None, 1e9), ("c", "2024-01-03", "2024-03-03", 2)
+    ),
+    "cents": paying(
+        ("a", "2024-01-01", None, 0.02), ("b", "2024-02-03", None, 0.5), ("c", "2024-01-03", "2024-03-03", 0.13)
+    ),
+}
+
+
+@pytest.mark.parametrize("log", LOGS)
+def test_a_bridge_has_room_for_its_numbers_whatever_the_money(log):
+    table = rm.revenue.movements(LOGS[log], **PAYING | {"as_of": "2024-04-30"})
+    ax = table.plot()
+    assert ax.get_title(loc="left") == "months from 2024-01-01 to 2024-04-01"
+    tops = [bar.get_y() + bar.get_height() for bar in ax.patches]
+    assert ax.get_ylim() == (0.0, approx(1.12 * max(tops)))
+    assert tops[-1] == approx(table.rows()[-1]["end_mrr"])
+    moved = {name: sum(row[name] for row in table.rows()) for name in ("new", "churn")}
+    shown = [float(text.get_text().replace(",", "")) for text in ax.texts]
+    assert [shown[1], shown[5]] == approx(list(moved.values()), rel=1e-3)
+    ticks = [text.get_text() for text in ax.get_yticklabels()]
+    assert len(set(ticks)) == len(ticks)
+
+
+def test_a_bridge_of_one_period_names_it_and_one_of_none_is_refused():
+    roles = PAYING | {"as_of": "2024-01-31"}
+    assert rm.revenue.movements(LOGS["all leave"], **roles).plot().get_title(loc="left") == "month of 2024-01-01"
+    roles["as_of"] = "2024-01-15"
+    bridge, table = (name(LOGS["all leave"], **roles) for name in (rm.revenue.movements, rm.revenue.by_cohort))
+    for drawn in (bridge.plot, table.plot, table.average().plot, lambda: plotting.net_retention_by_cohort(table)):
+        with pytest.raises(InputError, match="no period is complete"):
+            drawn()
+
+
+def test_a_layer_cake_of_one_period_is_a_bar_and_names_its_first_and_last_cohort():
+    table = rm.revenue.by_cohort(LOGS["all leave"], **PAYING | {"as_of": "2024-01-31"})
+    assert [bar.get_height() for bar in table.plot().patches] == [50.0]
+    ax = rm.revenue.by_cohort(LOGS["one is huge"], **PAYING | {"as_of": "2024-04-30"}).plot()
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == ["cohort of 2024-02-01", "cohort of 2024-01-01"]
+
+
+@pytest.mark.parametrize("periods", [8, 15, 60])
+def test_dates_below_a_picture_do_not_run_into_each_other(periods):
+    plans = paying(
+        *((who, "2024-01-05", pd.Timestamp("2024-01-07") + who * pd.Timedelta("7D"), 9) for who in range(61))
+    )
+    roles = PAYING | {"period": "week", "as_of": pd.Timestamp("2023-12-31") + periods * pd.Timedelta("7D")}
+    cohorts = rm.revenue.by_cohort(plans, **roles)
+    lost = rm.churn.reasons(
+        plans.assign(why="price"), **{k: v for k, v in roles.items() if k != "amount"}, reason="why"
+    )
+    for ax in (cohorts.plot(), lost.plot()):
+        ax.figure.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in ax.get_xticklabels() if text.get_text()]
+        assert len(boxes) > 2
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_a_wide_band_leaves_the_lines_of_retention_their_room():
+    plans = paying(
+        *((who, "2024-01-05", None, 10.0) for who in "abc"), ("d", "2024-01-05", "2024-02-05", 1.0),
+        ("d", "2024-02-05", None, 1e5), ("e", "2024-02-05", None, 5.0)
+    )  # fmt: skip
+    table = rm.revenue.by_cohort(plans, **PAYING | {"as_of": "2024-04-30"})
+    highest = max(row["net_retention"] for row in table.rows())
+    assert max(row["high"] or 0 for row in table.average().rows()) > 10 * highest
+    for ax in (plotting.net_retention_by_cohort(table), table.average().plot()):
+        assert highest < ax.get_ylim()[1] <= 1.5 * highest
+        assert ax.get_xlabel() == "months since the first payment"
+
+
+def test_names_in_the_flow_stand_apart_and_carry_their_customers():
+    moves = rm.customers.migrations(
+        rm.datasets.cdnow(),
+        customer="customer_id",
+        time="date",
+        value="amount",
+        before="1997-02-15",
+        after="1998-06-30",
+    )
+    ax = moves.plot()
+    ax.figure.draw_without_rendering()
+    for side in ("right", "left"):
+        boxes = [text.get_window_extent() for text in ax.texts if text.get_ha() == side]
+        assert all(low.y1 <= high.y0 + 1 for low, high in itertools.pairwise(boxes))
+    counted = [int(text.get_text().rsplit("  ")[1].replace(",", "")) for text in ax.texts if text.get_ha() == "right"]
+    assert sum(counted) == 2357
+    assert ax.get_title(loc="left") == "2,357 customers"
+    assert not ax.get_yticks().size
+
+
+def test_many_reasons_are_told_apart_and_their_legend_hides_no_bar():
+    plans = subscriptions().head(6).assign(why=[f"reason {place}" for place in range(6)])
+    plans = pd.concat([plans, plans.assign(who=plans["who"] + "!", why=plans["why"] + "!")])
+    ax = plotting.churn_reasons(rm.churn.reasons(plans, **PLANS, reason="why"))
+    looks = [(bars.patches[0].get_facecolor(), bars.patches[0].get_hatch()) for bars in ax.containers]
+    assert len(set(looks)) == len(looks) == 12
+    ax.figure.draw_without_rendering()
+    assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1 - 1
+
+
+def test_words_after_a_name_written_from_right_to_left_stay_in_order():
+    clients = pd.DataFrame({"rep": ["مشتریان", "Ana"], "left": [1, 0]})
+    labels = plotting.churn_by_group(rm.churn.by_group(clients, churned="left", group="rep")).get_yticklabels()
+    assert {label.get_text() for label in labels} == {"\u200eمشتریان  (1 of 1)", "Ana  (0 of 1)"}
 
 
 def test_definitions_and_reasons_are_drawn_by_group():

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -284,6 +284,7 @@ def test_concentration_by_its_definitions(frame):
     q=st.floats(0, 1),
     factor=st.floats(0.01, 100),
 )
+@example(values=[0] * 5 + [1] * 5, q=0.2, factor=1.0)
 def test_laws_of_concentration(values, q, factor):
     spread = revenue.concentration(values, level=None)
     assert -1e-12 <= float(spread.gini) <= 1 - 1 / len(values) + 1e-12
@@ -292,6 +293,10 @@ def test_laws_of_concentration(values, q, factor):
     assert float(spread.share_needed(q)) <= q + 1e-9
     scaled = revenue.concentration(np.array(values) * factor, level=None)
     assert float(scaled.gini) == pytest.approx(float(spread.gini), abs=1e-9)
+    if len(values) > 2:
+        top, needed = (getattr(revenue.concentration(values), name)(q) for name in ("top_share", "share_needed"))
+        assert q - 1e-9 <= top.interval.low <= top.estimate <= top.interval.high <= 1
+        assert 0 <= needed.interval.low <= needed.estimate <= needed.interval.high <= q + 1e-9
 
 
 def test_every_statistic_of_concentration_has_its_interval():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from decimal import Decimal
 from fractions import Fraction
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -371,6 +372,50 @@ def test_an_unpaid_subscription_ends_when_its_grace_does(frame, grace, month):
     result = bridge(frame(rows), past_due="unpaid", grace_days=grace, as_of="2024-12-31")
     churned = [row["period"].month for row in result.rows() if row["churn"]]
     assert churned == ([month] if month else [])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"tax": "vat"}, {"discount": "off"}, {"recurring": "again"}, {"past_due": "unpaid", "grace_days": 0}],
+    ids=lambda options: next(iter(options)),
+)
+def test_cohorts_up_sell_and_quick_ratio_read_prices_as_the_bridge_does(options):
+    rng, places = np.random.default_rng(2010), np.arange(40)
+    days = pd.to_timedelta(places % 28 * 9, "D")
+    rows = pd.DataFrame(
+        {
+            "who": rng.integers(0, 9, 40),
+            "from": pd.Timestamp("2024-01-01") + days,
+            "until": pd.Timestamp("2024-01-31") + days + pd.to_timedelta(places % 7 * 30, "D"),
+            "price": rng.integers(10, 60, 40) * 1.0,
+            "vat": rng.integers(0, 3, 40) * 1.5,
+            "off": rng.integers(0, 3, 40) * 2.0,
+            "again": rng.random(40) < 0.8,
+            "unpaid": (pd.Timestamp("2024-02-01") + days).where(rng.random(40) < 0.3),
+            "what": rng.choice(["mail", "shop"], 40),
+        }
+    )
+    roles = {**ROLES, **options, "as_of": "2024-12-31"}
+    moves, plain = revenue.movements(rows, **roles), revenue.movements(rows, **{**ROLES, "as_of": "2024-12-31"})
+    assert [row["end_mrr"] for row in moves.rows()] != [row["end_mrr"] for row in plain.rows()]
+    running = Counter()
+    for row in revenue.by_cohort(rows, **roles).rows():
+        running[row["period"]] += row["mrr"]
+    assert dict(running) == {row["period"]: pytest.approx(row["end_mrr"]) for row in moves.rows()}
+    grown = [row["expansion"] for row in revenue.expansion(rows, **roles, product="what").rows()]
+    assert grown == pytest.approx([row["expansion"] for row in moves.rows()])
+    assert revenue.quick_ratio(rows, **roles).estimate == pytest.approx(revenue.quick_ratio(moves).estimate)
+
+
+@pytest.mark.parametrize("name", ["by_cohort", "expansion", "quick_ratio"])
+def test_rows_of_one_subscription_do_not_overlap_in_what_takes_the_bridge_apart(name):
+    rows = plans(
+        [("a", "2024-01-01", None, 10.0, 1, "x"), ("a", "2024-02-01", None, 5.0, 1, "y")],
+        ("who", "from", "until", "price", "id", "what"),
+    )
+    more = {"product": "what"} if name == "expansion" else {}
+    with pytest.raises(InputError, match="runs once at a time"):
+        getattr(revenue, name)(rows, **ROLES, **more, subscription="id", as_of="2024-03-31")
 
 
 def test_a_free_month_is_churn_or_a_contraction():

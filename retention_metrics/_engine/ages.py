@@ -103,7 +103,7 @@ def age_sums(log: Purchases) -> AgeSums:
     spent = _spent(log, (*grouped, "customer", "period"))
     firsts = aggregate(rows.select("customer", "period"), ("customer",), {"start": (nw.col("period"), "min")})
     aged = spent.join(firsts, on="customer", how="left").with_columns((nw.col("period") - nw.col("start")).alias("age"))
-    aged = aged.filter(nw.col("period") < until)
+    aged = _held(aged.filter(nw.col("period") < until))
     keys = (log.by, "age") if log.by else ("age",)
     return AgeSums(
         starts=_counted(aggregate(firsts, ("start",), {"customers": (nw.col("start") * 0 + 1, "sum")})),
@@ -111,6 +111,11 @@ def age_sums(log: Purchases) -> AgeSums:
         pairs=_by_cell(aggregate(_beside_before(aged, grouped, until), keys, _pair()), log.by),
         until=until,
     )
+
+
+def _held(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """The rows themselves where the engine would work them out again for each question: a few for each customer."""
+    return frame.collect().lazy() if frame.implementation is nw.Implementation.POLARS else frame
 
 
 def _spent(log: Purchases, each: tuple[str, ...]) -> nw.LazyFrame[Any]:

@@ -46,7 +46,13 @@ from retention_metrics.plotting.purchases import (
     probability_alive_matrix,
 )
 from retention_metrics.plotting.retention import cohort_heat_map, retention_curve
-from retention_metrics.plotting.revenue import lorenz_curve, net_retention_by_cohort, revenue_bridge, revenue_layers
+from retention_metrics.plotting.revenue import (
+    lorenz_curve,
+    net_retention_by_cohort,
+    net_retention_curve,
+    revenue_bridge,
+    revenue_layers,
+)
 from retention_metrics.plotting.scores import (
     answer_shares,
     score_funnel,
@@ -94,6 +100,7 @@ __all__ = [
     "losses_by_group",
     "migration_flow",
     "net_retention_by_cohort",
+    "net_retention_curve",
     "offer_gain",
     "placement_bullet",
     "plateau_path",
@@ -154,6 +161,7 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "churn.reconciliation": "churn:churn_definitions",
         "customers.mean": "groups:estimate_with_interval",
         "customers.migrations": "customers:migration_flow",
+        "customers.retention_cost": "groups:estimate_with_interval",
         "customers.repeat_rate": "groups:estimate_with_interval",
         "customers.segment_sizes": "customers:segment_map",
         "drivers.cross": "drivers:driver_cross",
@@ -188,9 +196,17 @@ _BY_KIND: Mapping[str, str] = MappingProxyType(
         "revenue.by_cohort": "revenue:revenue_layers",
         "revenue.concentration": "revenue:lorenz_curve",
         "revenue.logo_retention": "groups:estimate_with_interval",
+        "revenue.loyal_core": "groups:estimate_with_interval",
         "revenue.movements": "revenue:revenue_bridge",
+        "revenue.cost_ratio": "groups:estimate_with_interval",
+        "revenue.payback": "groups:estimate_with_interval",
+        "revenue.quick_ratio": "groups:estimate_with_interval",
         "revenue.retention": "groups:estimate_with_interval",
+        "revenue.retention_curve": "revenue:net_retention_curve",
         "revenue.share": "groups:estimate_with_interval",
+        "revenue.spend_ratio": "groups:estimate_with_interval",
+        "revenue.spread": "groups:estimate_with_interval",
+        "revenue.unit_economics": "groups:estimate_with_interval",
         "surveys.item": "groups:estimate_with_interval",
         "surveys.response_rate": "groups:estimate_with_interval",
     }

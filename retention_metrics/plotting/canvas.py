@@ -5,12 +5,14 @@ from __future__ import annotations
 import html
 import io
 import re
+import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from retention_metrics import _checks
 from retention_metrics.errors import InputError
+from retention_metrics.results import Cell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,6 +71,15 @@ def finish(ax: Axes, *, title: str | None = None, x: str | None = None, y: str |
     ax.tick_params(colors=INK)
     ax.set_axisbelow(True)
     return ax
+
+
+def name(cell: Cell) -> str:
+    """A group as it stands; a mark before a name written from right to left keeps the words after it in order."""
+    if cell is None:
+        return "(missing)"
+    text = str(cell)
+    leftward = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text)
+    return f"\N{LEFT-TO-RIGHT MARK}{text}" if leftward else text
 
 
 def percent(value: float, *, digits: int | None = None) -> str:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from retention_metrics.errors import InputError
 from retention_metrics.plotting import canvas
-from retention_metrics.plotting.retention import _date_axis, _float, _line, _name
+from retention_metrics.plotting.retention import _date_axis, _float, _line
 from retention_metrics.results import Cell, Result, TableResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_MOST_TICKS = 7
 _COLOURS = (canvas.PRIMARY, canvas.SECONDARY, canvas.TERTIARY, "#cc79a7", "#56b4e9", "#e69f00", "#f0e442")
+_HATCHES = (None, "////", "....", "xxxx")
 
 
 def churn_by_period(table: TableResult, ax: Axes | None = None) -> Axes:
@@ -57,7 +59,7 @@ def churn_by_period(table: TableResult, ax: Axes | None = None) -> Axes:
     ax = canvas.axes(ax)
     for place, line in enumerate(lines):
         own = [row for row in rows if tuple(row[name] for name in ("group", "kind") if name in row) == line]
-        label = ", ".join(_name(part) for part in line) or None
+        label = ", ".join(canvas.name(part) for part in line) or None
         _line(ax, own, "period", colour=_COLOURS[place % len(_COLOURS)], label=label)
     _legend(ax, shown=any(lines))
     ax.set_ylim(bottom=0.0)
@@ -103,7 +105,7 @@ def churn_definitions(table: TableResult, ax: Axes | None = None) -> Axes:
     if not rows:
         raise InputError("the table has no rate to draw: no definition has one.", argument="table")
 
-    ax = canvas.axes(ax)
+    ax = canvas.axes(ax, height=max(3.8, 1.0 + 0.24 * len(rows)))
     places = np.arange(len(rows))
     for place, row in zip(places, rows, strict=True):
         if row["low"] is not None:
@@ -132,7 +134,8 @@ def churn_reasons(table: TableResult, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        A bar per complete period, its parts in the order of the table; groups are added.
+        A bar per complete period, its parts in the order of the table; groups are added. From the eighth reason on
+        colours come again, hatched.
 
     Raises
     ------
@@ -166,24 +169,36 @@ def churn_reasons(table: TableResult, ax: Axes | None = None) -> Axes:
     for place, reason in enumerate(dict.fromkeys(row["reason"] for row in rows)):
         heights = np.array([counts.get((period, reason), 0.0) for period in periods])
         colour = canvas.NEUTRAL if reason is None else _COLOURS[place % len(_COLOURS)]
-        ax.bar(np.arange(len(periods)), heights, bottom=bottom, color=colour, width=0.75, label=_name(reason))
+        hatch = None if reason is None else _HATCHES[place // len(_COLOURS) % len(_HATCHES)]
+        where = np.arange(len(periods))
+        ax.bar(
+            where,
+            heights,
+            bottom=bottom,
+            color=colour,
+            width=0.75,
+            label=canvas.name(reason),
+            hatch=hatch,
+            edgecolor="white",
+            linewidth=0,
+        )
         bottom += heights
-    _legend(ax, shown=True)
-    step = max(1, len(periods) // 8)
+    _legend(ax, shown=True, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    step = -(-len(periods) // _MOST_TICKS)
     ax.set_xticks(range(0, len(periods), step), labels=[str(p)[:10] for p in periods[::step]], fontsize="small")
     ax.grid(axis="y", color=canvas.GRID, linewidth=0.6)
     return canvas.finish(ax, x=str(getattr(table, "period", "period")), y="customers lost")
 
 
 def _case(row: Mapping[str, Cell]) -> str:
-    return f"{_name(row['group'])}: {row['definition']}" if "group" in row else str(row["definition"])
+    return f"{canvas.name(row['group'])}: {row['definition']}" if "group" in row else str(row["definition"])
 
 
 def _edge(table: Result, name: str) -> str:
     return str(getattr(table, name, ""))
 
 
-def _legend(ax: Axes, *, shown: bool) -> None:
+def _legend(ax: Axes, *, shown: bool, **where: Any) -> None:
     if shown:
-        for text in ax.legend(frameon=False, fontsize="small").get_texts():
+        for text in ax.legend(frameon=False, fontsize="small", **where).get_texts():
             text.set_parse_math(False)

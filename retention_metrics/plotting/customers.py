@@ -12,7 +12,9 @@ from retention_metrics.results import TableResult
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_FLOW = (canvas.PRIMARY, canvas.SECONDARY, canvas.TERTIARY, canvas.NEUTRAL)
+_FLOW = (canvas.PRIMARY, canvas.SECONDARY, canvas.TERTIARY, "#cc79a7", "#56b4e9", "#e69f00", "#f0e442")
+_NEWCOMER = "not_yet_a_customer"
+_LINE = 0.042  # height of a line of words, as a share of a column
 
 
 def segment_map(sizes: TableResult, ax: Axes | None = None) -> Axes:
@@ -61,10 +63,13 @@ def segment_map(sizes: TableResult, ax: Axes | None = None) -> Axes:
             ax.scatter(
                 revenue / revenue.sum(), places, marker="D", color=canvas.SECONDARY, zorder=3, label="share of revenue"
             )
-            ax.legend(frameon=False, fontsize="small", loc="lower right")
+            # Above the axes, where its diamond is not taken for a segment's.
+            ax.legend(frameon=False, fontsize="small", loc="lower right", bbox_to_anchor=(1.0, 1.0))
     ax.set_yticks(places, labels=[str(row["segment"]).replace("_", " ") for row in rows], fontsize="small")
+    ax.set_ylim(min(len(rows) - 4, 0) - 0.6, len(rows) - 0.4)
     canvas.percent_axis(ax.xaxis)
-    return canvas.finish(ax, x="share of customers")
+    pale = not all(row["large_enough"] for row in rows)
+    return canvas.finish(ax, title="pale: too small to tell apart" if pale else None, x="share of customers")
 
 
 def migration_flow(moves: TableResult, ax: Axes | None = None) -> Axes:
@@ -80,7 +85,8 @@ def migration_flow(moves: TableResult, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        A column of segments for each date, as tall as their customers, and a band for each move.
+        A column of segments for each date, as tall as their customers, whose number stands beside the name, and a band
+        for each move.
 
     Raises
     ------
@@ -97,7 +103,7 @@ def migration_flow(moves: TableResult, ax: Axes | None = None) -> Axes:
     """
     rows = [(str(row["before"]), str(row["after"]), int(str(row["customers"]))) for row in moves.rows()]
     sides = [_stacked(rows, side) for side in (0, 1)]
-    colours = {name: _FLOW[place % len(_FLOW)] for place, name in enumerate(sides[0])}
+    colours = {name: _FLOW[place % len(_FLOW)] for place, name in enumerate(sides[0])} | {_NEWCOMER: canvas.NEUTRAL}
     filled = [dict.fromkeys(side, 0.0) for side in sides]
     across = np.linspace(0.0, 1.0, 40)
     ease = across**2 * (3 - 2 * across)
@@ -111,11 +117,11 @@ def migration_flow(moves: TableResult, ax: Axes | None = None) -> Axes:
         floor = left + (right - left) * ease
         ax.fill_between(0.06 + 0.88 * across, floor, floor + customers, color=colours[before], alpha=0.45, linewidth=0)
     for place, side in enumerate(sides):
-        for name, (bottom, height) in side.items():
+        for (name, (bottom, height)), line in zip(side.items(), _apart(side), strict=True):
             ax.bar(place, height, bottom=bottom, width=0.1, color=canvas.MUTED)
             ax.annotate(
-                name.replace("_", " "),
-                (place + (0.08 if place else -0.08), bottom + height / 2),
+                f"{name.replace('_', ' ')}  {height:,.0f}",
+                (place + (0.08 if place else -0.08), line),
                 ha="left" if place else "right",
                 va="center",
                 fontsize="x-small",
@@ -123,7 +129,10 @@ def migration_flow(moves: TableResult, ax: Axes | None = None) -> Axes:
             )
     ax.set_xlim(-0.7, 1.7)
     ax.set_xticks([0, 1], labels=["before", "after"])
-    return canvas.finish(ax, y="customers")
+    # Gaps part the segments, so a scale along the columns would not count customers.
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    return canvas.finish(ax, title=f"{sum(customers for *_, customers in rows):,} customers")
 
 
 def _stacked(rows: list[tuple[str, str, int]], side: int) -> dict[str, tuple[float, float]]:
@@ -136,3 +145,17 @@ def _stacked(rows: list[tuple[str, str, int]], side: int) -> dict[str, tuple[flo
         found[name] = (top, float(height))
         top += height + gap
     return found
+
+
+def _apart(side: dict[str, tuple[float, float]]) -> list[float]:
+    """Where each name is written: beside the middle of its segment, or moved so far that no two overlap."""
+    last, height = list(side.values())[-1]
+    line = _LINE * (last + height)
+    places: list[float] = []
+    for bottom, height in side.values():
+        middle = bottom + height / 2
+        places.append(max(middle, places[-1] + line) if places else middle)
+    for place in range(len(places) - 1, -1, -1):
+        room = last + height if place == len(places) - 1 else places[place + 1] - line
+        places[place] = min(places[place], room)
+    return places

@@ -55,7 +55,7 @@ def churn_by_group(table: TableResult, ax: Axes | None = None) -> Axes:
         ax.barh(place, rate, height=0.62, color=canvas.PRIMARY, alpha=0.75)
         if row["low"] is not None and row["high"] is not None:
             _whisker(ax, place, rate, _float(row["low"]), _float(row["high"]))
-    labels = [f"{_name(row['group'])}  ({row['churned']} of {row['customers']})" for row in rows]
+    labels = [f"{canvas.name(row['group'])}  ({row['churned']} of {row['customers']})" for row in rows]
     ax.set_yticks(range(len(rows)), labels=labels, parse_math=False)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_xlim(left=0.0)
@@ -183,10 +183,6 @@ def _estimate(result: Result) -> float:
 def _whisker(ax: Axes, place: float, estimate: float, low: float, high: float) -> None:
     ends = np.array([[max(estimate - low, 0.0)], [max(high - estimate, 0.0)]])
     ax.errorbar([estimate], [place], xerr=ends, fmt="none", ecolor=canvas.INK, elinewidth=1.5, capsize=4)
-
-
-def _name(group: Cell) -> str:
-    return "(missing)" if group is None else str(group)
 
 
 def _float(cell: Cell) -> float:

@@ -448,10 +448,16 @@ def _short(value: float) -> str:
 
 
 def _thousands(ax: Axes, name: str) -> None:
-    from matplotlib.ticker import StrMethodFormatter
+    from matplotlib.ticker import FuncFormatter
 
     axis = ax.xaxis if name == "x" else ax.yaxis
-    axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
+
+
+def _tick(value: float) -> str:
+    """A whole number with its thousands; of small amounts the decimals too."""
+    whole = round(value)
+    return f"{whole:,}" if abs(value) >= 10_000 or abs(value - whole) < 1e-6 * max(1.0, abs(value)) else f"{value:,.6g}"
 
 
 def _float(cell: Cell) -> float:

@@ -172,7 +172,9 @@ def retention_curve(table: TableResult, ax: Axes | None = None) -> Axes:
     colours = (canvas.PRIMARY, canvas.SECONDARY, canvas.TERTIARY, "#cc79a7", "#56b4e9", "#e69f00")
     for place, group in enumerate(groups):
         own = [row for row in rows if row.get("group") == group]
-        _line(ax, own, along, colour=colours[place % len(colours)], label=_name(group) if len(groups) > 1 else None)
+        _line(
+            ax, own, along, colour=colours[place % len(colours)], label=canvas.name(group) if len(groups) > 1 else None
+        )
     if len(groups) > 1:
         for text in ax.legend(frameon=False, fontsize="small").get_texts():
             text.set_parse_math(False)
@@ -224,10 +226,6 @@ def _period_name(start: Cell, unit: str) -> str:
     if unit == "quarter" and start.month % 3 == 1:
         return f"{start.year} Q{start.month // 3 + 1}"
     return f"{start:%Y-%m}" if unit in ("month", "quarter") else start.isoformat()
-
-
-def _name(group: Cell) -> str:
-    return "(missing)" if group is None else str(group)
 
 
 def _float(cell: Cell) -> float:

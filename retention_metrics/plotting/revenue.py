@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from retention_metrics.errors import InputError
 from retention_metrics.plotting import canvas
-from retention_metrics.plotting.money import _float, _thousands
-from retention_metrics.results import TableResult
+from retention_metrics.plotting.money import _float, _short, _thousands
+from retention_metrics.results import Cell, TableResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from retention_metrics.revenue import RevenueCohorts
+    from retention_metrics.revenue import RevenueCohorts, RevenueRetentionCurve
 
+_MOST_TICKS = 7
 _MOVES = ("new", "reactivation", "expansion", "contraction", "churn", "fx")
 
 
@@ -31,10 +33,13 @@ def revenue_bridge(bridge: TableResult, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        A bar for the start, one per movement hanging where the one before it ends, and one for the end.
+        A bar for the start, one per movement hanging where the one before it ends, and one for the end. The title
+        says which periods.
 
     Raises
     ------
+    InputError
+        If no period is complete.
     MissingDependencyError
         If matplotlib is not installed.
 
@@ -47,7 +52,7 @@ def revenue_bridge(bridge: TableResult, ax: Axes | None = None) -> Axes:
     >>> axes.get_ylabel()
     'revenue per month'
     """
-    rows = [row for row in bridge.rows() if row["status"] == "ok"]
+    rows = _complete(bridge)
     groups = dict.fromkeys(row.get("group") for row in rows)
     firsts = [next(row for row in rows if row.get("group") == group) for group in groups]
     start = sum(_float(row["start_mrr"]) for row in firsts)
@@ -61,9 +66,10 @@ def revenue_bridge(bridge: TableResult, ax: Axes | None = None) -> Axes:
     ax = canvas.axes(ax)
     labels = ("start", *moves, "end")
     ax.bar(range(len(labels)), heights, bottom=bottoms, color=[canvas.PRIMARY, *gains, canvas.PRIMARY], width=0.7)
+    ax.hlines(levels, np.arange(levels.size) + 0.35, np.arange(levels.size) + 0.65, color=canvas.MUTED, linewidth=0.8)
     for place, (bottom, height, value) in enumerate(zip(bottoms, heights, [start, *steps, levels[-1]], strict=True)):
         ax.annotate(
-            f"{value:,.0f}",
+            _short(round(value, 2) + 0.0),
             (place, bottom + height),
             xytext=(0, 3),
             textcoords="offset points",
@@ -72,9 +78,12 @@ def revenue_bridge(bridge: TableResult, ax: Axes | None = None) -> Axes:
             color=canvas.INK,
         )
     ax.set_xticks(range(len(labels)), labels=labels, fontsize="small")
-    ax.margins(y=0.12)
+    ax.set_ylim(0.0, 1.12 * max(levels.max(), start, 0.01))
     _thousands(ax, "y")
-    return canvas.finish(ax, y="revenue per month")
+    days = sorted(str(row["period"])[:10] for row in rows)
+    unit = str(getattr(bridge, "period", "period"))
+    title = f"{unit} of {days[0]}" if days[0] == days[-1] else f"{unit}s from {days[0]} to {days[-1]}"
+    return canvas.finish(ax, title=title, y="revenue per month")
 
 
 def revenue_layers(cohorts: TableResult, ax: Axes | None = None) -> Axes:
@@ -90,10 +99,12 @@ def revenue_layers(cohorts: TableResult, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        Revenue by period, stacked; the top edge is all of it.
+        Revenue by period, stacked; the top edge is all of it. The legend names the oldest cohort and the newest.
 
     Raises
     ------
+    InputError
+        If no period is complete.
     MissingDependencyError
         If matplotlib is not installed.
 
@@ -106,9 +117,7 @@ def revenue_layers(cohorts: TableResult, ax: Axes | None = None) -> Axes:
     >>> axes.get_xlabel()
     'period'
     """
-    import matplotlib as mpl
-
-    rows = [row for row in cohorts.rows() if row["status"] == "ok"]
+    rows = _complete(cohorts)
     periods = sorted({str(row["period"]) for row in rows})
     names = sorted({str(row["cohort"]) for row in rows})
     layers = np.zeros((len(names), len(periods)))
@@ -116,12 +125,24 @@ def revenue_layers(cohorts: TableResult, ax: Axes | None = None) -> Axes:
         layers[names.index(str(row["cohort"])), periods.index(str(row["period"]))] = _float(row["mrr"])
 
     ax = canvas.axes(ax)
+    import matplotlib as mpl
+
     colours = mpl.colormaps[canvas.SEQUENTIAL](np.linspace(0.05, 0.95, len(names)))
     where = np.arange(len(periods))
-    ax.stackplot(where, layers, colors=colours, edgecolor="white", linewidth=0.3)
-    shown = where[:: max(1, len(periods) // 8)]
+    named = [f"cohort of {name[:10]}" if name in (names[0], names[-1]) else "" for name in names]
+    if len(periods) > 1:
+        ax.stackplot(where, layers, colors=colours, labels=named, edgecolor="white", linewidth=0.3)
+    else:
+        bottoms = np.cumsum(layers, axis=0) - layers
+        for layer, bottom, colour, name in zip(layers, bottoms, colours, named, strict=True):
+            ax.bar(where, layer, bottom=bottom, color=colour, width=0.4, label=name)
+        ax.set_xlim(-1.0, 1.0)
+    shown = where[:: -(-len(periods) // _MOST_TICKS)]
     ax.set_xticks(shown, labels=[periods[place][:10] for place in shown], fontsize="small")
+    ax.set_ylim(0.0, 1.12 * max(layers.sum(axis=0).max(), 0.01))
     _thousands(ax, "y")
+    handles, words = ax.get_legend_handles_labels()
+    ax.legend(handles[::-1], words[::-1], frameon=False, fontsize="small", loc="upper left", labelcolor=canvas.INK)
     return canvas.finish(ax, title="a layer per cohort, oldest below", x="period", y="revenue per month")
 
 
@@ -142,6 +163,8 @@ def net_retention_by_cohort(cohorts: RevenueCohorts, ax: Axes | None = None) -> 
 
     Raises
     ------
+    InputError
+        If no period is complete.
     MissingDependencyError
         If matplotlib is not installed.
 
@@ -154,24 +177,51 @@ def net_retention_by_cohort(cohorts: RevenueCohorts, ax: Axes | None = None) -> 
     >>> rm.plotting.net_retention_by_cohort(table).get_ylabel()
     'net revenue retention'
     """
-    rows = [row for row in cohorts.rows() if row["status"] == "ok"]
+    rows = _complete(cohorts)
 
     ax = canvas.axes(ax)
     for name in sorted({str(row["cohort"]) for row in rows}):
         mine = [row for row in rows if str(row["cohort"]) == name]
         line = [_float(row["net_retention"]) for row in mine]
         ax.plot([_float(row["age"]) for row in mine], line, color=canvas.NEUTRAL, linewidth=0.8, alpha=0.7)
-    pooled = cohorts.average().rows()
-    ages, line = ([_float(row[name]) for row in pooled] for name in ("age", "net_retention"))
-    ax.plot(ages, line, color=canvas.PRIMARY, linewidth=2.0, label="all cohorts old enough")
-    known = [row for row in pooled if row["low"] is not None]
-    low, high = ([_float(row[name]) for row in known] for name in ("low", "high"))
-    ax.fill_between([_float(row["age"]) for row in known], low, high, color=canvas.PRIMARY, alpha=0.15, linewidth=0)
-    ax.axhline(1.0, color=canvas.MUTED, linewidth=0.8, linestyle=":")
-    canvas.percent_axis(ax.yaxis)
-    for text in ax.legend(frameon=False, fontsize="small").get_texts():
-        text.set_color(canvas.INK)
-    return canvas.finish(ax, x="periods since the first payment", y="net revenue retention")
+    highest = max(_float(row["net_retention"]) for row in rows)
+    return _pooled(cohorts.average(), ax, highest=highest)
+
+
+def net_retention_curve(curve: RevenueRetentionCurve, ax: Axes | None = None) -> Axes:
+    """Net revenue retention by age, of all cohorts that are old enough.
+
+    Parameters
+    ----------
+    curve : RevenueRetentionCurve
+        What ``average`` of a ``RevenueCohorts`` returned.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure's axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The pooled retention with its band, which is cut where it would leave no room for the curve.
+
+    Raises
+    ------
+    InputError
+        If no period is complete.
+    MissingDependencyError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import retention_metrics as rm
+    >>> plans = rm.datasets.simulate_subscriptions(customers=200, months=6, rng=2005)
+    >>> roles = {"customer": "customer_id", "start": "start", "end": "end", "amount": "amount"}
+    >>> axes = rm.revenue.by_cohort(plans, **roles, as_of="2022-06-30").average().plot()
+    >>> axes.get_xlabel()
+    'months since the first payment'
+    """
+    if not curve.rows():
+        raise InputError("the table has nothing to draw: no period is complete.", argument="curve")
+    return _pooled(curve, canvas.axes(ax))
 
 
 def lorenz_curve(concentration: TableResult, ax: Axes | None = None) -> Axes:
@@ -215,3 +265,33 @@ def lorenz_curve(concentration: TableResult, ax: Axes | None = None) -> Axes:
     for text in ax.legend(frameon=False, fontsize="small").get_texts():
         text.set_color(canvas.INK)
     return canvas.finish(ax, x="share of customers, smallest first", y="share of revenue")
+
+
+def _complete(table: TableResult) -> list[dict[str, Cell]]:
+    """The rows of the periods that were observed to their end."""
+    rows = [row for row in table.rows() if row["status"] == "ok"]
+    if not rows:
+        raise InputError("the table has nothing to draw: no period is complete.", argument="table")
+    return rows
+
+
+def _pooled(curve: RevenueRetentionCurve, ax: Axes, *, highest: float = 1.0) -> Axes:
+    """The pooled line with its band, on an axis that holds ``highest`` too."""
+    from matplotlib.ticker import MaxNLocator
+
+    rows = curve.rows()
+    ages, line = ([_float(row[name]) for row in rows] for name in ("age", "net_retention"))
+    known = [row for row in rows if row["low"] is not None]
+    low, high = ([_float(row[name]) for row in known] for name in ("low", "high"))
+
+    marker = "o" if len(rows) == 1 else None
+    ax.plot(ages, line, color=canvas.PRIMARY, linewidth=2.0, marker=marker, label="all cohorts old enough")
+    ax.fill_between([_float(row["age"]) for row in known], low, high, color=canvas.PRIMARY, alpha=0.15, linewidth=0)
+    ax.axhline(1.0, color=canvas.MUTED, linewidth=0.8, linestyle=":")
+    top = max(highest, *line, 1.0)
+    ax.set_ylim(0.0, min(1.05 * max(top, *high, 0.0), 1.5 * top))
+    ax.set_xlim(right=max(ages[-1], 0.5))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    canvas.percent_axis(ax.yaxis)
+    ax.legend(frameon=False, fontsize="small", labelcolor=canvas.INK)
+    return canvas.finish(ax, x=f"{curve.period}s since the first payment", y="net revenue retention")

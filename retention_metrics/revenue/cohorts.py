@@ -137,8 +137,14 @@ def by_cohort(
     billing: str | None = None,
     period: PeriodUnit | Period = "month",
     as_of: str | dt.date | None = None,
+    subscription: str | None = None,
     currency: str | None = None,
     rates: Mapping[str, float] | None = None,
+    tax: str | None = None,
+    discount: str | None = None,
+    recurring: str | None = None,
+    past_due: str | None = None,
+    grace_days: int = 30,
     level: float | None = 0.95,
 ) -> RevenueCohorts:
     """Recurring revenue and net retention by cohort of first payment.
@@ -157,10 +163,16 @@ def by_cohort(
         Calendar periods of cohorts and ages.
     as_of : date, optional
         End of observation, as for ``movements``.
+    subscription : str, optional
+        Column of the subscription. Two rows of one subscription then may not overlap.
     currency : str, optional
         Column of the currency. More than one needs ``rates``.
     rates : mapping of str to float, optional
         What one unit of each currency is worth in the currency of the answer.
+    tax, discount, recurring, past_due : str, optional
+        Columns as for ``movements``.
+    grace_days : int, default 30
+        Days that an unpaid subscription goes on.
     level : float or None, default 0.95
         Probability content of the intervals; None computes none.
 
@@ -210,9 +222,14 @@ def by_cohort(
         "end": end,
         "amount": amount,
         "billing": billing,
+        "subscription": subscription,
         "currency": currency,
+        "tax": tax,
+        "discount": discount,
+        "recurring": recurring,
+        "past_due": past_due,
     }
-    ledger = read_ledger(subscriptions, roles, pricing=pricing_of(every, rates), period=period, as_of=as_of)
+    ledger = read_ledger(subscriptions, roles, pricing=pricing_of(every, rates, grace_days), period=period, as_of=as_of)
     columns = _columns(money.cohort_sums(ledger, products=content is not None), ledger, content)
     return RevenueCohorts(
         columns=Columns(columns, _TYPES),

@@ -68,11 +68,14 @@ def expansion(
     billing: str | None = None,
     period: PeriodUnit | Period = "month",
     as_of: str | dt.date | None = None,
+    subscription: str | None = None,
     currency: str | None = None,
     rates: Mapping[str, float] | None = None,
     tax: str | None = None,
     discount: str | None = None,
     recurring: str | None = None,
+    past_due: str | None = None,
+    grace_days: int = 30,
 ) -> ExpansionTable:
     """Up-sell and cross-sell: what the expansion of recurring revenue is made of.
 
@@ -93,12 +96,16 @@ def expansion(
         Calendar periods.
     as_of : date, optional
         End of observation, as for ``movements``.
+    subscription : str, optional
+        Column of the subscription. Two rows of one subscription then may not overlap.
     currency : str, optional
         Column of the currency. More than one needs ``rates``.
     rates : mapping of str to float, optional
         What one unit of each currency is worth in the currency of the answer.
-    tax, discount, recurring : str, optional
+    tax, discount, recurring, past_due : str, optional
         Columns as for ``movements``.
+    grace_days : int, default 30
+        Days that an unpaid subscription goes on.
 
     Returns
     -------
@@ -144,12 +151,14 @@ def expansion(
         "amount": amount,
         "by": product,
         "billing": billing,
+        "subscription": subscription,
         "currency": currency,
         "tax": tax,
         "discount": discount,
         "recurring": recurring,
+        "past_due": past_due,
     }
-    ledger = read_ledger(subscriptions, roles, pricing=pricing_of(every, rates), period=period, as_of=as_of)
+    ledger = read_ledger(subscriptions, roles, pricing=pricing_of(every, rates, grace_days), period=period, as_of=as_of)
     found = engine.expansion_sums(ledger)
     rows = [_row(index, ledger, found.get(index, {})) for index in range(ledger.first_index, ledger.last_index + 1)]
     return ExpansionTable(

@@ -339,7 +339,8 @@ def _bounds(
         Interval(low=min(float(low), gini), high=max(min(float(high), 1.0), gini), level=level, method=method),
         Interval(low=min(float(poor), hhi), high=max(min(float(rich), 1.0), hhi), level=level, method=method),
         np.clip(1 - top[1], 0.0, lorenz),
-        np.clip(1 - top[0], lorenz, 1.0),
+        # So many of the smallest never have more than so large a share.
+        np.clip(1 - top[0], lorenz, np.maximum(at, lorenz)),
     )
 
 
