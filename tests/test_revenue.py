@@ -527,7 +527,7 @@ def test_a_core_that_cannot_be_is_said_or_refused():
     assert (nobody.estimate, nobody.spend_ratio.estimate, nobody.spend_ratio.status) == (0.0, None, "undefined")
     with pytest.raises(ColumnError, match="loyal='orders' is true or false"):
         revenue.loyal_core(base.assign(orders=5), amount="paid", loyal="orders")
-    with pytest.raises(InputError, match="at least 0; 20 rows"):
+    with pytest.raises(InputError, match="at least 0; 20 of 20 rows"):
         revenue.loyal_core(base.assign(paid=-1.0), amount="paid", loyal="loyal")
     with pytest.raises(InputError, match="no revenue"):
         revenue.loyal_core(base.assign(paid=0.0), amount="paid", loyal="loyal")

@@ -140,8 +140,8 @@ def clock(source: Source, *, role: str = "time", tz: str | None = None) -> Clock
         column, dtype = column.cast(nw.Datetime), nw.Datetime()
     if dtype != nw.Date and dtype != nw.Datetime:
         raise ColumnError(
-            f"{role}={name!r} holds dates or datetimes; its type is {dtype}.",
-            argument=role,
+            f"{source.argument(role)}={name!r} holds dates or datetimes; its type is {dtype}.",
+            argument=source.argument(role),
             column=name,
             fix="Convert it first, for instance with pandas.to_datetime or a CAST.",
         )

@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 
 from retention_metrics._engine.activity import KEYS
-from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
+from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect, in_memory
 from retention_metrics._engine.audit import Fold, aggregate, first_rows, refuse_twins, twins, with_plain_dates
 from retention_metrics._engine.clock import Clock, clock, with_local_times
 from retention_metrics._engine.join import cross_with
@@ -39,9 +39,13 @@ class Subscriptions:
 
 @dataclass(frozen=True)
 class Opened:
-    """Subscription intervals whose rows were counted: the clocks of start and end, and the rows that count."""
+    """Subscription intervals whose rows were counted: the clocks of start and end, and the rows that count.
+
+    ``asked`` is the source as questions about its rows are asked of it.
+    """
 
     source: Source
+    asked: Source
     opens: Clock
     closes: Clock
     until: Moment | None
@@ -54,29 +58,39 @@ class Opened:
 
     def excluded(self, last: Moment) -> dict[str, int]:
         """Rows left out, by reason: one that repeats another in all that was named is the same subscription."""
-        named = self.source.with_frame(self.kept(last)).by_role()
+        named = self.asked.with_frame(self.asked.frame.filter(self.counted(last))).by_role()
         counts = {**self.found, "duplicate_row": twins(named)}
         return {name: counts[name] for name in REASONS if counts[name]}
 
     def kept(self, last: Moment) -> nw.LazyFrame[Any]:
         """The rows that count up to the end of observation."""
-        grouped = [~self.source.column("by").is_null()] if self.source.has("by") else []
-        return self.source.frame.filter(
-            *grouped,
-            ~self.source.column("customer").is_null() & ~self.opens.time.is_null(),
-            *_not_empty(self.opens, self.closes),
-            ~self.opens.after(last),
-        )
+        return self.source.frame.filter(self.counted(last))
+
+    def counted(self, last: Moment) -> nw.Expr:
+        """Whether a row counts up to the end of observation."""
+        known = ~self.source.column("customer").is_null() & ~self.opens.time.is_null()
+        if self.source.has("by"):
+            known = known & ~self.source.column("by").is_null()
+        lasting = (self.closes.time.is_null() | (self.closes.time != self.opens.time)).fill_null(True)
+        return known & lasting & ~self.opens.after(last)
 
 
-def open_log(data: NativeFrame, roles: Mapping[str, str | None], *, period: Period, as_of: object) -> Opened:
+def open_log(
+    data: NativeFrame,
+    roles: Mapping[str, str | None],
+    *,
+    period: Period,
+    as_of: object,
+    arguments: Mapping[str, str] | None = None,
+) -> Opened:
     """Adopt intervals and count their rows; ``roles`` names ``customer, start, end`` and any other column."""
     refuse_unnamed(roles, "customer", "start", "end")
     plain = with_plain_dates(with_plain_dates(data, roles["start"], role="start"), roles["end"], role="end")
-    source = with_local_times(adopt(plain, roles), "start", "end", tz=period.tz)
+    source = with_local_times(adopt(plain, roles, arguments), "start", "end", tz=period.tz)
     opens, closes = comparable_clocks(source, period)
     until = None if as_of is None else opens.end_of_observation(as_of, tz=period.tz)
-    return Opened(source, opens, closes, until, _audit(source, opens, closes, until))
+    asked = in_memory(source)
+    return Opened(source, asked, opens, closes, until, _audit(asked, opens, closes, until))
 
 
 def read(
@@ -139,10 +153,6 @@ def comparable_clocks(source: Source, period: Period) -> tuple[Clock, Clock]:
     return opens, closes
 
 
-def _not_empty(opens: Clock, closes: Clock) -> tuple[nw.Expr, ...]:
-    return ((closes.time.is_null() | (closes.time != opens.time)).fill_null(True),)
-
-
 def _audit(source: Source, opens: Clock, closes: Clock, until: Moment | None) -> dict[str, int]:
     nobody, no_start = source.column("customer").is_null(), opens.time.is_null()
     no_group = source.column("by").is_null() if source.has("by") else nw.lit(False)
@@ -182,12 +192,11 @@ def _refuse(source: Source, found: Mapping[str, int], marks: Mapping[str, nw.Exp
         if found.get(f"unreadable_{role}"):
             where, first = first_rows(source, marks[f"unreadable_{role}"].fill_null(False), role)
             raise InputError(
-                f"{role}={source.roles[role]!r} holds {found[f'unreadable_{role}']} unreadable dates"
-                f"{f' ({where})' if where else ''}.",
+                f"{role}={source.roles[role]!r} holds {found[f'unreadable_{role}']} unreadable dates ({where}).",
                 argument=role,
                 column=source.roles[role],
                 count=found[f"unreadable_{role}"],
-                first=first or None,
+                first=first,
                 fix="Text dates are ISO-8601, such as '2024-01-31'.",
             )
     if found["rows"] == 0:
@@ -196,11 +205,11 @@ def _refuse(source: Source, found: Mapping[str, int], marks: Mapping[str, nw.Exp
         where, first = first_rows(source, marks["reversed"], "end")
         raise InputError(
             f"end={source.roles['end']!r} is at or after start={source.roles['start']!r}; "
-            f"{found['reversed']} of {found['rows']} rows end before they start{f' ({where})' if where else ''}.",
+            f"{found['reversed']} of {found['rows']} rows end before they start ({where}).",
             argument="end",
             column=source.roles["end"],
             count=found["reversed"],
-            first=first or None,
+            first=first,
         )
     if found["kept"] == 0:
         reasons = ", ".join(f"{reason} {found[reason]}" for reason in REASONS if found.get(reason))

@@ -170,9 +170,9 @@ def reasons(
     level, method = _checks.level(level), _checks.choice(method, METHODS, name="method")
 
     roles = {"customer": customer, "start": start, "end": end, "by": by, "kind": reason, "amount": revenue}
-    log = spells.read(once(subscriptions, roles), roles, period=calendar, as_of=as_of)
+    named = {"kind": "reason", "amount": "revenue"}
+    log = spells.read(once(subscriptions, roles, named), roles, period=calendar, as_of=as_of, arguments=named)
     if revenue is not None:
-        spells.refuse_amounts(log)
         refuse_twins_of(log.source)
     grid = period_grid(log, calendar)
     rows = _rows(spells.window_counts(log, grid), grid, log, level)

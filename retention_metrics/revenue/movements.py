@@ -274,12 +274,18 @@ def read_ledger(
     period: PeriodUnit | Period,
     as_of: object,
     lazily: bool = False,
+    arguments: Mapping[str, str] | None = None,
 ) -> money.Ledger:
-    """The priced intervals, ``lazily`` where they go into a customer table, that asks for them when it is collected."""
+    """The priced intervals, ``lazily`` where they go into a customer table, that asks for them when it is collected.
+
+    ``arguments`` names the caller's argument of a role, where that has another name.
+    """
     if roles.get("currency") is None and pricing.currencies is not None:
         raise InputError("rates= belongs to a column of currencies; currency= names none.", argument="currency")
-    rows = data if lazily else once(data, roles)
-    return money.read_subscriptions(rows, roles, pricing=pricing, period=period_of(period), as_of=as_of)
+    rows = data if lazily else once(data, roles, arguments)
+    return money.read_subscriptions(
+        rows, roles, pricing=pricing, period=period_of(period), as_of=as_of, arguments=arguments
+    )
 
 
 def _table(

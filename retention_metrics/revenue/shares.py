@@ -255,8 +255,6 @@ def arpa(customers: NativeFrame, *, amount: str, level: float | None = 0.95) -> 
     """
     level = _checks.level(level)
     tally = accounts.amount_tally(customers, amount=amount, customer=None)
-    if tally.values.size and tally.values[0] < 0:
-        raise InputError(f"amount={amount!r} is at least 0.", argument="amount", column=amount)
     paying = tally.values > 0
     y, n = tally.values[paying], tally.counts[paying]
     if not y.size:
