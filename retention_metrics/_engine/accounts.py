@@ -19,6 +19,8 @@ from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment
 
 Floats = NDArray[np.float64]
+# Before every day.
+_NEVER = -(10**7)
 
 
 @dataclass(frozen=True)
@@ -101,40 +103,44 @@ def _refuse_second_rows(customers: nw.LazyFrame[Any], customer: str) -> None:
 
 
 def _counted(frame: nw.LazyFrame[Any], *, capped: bool) -> nw.LazyFrame[Any]:
-    kept = (nw.col("y") > 0).cast(nw.Int64).alias("kept")
-    after: nw.Expr = nw.col("y")
-    if capped:
-        after = nw.when(nw.col("y") > nw.col("x")).then(nw.col("x")).otherwise(nw.col("y"))
-    return frame.select("x", after.alias("y"), kept)
+    counted = frame.select("x", "y", (nw.col("y") > 0).cast(nw.Int64).alias("kept"))
+    return _capped(counted) if capped else counted
 
 
-def two_dates(ledger: money.Ledger, *, first: int, last: int, capped: bool, events: bool) -> Accounts:
-    """Customers who paid on one day: what they paid then and on a later day.
+def _capped(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Without growth."""
+    after = nw.when(nw.col("y") > nw.col("x")).then(nw.col("x")).otherwise(nw.col("y"))
+    return frame.select("x", after.alias("y"), "kept")
 
-    With ``events`` every loss on the way counts, made good or not: ``y`` is what was never lost, and who was without
-    a paid subscription for a day did not stay.
+
+def two_dates(ledger: money.Ledger, *, first: int, last: int, capped: bool, events: bool, free: str) -> Accounts:
+    """The customers of one day: what they paid then and on a later day.
+
+    A customer is who pays; with ``free="active"`` so is who paid and has had a plan ever since, if a free one. With
+    ``events`` every loss on the way counts, made good or not: ``y`` is what was never lost, and who was no customer
+    for a day did not stay.
     """
-    moved = money.movement_rows(ledger, free="churn", window=None)
-    day, delta = nw.col("period"), nw.col("delta")
-    later, gone = (day > first) & (day <= last), nw.col("after") == 0
+    day, delta, pays = nw.col("period"), nw.col("delta"), nw.col("units") > 0
+    gone = nw.col("plans") == 0 if free == "active" else ~pays
+    later = (day > first) & (day <= last)
     parts: dict[str, tuple[nw.Expr, Fold]] = {
         "opened": (nw.when(day <= first).then(delta).otherwise(nw.lit(0)), "sum"),
         "closed": (nw.when(day <= last).then(delta).otherwise(nw.lit(0)), "sum"),
         "losses": (nw.when(later & (delta < 0)).then(delta).otherwise(nw.lit(0)), "sum"),
         "lapsed": ((later & gone).cast(nw.Int64), "max"),
     }
-    people = aggregate(moved, ledger.keys, parts).filter(nw.col("opened") > 0)
+    for name, until in (("first", first), ("last", last)):
+        parts[f"paid_{name}"] = (nw.when(pays & (day <= until)).then(day).otherwise(nw.lit(_NEVER)), "max")
+        parts[f"gone_{name}"] = (nw.when(gone & (day <= until)).then(day).otherwise(nw.lit(_NEVER)), "max")
+    people = aggregate(money.state_rows(ledger), ledger.keys, parts)
+    people = people.filter(nw.col("paid_first") > nw.col("gone_first"))
     x, y = (nw.col(name).cast(nw.Float64) / money.UNITS for name in ("opened", "closed"))
-    if not events:
-        frame = _counted(people.select(x.alias("x"), y.alias("y")), capped=capped)
-        return Accounts(frame, ledger.backend, ledger.excluded)
-    left = x + nw.col("losses").cast(nw.Float64) / money.UNITS
-    spared = people.select(
-        x.alias("x"),
-        nw.when(left > 0).then(left).otherwise(nw.lit(0.0)).alias("y"),
-        (1 - nw.col("lapsed")).alias("kept"),
-    )
-    return Accounts(spared, ledger.backend, ledger.excluded)
+    kept = (nw.col("paid_last") > nw.col("gone_last")).cast(nw.Int64)
+    if events:
+        left = x + nw.col("losses").cast(nw.Float64) / money.UNITS
+        y, kept = nw.when(left > 0).then(left).otherwise(nw.lit(0.0)), 1 - nw.col("lapsed")
+    frame = people.select(x.alias("x"), y.alias("y"), kept.alias("kept"))
+    return Accounts(_capped(frame) if capped else frame, ledger.backend, ledger.excluded)
 
 
 def moved_money(ledger: money.Ledger, *, free: str, window: int | None, reactivation: bool) -> tuple[Accounts, int]:

@@ -631,6 +631,23 @@ def movement_rows(ledger: Ledger, *, free: str, window: int | None) -> nw.LazyFr
     return both_kinds
 
 
+def state_rows(ledger: Ledger) -> nw.LazyFrame[Any]:
+    """One row per customer and period in which one of its plans began or ended.
+
+    ``delta`` is how its revenue moved; ``units`` and ``plans`` are what runs after it, and how many plans.
+    """
+    folds: dict[str, tuple[nw.Expr, Fold]] = {name: (nw.col(name), "sum") for name in ("units", "step")}
+    rows = _windowed(aggregate(_changes(ledger, steps=True), (*ledger.keys, "period"), folds))
+    step = nw.col("step").cast(nw.Int64)
+    return rows.select(
+        *ledger.keys,
+        "period",
+        nw.col("units").alias("delta"),
+        nw.col("units").cum_sum().over(*ledger.keys, order_by="period").alias("units"),
+        step.cum_sum().over(*ledger.keys, order_by="period").cast(nw.Int64).alias("plans"),
+    )
+
+
 def _changes(ledger: Ledger, *, steps: bool) -> nw.LazyFrame[Any]:
     """What each row adds in its first period, and takes away in the one after its last."""
     if ledger.rates is not None:
