@@ -145,3 +145,28 @@ def test_a_missing_amount_is_no_number_in_any_engine():
     for kind in KINDS:
         found = revenue.arpa(CONVERT[kind](log(price=prices)), amount="price")
         assert (found.estimate, dict(found.excluded)) == (25.0, {"missing_amount": 2})
+
+
+@pytest.mark.parametrize("size", [1e300, 1e-300])
+def test_quotients_of_money_are_finite(size):
+    fine = {"acquisition_cost": 30.0, "new_customers": 1.0, "monthly_revenue": 5.0, "monthly_churn": 0.1}
+    kept = {"retention_cost": 1.0, "retained_customers": 1.0}
+    for name in (*fine, *kept):
+        if name == "monthly_churn" and size > 1:
+            continue
+        with pytest.raises(InputError, match=f"{name} is between 1.1e-16 and 9.0e\\+15") as caught:
+            revenue.unit_economics(**{**fine, **kept, name: size})
+        assert caught.value.argument == name
+    for budget, curve in ((size, (1.0, 1.0)), (1.0, (size, 1.0)), (1.0, (1.0, size))):
+        with pytest.raises(InputError, match=r"is between 1\.1e-16"):
+            revenue.budget_split(budget, {"use": curve})
+    least, most = 2.0**-53, 2.0**53
+    extreme = revenue.budget_split(most, {"steep": (most, least), "flat": (least, most), "even": (1.0, 1.0)})
+    spends = [row["spend"] for row in extreme.rows()]
+    assert sum(spends) == pytest.approx(most)
+    assert min(spends) >= 0
+    economics = revenue.unit_economics(
+        acquisition_cost=least, new_customers=most, monthly_revenue=most, monthly_churn=least, margin=1.0
+    )
+    assert math.isfinite(economics.estimate)
+    assert math.isfinite(economics.payback_months)

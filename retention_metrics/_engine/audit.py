@@ -10,7 +10,7 @@ import narwhals as nw
 
 from retention_metrics import _checks
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, builtin, collect, quoted
-from retention_metrics._engine.clock import Clock, clock, with_local_times
+from retention_metrics._engine.clock import TEXT_DATES, Clock, clock, with_local_times
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment, zone
 
@@ -85,15 +85,14 @@ def _refuse_wordy_values(source: Source) -> None:
 
 
 def with_plain_dates(data: NativeFrame, column: str | None, *, role: str = "time") -> NativeFrame:
-    """A pandas column of date objects becomes one of datetimes, which every expression reads."""
+    """A pandas column of date objects, or of NaN alone, becomes one of datetimes, which every expression reads."""
     import pandas as pd
 
-    if (
-        column is None
-        or not isinstance(data, pd.DataFrame)
-        or column not in data.columns
-        or data[column].dtype != object
-    ):
+    if column is None or not isinstance(data, pd.DataFrame) or column not in data.columns:
+        return data
+    if data[column].dtype == "float64" and data[column].isna().all():
+        return data.assign(**{column: pd.to_datetime(data[column])})
+    if data[column].dtype != object:
         return data
     present = data[column].dropna()
     kinds = {type(entry).__name__ for entry in present}
@@ -224,7 +223,7 @@ def _refuse(source: Source, times: Clock, rows: dict[str, int], found: Mapping[s
             column=source.roles["time"],
             count=rows["unreadable"],
             first=first,
-            fix="Text dates are ISO-8601 without a zone, such as '2024-01-31' or '2024-01-31 08:30'.",
+            fix=TEXT_DATES,
         )
     if rows["infinite"]:
         value = source.column("value").cast(nw.Float64)

@@ -17,6 +17,7 @@ _ISO = (
     r"^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
     r"(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?)?$"
 )
+TEXT_DATES = "Text dates are ISO-8601 without a zone, such as '2024-01-31' or '2024-01-31 08:30'."
 _MICROSECONDS_A_DAY = 86_400_000_000
 # Keeps floor division of week numbers positive, so that engines that truncate agree: 7 * 100,000 days.
 _WEEKS_SHIFT = 100_000

@@ -18,7 +18,7 @@ from retention_metrics._engine import amounts
 from retention_metrics._engine.activity import KEYS
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect, in_memory, once
 from retention_metrics._engine.audit import Fold, aggregate, first_rows, refuse_twins, with_plain_dates
-from retention_metrics._engine.clock import Clock, clock, with_local_times
+from retention_metrics._engine.clock import TEXT_DATES, Clock, clock, with_local_times
 from retention_metrics._engine.join import join_listed, join_table
 from retention_metrics._engine.subscriptions import comparable_clocks, refuse_unnamed
 from retention_metrics._stats.ratios import PRODUCTS
@@ -493,9 +493,9 @@ def _unknown_words(source: Source, pricing: Pricing, good: nw.Expr) -> dict[str,
 
 def _refuse(source: Source, found: Mapping[str, int], marks: Mapping[str, nw.Expr]) -> None:
     rules = {
-        "unreadable_start": ("start", "holds dates", "Text dates are ISO-8601, such as '2024-01-31'."),
-        "unreadable_end": ("end", "holds dates", "Text dates are ISO-8601, such as '2024-01-31'."),
-        "unreadable_past_due": ("past_due", "holds dates", "Text dates are ISO-8601, such as '2024-01-31'."),
+        "unreadable_start": ("start", "holds dates", TEXT_DATES),
+        "unreadable_end": ("end", "holds dates", TEXT_DATES),
+        "unreadable_past_due": ("past_due", "holds dates", TEXT_DATES),
         "reversed": ("end", f"is at or after start={source.roles.get('start')!r}", None),
         "recurring": ("recurring", "holds True and False, or 1 and 0", None),
         "negative_tax": ("tax", "is at least 0", "It is subtracted: give what is taken off as a positive number."),

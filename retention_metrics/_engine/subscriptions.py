@@ -12,7 +12,7 @@ import numpy as np
 from retention_metrics._engine.activity import KEYS
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect, in_memory
 from retention_metrics._engine.audit import Fold, aggregate, first_rows, refuse_twins, twins, with_plain_dates
-from retention_metrics._engine.clock import Clock, clock, with_local_times
+from retention_metrics._engine.clock import TEXT_DATES, Clock, clock, with_local_times
 from retention_metrics._engine.join import cross_with
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment, Period
@@ -131,18 +131,18 @@ def refuse_unnamed(roles: Mapping[str, str | None], *needed: str) -> None:
 def comparable_clocks(source: Source, period: Period) -> tuple[Clock, Clock]:
     """The clocks of start and end, which can be compared."""
     opens, closes = clock(source, role="start", tz=period.tz), clock(source, role="end", tz=period.tz)
-    kinds = [
-        "text" if times.readable is not None else "times without a zone" if times.zone is None else "times with a zone"
-        for times in (opens, closes)
-    ]
+    kinds = [_kind(times) for times in (opens, closes)]
     if kinds[0] != kinds[1]:
-        raise ColumnError(
-            f"start={opens.column!r} and end={closes.column!r} are of one kind; "
-            f"start holds {kinds[0]} and end {kinds[1]}.",
-            argument="end",
-            column=closes.column,
-            fix="Convert one of them first.",
-        )
+        void = [_is_void(source, times) for times in (opens, closes)]
+        if not any(void):
+            raise ColumnError(
+                f"start={opens.column!r} and end={closes.column!r} are of one kind; "
+                f"start holds {kinds[0]} and end {kinds[1]}.",
+                argument="end",
+                column=closes.column,
+                fix="Convert one of them first.",
+            )
+        opens, closes = (opens, _nothing(closes, opens)) if void[1] else (_nothing(opens, closes), closes)
     if opens.readable is not None:
         # ISO-8601 text in one spelling sorts as its times do.
         opens, closes = (
@@ -151,6 +151,23 @@ def comparable_clocks(source: Source, period: Period) -> tuple[Clock, Clock]:
     if opens.zone is not None and closes.zone != opens.zone:
         closes = replace(closes, zone=opens.zone, time=closes.time.dt.convert_time_zone(opens.zone))
     return opens, closes
+
+
+def _kind(times: Clock) -> str:
+    if times.readable is not None:
+        return "text"
+    return "times without a zone" if times.zone is None else "times with a zone"
+
+
+def _is_void(source: Source, times: Clock) -> bool:
+    """Whether a column holds no time at all, and so has no kind of its own."""
+    present = (~times.time.is_null()).cast(nw.Int64).sum()
+    return not collect(source.frame.select(present.alias("rows")))["rows"][0]
+
+
+def _nothing(times: Clock, other: Clock) -> Clock:
+    """A column of no times, as one of the other's kind."""
+    return replace(other, column=times.column, time=nw.when(other.time.is_null()).then(other.time))
 
 
 def _audit(source: Source, opens: Clock, closes: Clock, until: Moment | None) -> dict[str, int]:
@@ -197,7 +214,7 @@ def _refuse(source: Source, found: Mapping[str, int], marks: Mapping[str, nw.Exp
                 column=source.roles[role],
                 count=found[f"unreadable_{role}"],
                 first=first,
-                fix="Text dates are ISO-8601, such as '2024-01-31'.",
+                fix=TEXT_DATES,
             )
     if found["rows"] == 0:
         raise InputError("data has no rows.", argument="data", count=0)
