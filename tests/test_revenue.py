@@ -269,6 +269,25 @@ def test_a_free_month_is_what_it_is_told_to_be_between_two_dates(frame, free):
     assert revenue.logo_retention(frame(plans), **options, free=free, basis="events").numerator == steady
 
 
+def test_two_dates_are_those_of_the_zone(frame):
+    hours = ["2024-01-01 12:00", "2024-02-01 03:00"]
+    plans = pd.DataFrame(
+        {"who": ["a", "b"], "from": pd.to_datetime(hours, utc=True), "until": pd.NaT, "price": [10.0, 5.0]}
+    )
+    plans["until"] = pd.to_datetime(plans["until"], utc=True)
+    options = {
+        "customer": "who",
+        "start": "from",
+        "end": "until",
+        "amount": "price",
+        "at": ("2024-01-31", "2024-02-29"),
+    }
+    for measure in (revenue.net_retention, revenue.gross_retention):
+        assert measure(frame(plans), **options).opening == 10.0
+        assert measure(frame(plans), **options, tz="America/New_York").opening == 15.0
+    assert revenue.logo_retention(frame(plans), **options, tz="America/New_York").denominator == 2
+
+
 def test_currencies_and_billing_periods_change_no_logo():
     priced = {"every": "year", "currency": "cur", "rates": {"EUR": 1.20, "USD": 1.0}, "as_of": DAYS[1]}
     moved = revenue.customer_movements(billed(), **BILLED, **PARTS, **priced).to_frame()

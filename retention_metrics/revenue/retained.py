@@ -14,7 +14,7 @@ from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._stats import proportions, ratios
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
-from retention_metrics.periods import date_of, moment
+from retention_metrics.periods import Period, date_of, moment
 from retention_metrics.results import Interval, Proportion, Result, result
 from retention_metrics.revenue.movements import FREE, Free, Rates, pricing_of, read_ledger
 
@@ -111,6 +111,7 @@ def net_retention(
     end: str | None = None,
     amount: str | None = None,
     at: tuple[str | dt.date, str | dt.date] | None = None,
+    tz: str | None = None,
     every: str | float = "month",
     billing: str | None = None,
     subscription: str | None = None,
@@ -140,6 +141,8 @@ def net_retention(
         and refused.
     at : pair of dates, optional
         Of subscriptions: the two days, each read at its end.
+    tz : str, optional
+        Of subscriptions: IANA time zone in which times are cut to days.
     every : str or float, default "month"
         Of subscriptions: what one price pays for.
     billing : str, optional
@@ -219,7 +222,7 @@ def net_retention(
     method = _checks.choice(method, METHODS, name="method")
     roles = _roles(customer, start, end, amount, billing, subscription, currency, tax, discount, recurring, past_due)
     free = _checks.choice(free, FREE, name="free")
-    people = _accounts(customers, opening, closing, roles, at, every, rates, grace_days, capped=False, free=free)
+    people = _accounts(customers, opening, closing, roles, at, tz, every, rates, grace_days, capped=False, free=free)
     return _retention(people, "revenue.net_retention/endpoint", np.inf, level, method, resamples, rng, at)
 
 
@@ -233,6 +236,7 @@ def gross_retention(
     end: str | None = None,
     amount: str | None = None,
     at: tuple[str | dt.date, str | dt.date] | None = None,
+    tz: str | None = None,
     every: str | float = "month",
     billing: str | None = None,
     subscription: str | None = None,
@@ -262,6 +266,8 @@ def gross_retention(
         and refused.
     at : pair of dates, optional
         Of subscriptions: the two days, each read at its end.
+    tz : str, optional
+        Of subscriptions: IANA time zone in which times are cut to days.
     every : str or float, default "month"
         Of subscriptions: what one price pays for.
     billing : str, optional
@@ -326,7 +332,7 @@ def gross_retention(
     method = _checks.choice(method, METHODS, name="method")
     basis = _checks.choice(basis, BASES, name="basis")
     roles = _roles(customer, start, end, amount, billing, subscription, currency, tax, discount, recurring, past_due)
-    people = _accounts(customers, opening, closing, roles, at, every, rates, grace_days, capped=True, basis=basis)
+    people = _accounts(customers, opening, closing, roles, at, tz, every, rates, grace_days, capped=True, basis=basis)
     return _retention(people, f"revenue.gross_retention/{basis}", 1.0, level, method, resamples, rng, at)
 
 
@@ -340,6 +346,7 @@ def logo_retention(
     end: str | None = None,
     amount: str | None = None,
     at: tuple[str | dt.date, str | dt.date] | None = None,
+    tz: str | None = None,
     subscription: str | None = None,
     tax: str | None = None,
     discount: str | None = None,
@@ -364,6 +371,8 @@ def logo_retention(
         and refused.
     at : pair of dates, optional
         Of subscriptions: the two days, each read at its end.
+    tz : str, optional
+        Of subscriptions: IANA time zone in which times are cut to days.
     subscription : str, optional
         Of subscriptions: column of the subscription. Two rows of one subscription then may not overlap.
     tax, discount : str, optional
@@ -415,7 +424,7 @@ def logo_retention(
     roles = _roles(customer, start, end, amount, None, subscription, None, tax, discount, recurring, past_due)
     free = _checks.choice(free, FREE, name="free")
     people = _accounts(
-        customers, opening, closing, roles, at, "month", None, grace_days, capped=True, basis=basis, free=free
+        customers, opening, closing, roles, at, tz, "month", None, grace_days, capped=True, basis=basis, free=free
     )
     sums, kept = people.sums()
     _somebody(sums)
@@ -461,6 +470,7 @@ def _accounts(
     closing: str | None,
     roles: Mapping[str, str | None],
     at: tuple[str | dt.date, str | dt.date] | None,
+    tz: str | None,
     every: str | float,
     rates: Rates | None,
     grace_days: int,
@@ -483,7 +493,7 @@ def _accounts(
     if last <= first:
         raise InputError(f"at runs from an earlier to a later day; got {at[0]} and {at[1]}.", argument="at")
     pricing = pricing_of(every, rates, grace_days, changing=True).constant(first)
-    ledger = read_ledger(data, roles, pricing=pricing, period="day", as_of=at[1])
+    ledger = read_ledger(data, roles, pricing=pricing, period=Period("day", tz=tz), as_of=at[1])
     return accounts.two_dates(ledger, first=first, last=last, capped=capped, events=basis == "events", free=free)
 
 
