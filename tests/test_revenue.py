@@ -269,6 +269,20 @@ def test_a_free_month_is_what_it_is_told_to_be_between_two_dates(frame, free):
     assert revenue.logo_retention(frame(plans), **options, free=free, basis="events").numerator == steady
 
 
+def test_what_takes_the_bridge_apart_reads_prices_as_it_does(frame):
+    rows, options = (
+        billed(),
+        {**BILLED, **PARTS, "currency": "cur", "rates": {"EUR": 1.20, "USD": 1.0}, "as_of": DAYS[1]},
+    )
+    bridge = revenue.movements(rows, **options)
+    options.pop("subscription")
+    assert revenue.quick_ratio(frame(rows), **options).estimate == pytest.approx(revenue.quick_ratio(bridge).estimate)
+    grown = revenue.expansion(frame(rows), **options, product="plan")
+    assert grown.columns["expansion"] == bridge.columns["expansion"]
+    cohorts = revenue.by_cohort(frame(rows), **options, level=None).to_frame("pandas")
+    assert cohorts.groupby("period")["mrr"].sum().to_numpy() == pytest.approx(np.array(bridge.columns["end_mrr"]))
+
+
 def test_two_dates_are_those_of_the_zone(frame):
     hours = ["2024-01-01 12:00", "2024-02-01 03:00"]
     plans = pd.DataFrame(

@@ -127,8 +127,8 @@ def reasons(
     ColumnError
         If a column is missing, plays two roles, or is of the wrong type.
     InputError
-        If an interval ends before it starts, an amount is negative, rows with revenue repeat another in full, or
-        nothing is left to count.
+        If an interval ends before it starts, the revenue of what ended is missing, negative or more than 9 * 10^15 in
+        all, rows with revenue repeat another in full, or nothing is left to count.
 
     Notes
     -----

@@ -139,6 +139,11 @@ def by_cohort(
     as_of: str | dt.date | None = None,
     currency: str | None = None,
     rates: Mapping[str, float] | None = None,
+    tax: str | None = None,
+    discount: str | None = None,
+    recurring: str | None = None,
+    past_due: str | None = None,
+    grace_days: int = 30,
     level: float | None = 0.95,
 ) -> RevenueCohorts:
     """Recurring revenue and net retention by cohort of first payment.
@@ -161,6 +166,10 @@ def by_cohort(
         Column of the currency. More than one needs ``rates``.
     rates : mapping of str to float, optional
         What one unit of each currency is worth in the currency of the answer.
+    tax, discount, recurring, past_due : str, optional
+        Columns as for ``movements``.
+    grace_days : int, default 30
+        Days that an unpaid subscription goes on.
     level : float or None, default 0.95
         Probability content of the intervals; None computes none.
 
@@ -211,8 +220,13 @@ def by_cohort(
         "amount": amount,
         "billing": billing,
         "currency": currency,
+        "tax": tax,
+        "discount": discount,
+        "recurring": recurring,
+        "past_due": past_due,
     }
-    ledger = read_ledger(subscriptions, roles, pricing=pricing_of(every, rates), period=period, as_of=as_of)
+    pricing = pricing_of(every, rates, grace_days)
+    ledger = read_ledger(subscriptions, roles, pricing=pricing, period=period, as_of=as_of)
     columns = _columns(money.cohort_sums(ledger, products=content is not None), ledger, content)
     return RevenueCohorts(
         columns=Columns(columns, _TYPES),

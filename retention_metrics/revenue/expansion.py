@@ -73,6 +73,8 @@ def expansion(
     tax: str | None = None,
     discount: str | None = None,
     recurring: str | None = None,
+    past_due: str | None = None,
+    grace_days: int = 30,
 ) -> ExpansionTable:
     """Up-sell and cross-sell: what the expansion of recurring revenue is made of.
 
@@ -97,8 +99,10 @@ def expansion(
         Column of the currency. More than one needs ``rates``.
     rates : mapping of str to float, optional
         What one unit of each currency is worth in the currency of the answer.
-    tax, discount, recurring : str, optional
+    tax, discount, recurring, past_due : str, optional
         Columns as for ``movements``.
+    grace_days : int, default 30
+        Days that an unpaid subscription goes on.
 
     Returns
     -------
@@ -148,11 +152,12 @@ def expansion(
         "tax": tax,
         "discount": discount,
         "recurring": recurring,
+        "past_due": past_due,
     }
     ledger = read_ledger(
         subscriptions,
         roles,
-        pricing=pricing_of(every, rates),
+        pricing=pricing_of(every, rates, grace_days),
         period=period,
         as_of=as_of,
         arguments={"by": "product"},

@@ -188,7 +188,8 @@ def net_retention(
     ColumnError
         If a column is missing or of the wrong type.
     InputError
-        If an amount is negative, nobody pays at the start, or the arguments of both forms are mixed.
+        If an amount is negative or all add up to more than 9 * 10^15, nobody pays at the start, or the arguments of
+        both forms are mixed.
 
     Notes
     -----

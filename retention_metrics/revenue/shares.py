@@ -90,6 +90,11 @@ def quick_ratio(
     as_of: str | dt.date | None = None,
     currency: str | None = None,
     rates: Rates | None = None,
+    tax: str | None = None,
+    discount: str | None = None,
+    recurring: str | None = None,
+    past_due: str | None = None,
+    grace_days: int = 30,
     free: Free = "churn",
     reactivation_window: int | None = None,
     level: float | None = 0.95,
@@ -117,6 +122,10 @@ def quick_ratio(
         Of subscriptions: column of the currency. More than one needs ``rates``.
     rates : mapping of str to float, or to a mapping of dates to floats, optional
         As for ``movements``; what the exchange rate moves is neither gained nor lost.
+    tax, discount, recurring, past_due : str, optional
+        Of subscriptions: columns as for ``movements``.
+    grace_days : int, default 30
+        Of subscriptions: days that an unpaid one goes on.
     free : {"churn", "active"}, default "churn"
         Of subscriptions: what a price of 0 is to a customer who paid.
     reactivation_window : int, optional
@@ -160,6 +169,7 @@ def quick_ratio(
     content = _checks.level(level)
     columns = {"customer": customer, "start": start, "end": end, "amount": amount}
     options = {**columns, "billing": billing, "currency": currency}
+    options |= {"tax": tax, "discount": discount, "recurring": recurring, "past_due": past_due}
     if isinstance(data, MovementTable):
         if any(options.values()):
             raise InputError("a bridge has no columns of subscriptions; give one or the other.", argument="data")
@@ -171,7 +181,8 @@ def quick_ratio(
             "subscriptions need customer=, start=, end= and amount=.",
             argument=next(name for name, column in columns.items() if not column),
         )
-    ledger = read_ledger(data, options, pricing=pricing_of(every, rates, changing=True), period=period, as_of=as_of)
+    pricing = pricing_of(every, rates, grace_days, changing=True)
+    ledger = read_ledger(data, options, pricing=pricing, period=period, as_of=as_of)
     window = None if reactivation_window is None else _checks.count(reactivation_window, name="reactivation_window")
     free = _checks.choice(free, FREE, name="free")
     people, complete = accounts.moved_money(ledger, free=free, window=window, reactivation=reactivation)
@@ -244,7 +255,7 @@ def arpa(customers: NativeFrame, *, amount: str, level: float | None = 0.95) -> 
     ColumnError
         If the column is missing or holds no numbers.
     InputError
-        If an amount is negative, or nobody pays.
+        If an amount is negative, all add up to more than 9 * 10^15, or nobody pays.
 
     Examples
     --------
@@ -316,7 +327,7 @@ def returning_share(
     ColumnError
         If a column is missing or of the wrong type.
     InputError
-        If a value is negative, or the window has no revenue.
+        If a value is negative, all add up to more than 9 * 10^15, or the window has no revenue.
 
     Notes
     -----
@@ -380,7 +391,7 @@ def existing_share(
     ColumnError
         If a column is missing or of the wrong type.
     InputError
-        If a value is negative, or the window has no revenue.
+        If a value is negative, all add up to more than 9 * 10^15, or the window has no revenue.
 
     Examples
     --------
@@ -441,7 +452,7 @@ def predictable_share(
     ColumnError
         If a column is missing or of the wrong type.
     InputError
-        If a value is negative, or the window has no revenue.
+        If a value is negative, all add up to more than 9 * 10^15, or the window has no revenue.
 
     Examples
     --------

@@ -183,7 +183,7 @@ def concentration(
     ColumnError
         If a column is missing or holds no numbers.
     InputError
-        If an amount is negative or not finite, or there is no revenue.
+        If an amount is negative or not finite, all add up to more than 9 * 10^15, or there is no revenue.
 
     Notes
     -----
