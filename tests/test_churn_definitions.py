@@ -327,13 +327,18 @@ def test_rows_that_repeat_in_full_would_count_their_revenue_twice(frame):
 
 
 def test_reasons_are_words_and_revenue_is_money():
-    with pytest.raises(ColumnError, match="column of words"):
-        rm.churn.reasons(with_reasons(), **ROLES, reason="mrr")
-    with pytest.raises(ColumnError, match="column of numbers"):
-        rm.churn.reasons(with_reasons().assign(paid="much"), **ROLES, reason="why", revenue="paid")
+    for options, words in [
+        ({"reason": "mrr"}, "reason='mrr' is a column of words"),
+        ({"reason": "wy"}, "reason='wy' is not a column"),
+        ({"reason": "why", "revenue": "paid"}, "revenue='paid' is a column of numbers"),
+        ({"reason": "why", "revenue": "why"}, "reason= and revenue= both name the column 'why'"),
+    ]:
+        with pytest.raises(ColumnError, match=words) as caught:
+            rm.churn.reasons(with_reasons().assign(paid="much"), **ROLES, **options)
+        assert caught.value.argument == words.partition("=")[0] or "both" in words
     bad = with_reasons()
     bad.loc[10, "mrr"] = -1.0
-    with pytest.raises(InputError, match="at least 0; 1 rows"):
+    with pytest.raises(InputError, match="at least 0; 1 of 19 rows"):
         rm.churn.reasons(bad, **ROLES, reason="why", revenue="mrr")
     with pytest.raises(InputError, match="method"):
         rm.churn.reasons(with_reasons(), **ROLES, reason="why", method="bonferroni")

@@ -499,10 +499,18 @@ if "ibis" in CONVERT:
             answer(rm.retention.by_period, table, period=rm.Period("month", tz="Europe/Berlin"))
 
 
-def test_ids_of_a_type_that_arrow_cannot_group_are_named():
+@pytest.mark.parametrize("labelled", [False, True])
+def test_ids_of_arrow_s_extension_types_are_read_as_text_or_named(labelled):
     pa = pytest.importorskip("pyarrow", minversion="18")
-    ids = pa.array([bytes([place] * 16) for place in range(6)], pa.uuid())
-    table = pa.Table.from_pandas(VISITS, preserve_index=False).set_column(0, "who", ids)
-    for frame in (table, table.to_pandas(types_mapper=pd.ArrowDtype)):
-        with pytest.raises(ColumnError, match=r"'who' holds extension<arrow.uuid>.* Convert it to text first"):
-            answer(rm.retention.cohorts, frame)
+    plain = pa.Table.from_pandas(VISITS, preserve_index=False)
+
+    def with_ids(kind):
+        places = {who: place for place, who in enumerate(sorted(set(VISITS["who"].dropna())))}
+        keys = [None if pd.isna(who) else bytes([places[who]] * kind.storage_type.byte_width) for who in VISITS["who"]]
+        ids = pa.ExtensionArray.from_storage(kind, pa.array(keys, kind.storage_type))
+        table = plain.set_column(plain.schema.get_field_index("who"), "who", ids)
+        return table.to_pandas(types_mapper=pd.ArrowDtype).set_axis([7] * len(keys)) if labelled else table
+
+    assert answer(rm.retention.cohorts, with_ids(pa.uuid())) == answer(rm.retention.cohorts, plain)
+    with pytest.raises(ColumnError, match=r"'who' holds extension<.* Convert it to text first"):
+        answer(rm.retention.cohorts, with_ids(pa.opaque(pa.binary(4), "key", "vendor")))

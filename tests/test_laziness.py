@@ -403,6 +403,32 @@ def test_a_summary_of_a_lazy_table_is_that_of_an_eager_one(request, table, verb,
     assert as_sorted_rows(verb(reads(eager).scan())) == as_sorted_rows(verb(pl.from_pandas(eager)))
 
 
+LOGS = {
+    "revenue.customer_movements": (
+        lambda lazy: rm.revenue.customer_movements(
+            lazy, customer="who", start="start", end="end", amount="price", subscription="plan", as_of="2024-12-31"
+        ),
+        ["end", "plan", "price", "start", "who"],
+    ),
+    "churn.reconciled_customers": (
+        lambda lazy: rm.churn.reconciled_customers(
+            lazy, customer="who", start="start", end="end", window=("2024-04-01", "2024-07-01")
+        ),
+        ["end", "start", "who"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("verb", "columns"), LOGS.values(), ids=list(LOGS))
+def test_a_table_of_a_log_reads_it_once_when_called_and_stays_lazy(subscriptions, verb, columns):
+    log = subscriptions.assign(plan=subscriptions["who"])
+    source = reads(log)
+    table = verb(source.scan())
+    assert source.columns == [columns]
+    assert isinstance(table.frame, pl.LazyFrame)
+    assert as_sorted_rows(table) == as_sorted_rows(verb(log))
+
+
 # ---------------------------------------------------------------- prospects and reps
 
 

@@ -226,12 +226,97 @@ def test_the_bases_differ_for_who_left_and_came_back(frame):
     assert "never lower" in logos[1].notes[0]
 
 
+def days_of(rows, who, free):
+    """Day by day: what a customer pays, and whether it is one."""
+    there, days = False, {}
+    for day in pd.date_range("2024-01-01", "2024-03-31"):
+        running = [price for name, start, end, price in rows if name == who and start <= day and not end <= day]
+        there = sum(running) > 0 or (free == "active" and there and bool(running))
+        days[day] = (sum(running), there)
+    return days
+
+
+@pytest.mark.parametrize("free", ["churn", "active"])
+def test_a_free_month_is_what_it_is_told_to_be_between_two_dates(frame, free):
+    rng = np.random.default_rng(1912)
+    starts = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 80, 120), unit="D")
+    ends = (pd.Series(starts) + pd.to_timedelta(rng.integers(5, 60, 120), unit="D")).where(rng.random(120) < 0.8)
+    names = {
+        "who": rng.integers(0, 40, 120),
+        "from": starts,
+        "until": ends,
+        "price": rng.choice([0.0, 0.0, 10.0, 25.5], 120),
+    }
+    plans = pd.DataFrame(names)
+    rows = list(plans.itertuples(index=False, name=None))
+    first, last = (pd.Timestamp(day) for day in ("2024-01-31", "2024-03-31"))
+    people = [days_of(rows, who, free) for who in range(40)]
+    people = [days for days in people if days[first][1]]
+    assert any(days[first][0] == 0 for days in people) == (free == "active")
+    options = {
+        "customer": "who",
+        "start": "from",
+        "end": "until",
+        "amount": "price",
+        "at": (str(first.date()), str(last.date())),
+    }
+
+    net = revenue.net_retention(frame(plans), **options, free=free)
+    assert (net.opening, net.closing) == tuple(sum(days[day][0] for days in people) for day in (first, last))
+    logos = revenue.logo_retention(frame(plans), **options, free=free)
+    assert (logos.numerator, logos.denominator) == (sum(days[last][1] for days in people), len(people))
+    steady = sum(all(there for day, (_, there) in days.items() if day >= first) for days in people)
+    assert revenue.logo_retention(frame(plans), **options, free=free, basis="events").numerator == steady
+
+
+def test_what_takes_the_bridge_apart_reads_prices_as_it_does(frame):
+    rows, options = (
+        billed(),
+        {**BILLED, **PARTS, "currency": "cur", "rates": {"EUR": 1.20, "USD": 1.0}, "as_of": DAYS[1]},
+    )
+    bridge = revenue.movements(rows, **options)
+    options.pop("subscription")
+    assert revenue.quick_ratio(frame(rows), **options).estimate == pytest.approx(revenue.quick_ratio(bridge).estimate)
+    grown = revenue.expansion(frame(rows), **options, product="plan")
+    assert grown.columns["expansion"] == bridge.columns["expansion"]
+    cohorts = revenue.by_cohort(frame(rows), **options, level=None).to_frame("pandas")
+    assert cohorts.groupby("period")["mrr"].sum().to_numpy() == pytest.approx(np.array(bridge.columns["end_mrr"]))
+
+
+def test_two_dates_are_those_of_the_zone(frame):
+    hours = ["2024-01-01 12:00", "2024-02-01 03:00"]
+    plans = pd.DataFrame(
+        {"who": ["a", "b"], "from": pd.to_datetime(hours, utc=True), "until": pd.NaT, "price": [10.0, 5.0]}
+    )
+    plans["until"] = pd.to_datetime(plans["until"], utc=True)
+    options = {
+        "customer": "who",
+        "start": "from",
+        "end": "until",
+        "amount": "price",
+        "at": ("2024-01-31", "2024-02-29"),
+    }
+    for measure in (revenue.net_retention, revenue.gross_retention):
+        assert measure(frame(plans), **options).opening == 10.0
+        assert measure(frame(plans), **options, tz="America/New_York").opening == 15.0
+    assert revenue.logo_retention(frame(plans), **options, tz="America/New_York").denominator == 2
+
+
+def test_currencies_and_billing_periods_change_no_logo():
+    priced = {"every": "year", "currency": "cur", "rates": {"EUR": 1.20, "USD": 1.0}, "as_of": DAYS[1]}
+    moved = revenue.customer_movements(billed(), **BILLED, **PARTS, **priced).to_frame()
+    opening, closing = (paying_at(moved, day) for day in DAYS)
+    logos = revenue.logo_retention(billed(), **BILLED, **PARTS, at=DAYS)
+    assert (logos.numerator, logos.denominator) == (opening.index.isin(closing.index).sum(), len(opening))
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"opening": "before"}, "give either"),
         ({**BOTH, "at": ("2024-01-01", "2024-02-01")}, "give either"),
         ({**BOTH, "method": "guess"}, "method is one of"),
+        ({**BOTH, "free": "gone"}, "free is one of"),
         (
             dict.fromkeys(("customer", "start", "end", "amount"), "before")
             | {"at": ("2024-01-01", "2024-02-01"), "every": "fortnight"},
@@ -532,7 +617,7 @@ def test_a_core_that_cannot_be_is_said_or_refused():
     assert (nobody.estimate, nobody.spend_ratio.estimate, nobody.spend_ratio.status) == (0.0, None, "undefined")
     with pytest.raises(ColumnError, match="loyal='orders' is true or false"):
         revenue.loyal_core(base.assign(orders=5), amount="paid", loyal="orders")
-    with pytest.raises(InputError, match="at least 0; 20 rows"):
+    with pytest.raises(InputError, match="at least 0; 20 of 20 rows"):
         revenue.loyal_core(base.assign(paid=-1.0), amount="paid", loyal="loyal")
     with pytest.raises(InputError, match="no revenue"):
         revenue.loyal_core(base.assign(paid=0.0), amount="paid", loyal="loyal")

@@ -876,6 +876,28 @@ def test_text_times_are_compared_in_either_spelling(frame):
         rm.churn.by_period(frame(rows.assign(until=["2024-01-01T04:00", None])), **CHURNING)
 
 
+@pytest.mark.parametrize("zone", [None, "UTC"])
+@pytest.mark.parametrize("nothing", [None, pd.NaT, float("nan")], ids=str)
+def test_where_nobody_has_left_the_ends_are_of_any_kind(frame, nothing, zone):
+    starts = pd.to_datetime(pd.Series(["2024-01-01", "2024-01-05"])).dt.tz_localize(zone)
+    for start in (starts, starts.dt.strftime("%Y-%m-%d")):
+        rows = pd.DataFrame({"who": ["a", "b"], "from": start, "until": nothing, "price": [1.0, 2.0]})
+        if rows["until"].dtype == "float64" and frame is not CONVERT["pandas"]:
+            continue  # a column of NaN is what pandas reads of an empty one
+        assert bridge(frame(rows), as_of="2024-02-29").rows()[-1]["end_mrr"] == 3.0
+        assert rm.churn.by_period(frame(rows), **CHURNING, as_of="2024-02-29").rows()[-1]["end_customers"] == 2
+
+
+def test_text_with_an_offset_is_told_that_it_has_a_zone(frame):
+    rows = pd.DataFrame(
+        {"who": ["a"], "from": ["2024-01-01T00:00:00+01:00"], "until": ["2024-02-01T00:00Z"], "price": 1.0}
+    )
+    for call in (bridge, lambda log: rm.churn.by_period(log, **CHURNING)):
+        with pytest.raises(InputError, match="ISO-8601 without a zone") as caught:
+            call(frame(rows))
+        assert caught.value.first == ("2024-01-01T00:00:00+01:00",)
+
+
 def test_a_log_before_1970_without_an_end_was_not_cut(frame):
     rows = plans([("a", "1960-01-05", None, 1.0), ("b", "1960-02-01", None, 1.0)])
     table = rm.churn.by_period(frame(rows), **CHURNING)

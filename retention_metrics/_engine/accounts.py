@@ -10,14 +10,17 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics._engine import money, offers
-from retention_metrics._engine.adopt import NativeFrame, adopt, collect, once
+from retention_metrics._engine import amounts, money, offers
+from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect, once
 from retention_metrics._engine.audit import Duplicates, Fold, aggregate, audit_events, read_clock, settle_twins, twins
+from retention_metrics._engine.clock import Clock
 from retention_metrics._stats.ratios import PRODUCTS, PairSums, products
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment
 
 Floats = NDArray[np.float64]
+# Before every day.
+_NEVER = -(10**7)
 
 
 @dataclass(frozen=True)
@@ -57,39 +60,34 @@ def two_amounts(
     """Customers with money at the start, from a table with both amounts; a named customer has one row."""
     roles = {"opening": opening, "closing": closing, "customer": customer}
     source = adopt(once(data, roles), roles)
-    for role in ("opening", "closing"):
-        if not source.dtype(role).is_numeric():
-            raise ColumnError(
-                f"{role}={source.roles[role]!r} is a column of numbers; it holds {source.dtype(role)}.",
-                argument=role,
-                column=source.roles[role],
-            )
-    x, y = (source.column(role).cast(nw.Float64) for role in ("opening", "closing"))
+    amounts.refuse_words(source, "opening", "closing")
+    x, y = (amounts.number(source, role) for role in ("opening", "closing"))
     # x > x is never so: a literal has no rows to count.
     nobody = source.column("customer").is_null() if customer else (x > x).fill_null(False)
-    unknown = {"missing_customer": nobody, "missing_opening": (x.is_null() | x.is_nan()) & ~nobody}
-    unknown["missing_closing"] = (y.is_null() | y.is_nan()) & ~unknown["missing_opening"] & ~nobody
-    known = ~nobody & ~unknown["missing_opening"] & ~unknown["missing_closing"]
-    counts = {**unknown, "not_at_start": known & (x == 0)}
-    for role, amount in (("opening", x), ("closing", y)):
-        counts[f"bad_{role}"] = ((amount < 0) | ~amount.is_finite()) & known
-    cells = collect(
-        source.frame.select(*(row.fill_null(False).cast(nw.Int64).sum().alias(n) for n, row in counts.items()))
-    )
-    found = {name: int(values[0] or 0) for name, values in cells.items()}
-    for role in ("opening", "closing"):
-        if found[f"bad_{role}"]:
-            raise InputError(
-                f"{role}={source.roles[role]!r} is finite and at least 0; {found[f'bad_{role}']} rows are not so.",
-                argument=role,
-                column=source.roles[role],
-                count=found[f"bad_{role}"],
-            )
+    unknown = {"missing_customer": nobody, "missing_opening": x.is_null() & ~nobody}
+    unknown["missing_closing"] = y.is_null() & ~x.is_null() & ~nobody
+    known = ~x.is_null() & ~y.is_null() & ~nobody
+    both = [amounts.Amounts(source, role, each, known) for role, each in (("opening", x), ("closing", y))]
+    found = _audited(source, {**unknown, "not_at_start": known & (x == 0), "kept": known}, *both)
+    amounts.refuse_empty(found, unknown, kept=found["kept"])
     if customer:
         _refuse_second_rows(source.frame.filter(~nobody).select(source.column("customer")), customer)
     frame = source.frame.filter(known & (x > 0)).select(x.alias("x"), y.alias("y"))
     excluded = {name: found[name] for name in (*unknown, "not_at_start") if found[name]}
     return Accounts(_counted(frame, capped=capped), source.backend, excluded)
+
+
+def _audited(source: Source, marks: Mapping[str, nw.Expr], *columns: amounts.Amounts) -> dict[str, int]:
+    """How many rows have each mark, and how many there are; amounts that cannot be are refused."""
+    known = columns[0].amount.is_null()
+    parts = {name: mark.fill_null(False).cast(nw.Int64) for name, mark in {"rows": known | ~known, **marks}.items()}
+    for column in columns:
+        parts |= column.sums()
+    cells = collect(source.frame.select(*(part.sum().alias(name) for name, part in parts.items())))
+    found = {name: values[0] or 0 for name, values in cells.items()}
+    for column in columns:
+        column.refuse(found)
+    return {name: int(found[name]) for name in ("rows", *marks)}
 
 
 def _refuse_second_rows(customers: nw.LazyFrame[Any], customer: str) -> None:
@@ -105,40 +103,44 @@ def _refuse_second_rows(customers: nw.LazyFrame[Any], customer: str) -> None:
 
 
 def _counted(frame: nw.LazyFrame[Any], *, capped: bool) -> nw.LazyFrame[Any]:
-    kept = (nw.col("y") > 0).cast(nw.Int64).alias("kept")
-    after: nw.Expr = nw.col("y")
-    if capped:
-        after = nw.when(nw.col("y") > nw.col("x")).then(nw.col("x")).otherwise(nw.col("y"))
-    return frame.select("x", after.alias("y"), kept)
+    counted = frame.select("x", "y", (nw.col("y") > 0).cast(nw.Int64).alias("kept"))
+    return _capped(counted) if capped else counted
 
 
-def two_dates(ledger: money.Ledger, *, first: int, last: int, capped: bool, events: bool) -> Accounts:
-    """Customers who paid on one day: what they paid then and on a later day.
+def _capped(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Without growth."""
+    after = nw.when(nw.col("y") > nw.col("x")).then(nw.col("x")).otherwise(nw.col("y"))
+    return frame.select("x", after.alias("y"), "kept")
 
-    With ``events`` every loss on the way counts, made good or not: ``y`` is what was never lost, and who was without
-    a paid subscription for a day did not stay.
+
+def two_dates(ledger: money.Ledger, *, first: int, last: int, capped: bool, events: bool, free: str) -> Accounts:
+    """The customers of one day: what they paid then and on a later day.
+
+    A customer is who pays; with ``free="active"`` so is who paid and has had a plan ever since, if a free one. With
+    ``events`` every loss on the way counts, made good or not: ``y`` is what was never lost, and who was no customer
+    for a day did not stay.
     """
-    moved = money.movement_rows(ledger, free="churn", window=None)
-    day, delta = nw.col("period"), nw.col("delta")
-    later, gone = (day > first) & (day <= last), nw.col("after") == 0
+    day, delta, pays = nw.col("period"), nw.col("delta"), nw.col("units") > 0
+    gone = nw.col("plans") == 0 if free == "active" else ~pays
+    later = (day > first) & (day <= last)
     parts: dict[str, tuple[nw.Expr, Fold]] = {
         "opened": (nw.when(day <= first).then(delta).otherwise(nw.lit(0)), "sum"),
         "closed": (nw.when(day <= last).then(delta).otherwise(nw.lit(0)), "sum"),
         "losses": (nw.when(later & (delta < 0)).then(delta).otherwise(nw.lit(0)), "sum"),
         "lapsed": ((later & gone).cast(nw.Int64), "max"),
     }
-    people = aggregate(moved, ledger.keys, parts).filter(nw.col("opened") > 0)
+    for name, until in (("first", first), ("last", last)):
+        parts[f"paid_{name}"] = (nw.when(pays & (day <= until)).then(day).otherwise(nw.lit(_NEVER)), "max")
+        parts[f"gone_{name}"] = (nw.when(gone & (day <= until)).then(day).otherwise(nw.lit(_NEVER)), "max")
+    people = aggregate(money.state_rows(ledger), ledger.keys, parts)
+    people = people.filter(nw.col("paid_first") > nw.col("gone_first"))
     x, y = (nw.col(name).cast(nw.Float64) / money.UNITS for name in ("opened", "closed"))
-    if not events:
-        frame = _counted(people.select(x.alias("x"), y.alias("y")), capped=capped)
-        return Accounts(frame, ledger.backend, ledger.excluded)
-    left = x + nw.col("losses").cast(nw.Float64) / money.UNITS
-    spared = people.select(
-        x.alias("x"),
-        nw.when(left > 0).then(left).otherwise(nw.lit(0.0)).alias("y"),
-        (1 - nw.col("lapsed")).alias("kept"),
-    )
-    return Accounts(spared, ledger.backend, ledger.excluded)
+    kept = (nw.col("paid_last") > nw.col("gone_last")).cast(nw.Int64)
+    if events:
+        left = x + nw.col("losses").cast(nw.Float64) / money.UNITS
+        y, kept = nw.when(left > 0).then(left).otherwise(nw.lit(0.0)), 1 - nw.col("lapsed")
+    frame = people.select(x.alias("x"), y.alias("y"), kept.alias("kept"))
+    return Accounts(_capped(frame) if capped else frame, ledger.backend, ledger.excluded)
 
 
 def moved_money(ledger: money.Ledger, *, free: str, window: int | None, reactivation: bool) -> tuple[Accounts, int]:
@@ -184,14 +186,7 @@ def purchase_parts(
     events, _ = audit_events(source, times, as_of=last.date, tz=tz, extra={"again": again, "moment": times.time})
     if recurring and source.dtype("recurring") != nw.Boolean:
         _refuse_other_marks(events.kept, "again", argument="recurring", column=recurring)
-    if events.negative:
-        raise InputError(
-            f"value={value!r} is at least 0; {events.negative} rows are not.",
-            argument="value",
-            column=value,
-            count=events.negative,
-            fix="Net returns against their purchases first.",
-        )
+    _refuse_values(source, times, events.as_of)
     events, notes = settle_twins(events, duplicates)
     rows = events.kept.select("customer", "day", "value", "again")
     firsts = aggregate(rows, ("customer",), {"first": (nw.col("day"), "min")})
@@ -205,6 +200,15 @@ def purchase_parts(
     people = aggregate(inside, ("customer",), {"x": (nw.col("value"), "sum"), "y": (chosen, "sum")})
     frame = _counted(people.filter(nw.col("x") > 0).select("x", "y"), capped=False)
     return Accounts(frame, source.backend, events.excluded or {}, notes)
+
+
+def _refuse_values(source: Source, times: Clock, until: Moment) -> None:
+    """Refuse money that cannot be added up on the rows of an event log that count."""
+    value = amounts.number(source, "value")
+    known = ~source.column("customer").is_null() & ~times.time.is_null() & ~value.is_null() & ~times.after(until)
+    _audited(
+        source, {}, amounts.Amounts(source, "value", value, known, fix="Net returns against their purchases first.")
+    )
 
 
 PowerSums = tuple[int, float, float, float, float]
@@ -222,12 +226,9 @@ class MarkedMoney:
 
 def marked_money(data: NativeFrame, *, amount: str, mark: str) -> MarkedMoney:
     """Money by a column of true and false, folded in the engine."""
-    source = adopt(data, {"amount": amount, "loyal": mark})
-    if not source.dtype("amount").is_numeric():
-        raise ColumnError(
-            f"amount={amount!r} is a column of numbers; it holds {source.dtype('amount')}.", argument="amount"
-        )
-    number, chosen = source.column("amount").cast(nw.Float64), source.column("loyal")
+    roles = {"amount": amount, "loyal": mark}
+    source = adopt(once(data, roles), roles)
+    amounts.refuse_words(source, "amount")
     if source.dtype("loyal") != nw.Boolean:
         raise ColumnError(
             f"loyal={mark!r} is true or false; it holds {source.dtype('loyal')}.",
@@ -235,30 +236,22 @@ def marked_money(data: NativeFrame, *, amount: str, mark: str) -> MarkedMoney:
             column=mark,
             fix="Compare first, as in frame['orders'] >= 5.",
         )
-    missing = {"missing_amount": number.is_null() | number.is_nan()}
-    missing["missing_loyal"] = chosen.is_null() & ~missing["missing_amount"]
-    known = ~missing["missing_amount"] & ~missing["missing_loyal"]
-    counts = {**missing, "bad": known & (~number.is_finite() | (number < 0))}
-    for name, flag in (("marked", chosen), ("others", ~chosen)):
-        counts[name] = known & flag
-    parts = [mark.fill_null(False).cast(nw.Int64).sum().alias(name) for name, mark in counts.items()]
-    for name in ("marked", "others"):
-        mine = nw.when(counts[name].fill_null(False)).then(number).otherwise(nw.lit(0.0))
-        powers = (mine, mine * mine, mine * mine * mine, mine * mine * mine * mine)
-        parts += [each.sum().alias(f"{name}_{power}") for power, each in enumerate(powers, 1)]
-    found = {name: cells[0] or 0 for name, cells in collect(source.frame.select(*parts)).items()}
-    if found["bad"]:
-        raise InputError(
-            f"amount={amount!r} is finite and at least 0; {found['bad']} rows are not so.",
-            argument="amount",
-            column=amount,
-            count=int(found["bad"]),
-        )
+    number, chosen = amounts.number(source, "amount"), source.column("loyal")
+    missing = {"missing_amount": number.is_null(), "missing_loyal": chosen.is_null() & ~number.is_null()}
+    known = ~number.is_null() & ~chosen.is_null()
+    groups = {"marked": known & chosen, "others": known & ~chosen}
+    found = _audited(source, {**missing, "kept": known, **groups}, amounts.Amounts(source, "amount", number, known))
+    amounts.refuse_empty(found, missing, kept=found["kept"])
+    powers: dict[str, nw.Expr] = {}
+    for name in groups:
+        mine = nw.when(groups[name].fill_null(False)).then(number).otherwise(nw.lit(0.0))
+        powers |= {f"{name}_{power}": money.power(mine, power) for power in (1, 2, 3, 4)}
+    cells = collect(source.frame.select(*(each.sum().alias(name) for name, each in powers.items())))
     sums: dict[bool, PowerSums] = {}
     for name, marked in (("marked", True), ("others", False)):
-        one, two, three, four = (float(found[f"{name}_{power}"]) for power in (1, 2, 3, 4))
-        sums[marked] = (int(found[name]), one, two, three, four)
-    return MarkedMoney(sums, source.backend, {name: int(found[name]) for name in missing if found[name]})
+        one, two, three, four = (float(cells[f"{name}_{power}"][0] or 0.0) for power in (1, 2, 3, 4))
+        sums[marked] = (found[name], one, two, three, four)
+    return MarkedMoney(sums, source.backend, {name: found[name] for name in missing if found[name]})
 
 
 @dataclass(frozen=True)
@@ -275,30 +268,21 @@ def amount_tally(data: NativeFrame, *, amount: str, customer: str | None) -> Amo
     """Amounts by customer, counted in the engine: as many rows leave it as there are distinct amounts."""
     roles = {"amount": amount, "customer": customer}
     source = adopt(once(data, roles), roles)
-    if not source.dtype("amount").is_numeric():
-        raise ColumnError(
-            f"amount={amount!r} is a column of numbers; it holds {source.dtype('amount')}.", argument="amount"
-        )
-    number = source.column("amount").cast(nw.Float64)
-    missing = number.is_null() | number.is_nan()
-    excluded = {"missing_amount": missing}
+    amounts.refuse_words(source, "amount")
+    number = amounts.number(source, "amount")
+    excluded = {"missing_amount": number.is_null()}
+    known = ~number.is_null()
     if customer:
-        excluded["missing_customer"] = source.column("customer").is_null() & ~missing
-    bad: nw.Expr = nw.lit(False)
-    for mark in excluded.values():
-        bad = bad | mark
-    infinite = ~bad & ~number.is_finite()
-    counts = {**excluded, "infinite": infinite}
-    cells = collect(
-        source.frame.select(*(row.fill_null(False).cast(nw.Int64).sum().alias(n) for n, row in counts.items()))
-    )
-    found = {name: int(values[0] or 0) for name, values in cells.items()}
-    if found.pop("infinite"):
-        raise InputError(f"amount={amount!r} is finite.", argument="amount", column=amount)
+        nobody = source.column("customer").is_null()
+        excluded["missing_customer"], known = nobody & known, known & ~nobody
+    found = _audited(source, {**excluded, "kept": known}, amounts.Amounts(source, "amount", number, known))
+    amounts.refuse_empty(found, excluded, kept=found["kept"])
     keys = (source.column("customer").alias("customer"),) if customer else ()
-    rows = source.frame.filter(~bad).select(*keys, number.alias("amount"))
+    rows = source.frame.filter(known).select(*keys, number.alias("amount"))
     if customer:
         rows = aggregate(rows, ("customer",), {"amount": (nw.col("amount"), "sum")})
     counted = collect(aggregate(rows, ("amount",), {"customers": (nw.col("amount") * 0 + 1, "sum")}))
     pairs = np.array(sorted(zip(counted["amount"], counted["customers"], strict=True)), dtype=np.float64).reshape(-1, 2)
-    return AmountTally(pairs[:, 0], pairs[:, 1], source.backend, {name: n for name, n in found.items() if n})
+    return AmountTally(
+        pairs[:, 0], pairs[:, 1], source.backend, {name: found[name] for name in excluded if found[name]}
+    )

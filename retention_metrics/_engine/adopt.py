@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -19,7 +19,7 @@ EAGER = {nw.Implementation.PANDAS: "pandas", nw.Implementation.POLARS: "polars",
 KEYS = {"customer", "by"}
 """Roles that tell rows apart."""
 
-NUMBERS = ("amount", "tax", "discount", "opening", "closing", "recurring")
+NUMBERS = ("amount", "value", "tax", "discount", "opening", "closing", "recurring")
 """Roles that hold money, or marks of 1 and 0."""
 
 NativeFrame = Any
@@ -30,13 +30,15 @@ NativeFrame = Any
 class Source:
     """A frame that came in through the door.
 
-    ``frame`` holds all columns under their own names; ``roles`` says which column plays which role.
+    ``frame`` holds all columns under their own names; ``roles`` says which column plays which role, and ``arguments``
+    which argument of the caller names it, where that has another name than the role.
     """
 
     frame: nw.LazyFrame[Any]
     roles: Mapping[str, str]
     schema: Mapping[str, nw.dtypes.DType]
     lazy: bool
+    arguments: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def backend(self) -> str:
@@ -51,6 +53,10 @@ class Source:
     def has(self, role: str) -> bool:
         """Whether a column plays this role."""
         return role in self.roles
+
+    def argument(self, role: str) -> str:
+        """The caller's argument that names the column of this role."""
+        return self.arguments.get(role, role)
 
     def column(self, role: str) -> nw.Expr:
         """The column that plays this role."""
@@ -80,8 +86,12 @@ def is_frame(data: object) -> bool:
     return isinstance(native, (nw.DataFrame, nw.LazyFrame))
 
 
-def adopt(data: NativeFrame, roles: Mapping[str, str | None]) -> Source:
-    """Take a frame in: its kind is known, its columns exist, and none plays two roles."""
+def adopt(data: NativeFrame, roles: Mapping[str, str | None], arguments: Mapping[str, str] | None = None) -> Source:
+    """Take a frame in: its kind is known, its columns exist, and none plays two roles.
+
+    ``arguments`` names the caller's argument of a role, for its errors, where that has another name than the role.
+    """
+    words = {**dict(zip(roles, roles, strict=True)), **(arguments or {})}
     if is_pandas_dataframe(data):
         _refuse_twins(list(data.columns))
         data = _with_plain_numbers(data, roles)
@@ -92,10 +102,10 @@ def adopt(data: NativeFrame, roles: Mapping[str, str | None]) -> Source:
     native = nw.from_native(_readable(data, {name for name in roles.values() if isinstance(name, str)}))
     frame = native.lazy()
     schema = dict(native.collect_schema() if isinstance(native, nw.LazyFrame) else native.schema)
-    named = {role: _checks.column(name, schema, role=role) for role, name in roles.items() if name is not None}
-    _refuse_shared(named)
+    named = {role: _checks.column(name, schema, role=words[role]) for role, name in roles.items() if name is not None}
+    _refuse_shared({words[role]: column for role, column in named.items()})
     frame = _without_nan_keys(frame, schema, {named[role] for role in KEYS & named.keys()})
-    return Source(frame=frame, roles=named, schema=schema, lazy=isinstance(native, nw.LazyFrame))
+    return Source(frame=frame, roles=named, schema=schema, lazy=isinstance(native, nw.LazyFrame), arguments=words)
 
 
 def _without_nan_keys(
@@ -128,15 +138,24 @@ def _readable(data: NativeFrame, names: set[str]) -> NativeFrame:
     return _readable_arrow(data, names) if is_pyarrow_table(data) else data
 
 
-def once(data: NativeFrame, roles: Mapping[str, str | None]) -> NativeFrame:
+def once(data: NativeFrame, roles: Mapping[str, str | None], arguments: Mapping[str, str] | None = None) -> NativeFrame:
     """The role columns of a lazy Polars plan, run once; any other frame as it is.
 
     For a summary that asks several questions: Polars would read its source again for each.
     """
-    source = adopt(data, roles)
+    source = adopt(data, roles, arguments)
+    held = in_memory(source)
+    return data if held is source else held.frame.to_native()
+
+
+def in_memory(source: Source) -> Source:
+    """The same with the columns of its roles in memory where that is a lazy Polars plan, to be asked several questions.
+
+    A customer table asks them of these, and keeps its plan on the caller's frame.
+    """
     if not source.lazy or source.frame.implementation is not nw.Implementation.POLARS:
-        return data
-    return source.frame.select(*source.roles.values()).collect().lazy().to_native()
+        return source
+    return source.with_frame(source.frame.select(*source.roles.values()).collect().lazy())
 
 
 def _refuse_twins(columns: list[object]) -> None:
@@ -187,24 +206,35 @@ def builtin(cell: Any) -> Any:
 
 
 def _readable_arrow(data: NativeFrame, names: set[str]) -> NativeFrame:
-    """An Arrow table whose views of text, of which Arrow cannot take rows, are plain text."""
+    """An Arrow table whose views of text, of which Arrow cannot take rows, and whose UUIDs are plain text."""
     import pyarrow as pa
 
-    for place, field in enumerate(data.schema):
-        if field.name not in names:
+    for place, held in enumerate(data.schema):
+        if held.name not in names:
             continue
-        _refuse_extension(field.name, field.type)
-        if str(field.type) == "string_view":
-            data = data.set_column(place, field.name, data.column(place).cast(pa.large_string()))
+        if _is_uuid(held.name, held.type):
+            data = data.set_column(place, held.name, _in_words(data.column(place)))
+        if str(held.type) == "string_view":
+            data = data.set_column(place, held.name, data.column(place).cast(pa.large_string()))
     return data
 
 
-def _refuse_extension(column: str, held: Any) -> None:
-    """Arrow neither groups nor compares its extension types, such as those of UUIDs."""
-    if hasattr(held, "storage_type"):
-        raise ColumnError(
-            f"{column!r} holds {held}, which PyArrow cannot group by.", column=column, fix="Convert it to text first."
-        )
+def _is_uuid(column: str, held: Any) -> bool:
+    """Whether these are UUIDs, for Arrow neither groups nor compares its extension types: any other is refused."""
+    if not hasattr(held, "storage_type"):
+        return False
+    if getattr(held, "extension_name", None) == "arrow.uuid":
+        return True
+    raise ColumnError(
+        f"{column!r} holds {held}, which PyArrow cannot group by.", column=column, fix="Convert it to text first."
+    )
+
+
+def _in_words(values: Any) -> Any:
+    """Arrow's UUIDs as text."""
+    import pyarrow as pa
+
+    return pa.array([None if value is None else str(value) for value in values.to_pylist()], pa.large_string())
 
 
 def _readable_pandas(data: NativeFrame, names: set[str]) -> NativeFrame:
@@ -220,7 +250,9 @@ def _readable_pandas(data: NativeFrame, names: set[str]) -> NativeFrame:
         dtype = data[name].dtype
         if isinstance(dtype, pd.DatetimeTZDtype) and nw.from_native(data[name], series_only=True).dtype == nw.Unknown:
             plain[name] = _in_arrow(data[name])
-        _refuse_extension(name, getattr(dtype, "pyarrow_dtype", None))
+        if _is_uuid(name, getattr(dtype, "pyarrow_dtype", None)):
+            words = pd.arrays.ArrowExtensionArray(_in_words(data[name].array.__arrow_array__()))
+            plain[name] = pd.Series(words, index=data.index, name=name)
         value = getattr(getattr(dtype, "pyarrow_dtype", None), "value_type", None)
         if value is not None and str(dtype).startswith("dictionary"):
             plain[name] = data[name].astype(pd.ArrowDtype(value))

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import narwhals as nw
 
 from retention_metrics import _checks
-from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect, quoted
-from retention_metrics._engine.clock import Clock, clock, with_local_times
+from retention_metrics._engine.adopt import NativeFrame, Source, adopt, builtin, collect, quoted
+from retention_metrics._engine.clock import TEXT_DATES, Clock, clock, with_local_times
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment, zone
 
@@ -87,15 +87,14 @@ def _refuse_wordy_values(source: Source) -> None:
 
 
 def with_plain_dates(data: NativeFrame, column: str | None, *, role: str = "time") -> NativeFrame:
-    """A pandas column of date objects becomes one of datetimes, which every expression reads."""
+    """A pandas column of date objects, or of NaN alone, becomes one of datetimes, which every expression reads."""
     import pandas as pd
 
-    if (
-        column is None
-        or not isinstance(data, pd.DataFrame)
-        or column not in data.columns
-        or data[column].dtype != object
-    ):
+    if column is None or not isinstance(data, pd.DataFrame) or column not in data.columns:
+        return data
+    if data[column].dtype == "float64" and data[column].isna().all():
+        return data.assign(**{column: pd.to_datetime(data[column])})
+    if data[column].dtype != object:
         return data
     present = data[column].dropna()
     kinds = {type(entry).__name__ for entry in present}
@@ -141,7 +140,7 @@ def audit_events(
         return Events(source, marked, until, None, None, 0), {}
     counted = _count(marked, source, times, inner or {}, outer or {})
     found = {name: cells[0] for name, cells in collect(counted).items()}
-    rows = {name: int(value or 0) for name, value in found.items() if name not in ("first", "last", "unreadable_text")}
+    rows = {name: int(value or 0) for name, value in found.items() if name not in ("first", "last")}
     _refuse(source, times, rows, found)
     excluded = {reason: rows[reason] for reason in REASONS.values() if rows[reason]}
     if rows["kept"] == 0:
@@ -173,7 +172,6 @@ def _mark(source: Source, times: Clock, until: Moment | None, extra: Mapping[str
     columns["reason"] = reason.otherwise(otherwise)
     if times.readable is not None:
         columns["unreadable"] = (~times.readable & ~times.time.is_null()).cast(nw.Int64)
-        columns["text"] = times.time
     return source.frame.select(*(expression.alias(name) for name, expression in columns.items()))
 
 
@@ -200,7 +198,6 @@ def _count(
     parts |= {"first": (day, "min"), "last": (day, "max")}
     if times.readable is not None:
         parts["unreadable"] = (nw.col("unreadable"), "sum")
-        parts["unreadable_text"] = (nw.when(nw.col("unreadable") == 1).then(nw.col("text")), "min")
     if not inner:
         return marked.select(*(_fold(row, how).alias(name) for name, (row, how) in parts.items()))
     grouped = aggregate(marked, ("customer",), {**parts, **inner})
@@ -227,19 +224,19 @@ def _refuse(source: Source, times: Clock, rows: dict[str, int], found: Mapping[s
         where, first = first_rows(source, ~times.readable & ~times.time.is_null(), "time")  # type: ignore[operator]
         raise InputError(
             f"time={source.roles['time']!r} holds {rows['unreadable']} unreadable dates of {rows['rows']} rows "
-            f"({where or repr(found['unreadable_text'])}).",
+            f"({where}).",
             argument="time",
             column=source.roles["time"],
             count=rows["unreadable"],
-            first=first or [found["unreadable_text"]],
-            fix="Text dates are ISO-8601 without a zone, such as '2024-01-31' or '2024-01-31 08:30'.",
+            first=first,
+            fix=TEXT_DATES,
         )
     if rows["infinite"]:
         value = source.column("value").cast(nw.Float64)
         where, first = first_rows(source, ~value.is_finite() & ~value.is_null() & ~value.is_nan(), "value")
         raise InputError(
-            f"value={source.roles['value']!r} is finite; {rows['infinite']} of {rows['rows']} rows are not"
-            f"{f' ({where})' if where else ''}.",
+            f"value={source.roles['value']!r} is finite; {rows['infinite']} of {rows['rows']} rows are not so "
+            f"({where}).",
             argument="value",
             column=source.roles["value"],
             count=rows["infinite"],
@@ -248,14 +245,14 @@ def _refuse(source: Source, times: Clock, rows: dict[str, int], found: Mapping[s
 
 
 def first_rows(source: Source, bad: nw.Expr, role: str) -> tuple[str, list[Any]]:
-    """Where the first offenders are; an engine without row order cannot say."""
+    """The first offenders, and where they are; a frame that numbers no rows tells their values alone."""
+    cells = source.frame.select(source.column(role).alias("cell"), bad.alias("bad"))
     if source.lazy:
-        return "", []
-    frame = source.frame.select(source.column(role).alias("cell"), bad.alias("bad")).collect()
-    listed = frame.with_row_index("row").filter(nw.col("bad")).head(3)
-    rows, cells = listed["row"].to_list(), listed["cell"].to_list()
-    shown = ", ".join(f"row {row}: {cell!r}" for row, cell in zip(rows, cells, strict=True))
-    return shown, cells
+        first = collect(cells.filter(nw.col("bad")).select("cell").head(3))["cell"]
+        return f"first: {', '.join(map(repr, first))}", first
+    listed = cells.collect().with_row_index("row").filter(nw.col("bad")).head(3)
+    first = [builtin(cell) for cell in listed["cell"].to_list()]
+    return ", ".join(f"row {row}: {cell!r}" for row, cell in zip(listed["row"].to_list(), first, strict=True)), first
 
 
 def twins(rows: nw.LazyFrame[Any]) -> int:

@@ -17,6 +17,7 @@ _ISO = (
     r"^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
     r"(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?)?$"
 )
+TEXT_DATES = "Text dates are ISO-8601 without a zone, such as '2024-01-31' or '2024-01-31 08:30'."
 _MICROSECONDS_A_DAY = 86_400_000_000
 # Keeps floor division of week numbers positive, so that engines that truncate agree: 7 * 100,000 days.
 _WEEKS_SHIFT = 100_000
@@ -140,8 +141,8 @@ def clock(source: Source, *, role: str = "time", tz: str | None = None) -> Clock
         column, dtype = column.cast(nw.Datetime), nw.Datetime()
     if dtype != nw.Date and dtype != nw.Datetime:
         raise ColumnError(
-            f"{role}={name!r} holds dates or datetimes; its type is {dtype}.",
-            argument=role,
+            f"{source.argument(role)}={name!r} holds dates or datetimes; its type is {dtype}.",
+            argument=source.argument(role),
             column=name,
             fix="Convert it first, for instance with pandas.to_datetime or a CAST.",
         )

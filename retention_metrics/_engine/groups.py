@@ -10,8 +10,10 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_metrics._engine import amounts
 from retention_metrics._engine.adopt import Source, collect
-from retention_metrics.errors import ColumnError
+from retention_metrics._engine.audit import first_rows
+from retention_metrics.errors import ColumnError, InputError
 
 EXTREME = 1e100
 """Weights above this, and those below one over it, have no square that a float holds."""
@@ -93,6 +95,20 @@ def weight_faults(source: Source, *, weight: str) -> dict[str, int]:
     return {name: int(cells[0] or 0) for name, cells in found.items()}
 
 
+def _refuse_infinite(source: Source, role: str, count: int, rows: int) -> None:
+    if not count:
+        return
+    number, column = amounts.number(source, role), source.roles[role]
+    where, first = first_rows(source, (~number.is_finite()).fill_null(False), role)
+    raise InputError(
+        f"{role}={column!r} is finite; {count} of {rows} rows are not so ({where}).",
+        argument=role,
+        column=column,
+        count=count,
+        first=first,
+    )
+
+
 @dataclass(frozen=True)
 class QuantileTally:
     """Counts by quantile of a value: ``edges`` are the upper ends of the groups but the last."""
@@ -103,7 +119,6 @@ class QuantileTally:
     customers: NDArray[np.int64]
     churned: NDArray[np.int64]
     excluded: Mapping[str, int]
-    infinite: int
 
 
 def quantile_tally(source: Source, *, value: str, churned: str, quantiles: int) -> QuantileTally:
@@ -121,10 +136,11 @@ def quantile_tally(source: Source, *, value: str, churned: str, quantiles: int) 
             unknown.cast(nw.Int64).sum().alias("missing_value"),
             (~unknown & unmarked).cast(nw.Int64).sum().alias("missing_churned"),
             (~unknown & ~number.is_finite()).cast(nw.Int64).sum().alias("infinite"),
+            nw.len().alias("rows"),
         )
     )
     excluded = {name: int(cells[0] or 0) for name, cells in counts.items()}
-    infinite = excluded.pop("infinite")
+    _refuse_infinite(source, value, excluded.pop("infinite"), excluded.pop("rows"))
     kept = frame.filter(~unknown & ~unmarked)
     shares = [step / quantiles for step in range(1, quantiles)]
     cuts = collect(
@@ -154,5 +170,4 @@ def quantile_tally(source: Source, *, value: str, churned: str, quantiles: int) 
         customers=np.array(table["customers"], dtype=np.int64),
         churned=np.array(table["churned"], dtype=np.int64),
         excluded={reason: rows for reason, rows in excluded.items() if rows},
-        infinite=infinite,
     )

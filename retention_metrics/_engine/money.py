@@ -14,10 +14,11 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_metrics._engine import amounts
 from retention_metrics._engine.activity import KEYS
-from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect, once
+from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect, in_memory, once
 from retention_metrics._engine.audit import Fold, aggregate, first_rows, refuse_twins, with_plain_dates
-from retention_metrics._engine.clock import Clock, clock, with_local_times
+from retention_metrics._engine.clock import TEXT_DATES, Clock, clock, with_local_times
 from retention_metrics._engine.join import join_listed, join_table
 from retention_metrics._engine.subscriptions import comparable_clocks, refuse_unnamed
 from retention_metrics._stats.ratios import PRODUCTS
@@ -27,7 +28,6 @@ from retention_metrics.periods import DAYS, Moment, Period, date_of
 UNITS = 360_000
 # Columns beside the caller's: nobody else has any that begin like this.
 _OWN = "_retention_metrics"
-MOST = 2**53
 MONTHS: Mapping[str, float] = {
     "day": 12 / 365.25,
     "week": 12 / 52,
@@ -56,7 +56,7 @@ FX = "fx"
 ADDED = "Drop them, or add up what belongs together first."
 APART = "Drop them, or name the column that tells the subscriptions apart with subscription=."
 _MONEY_ROLES = ("amount", "tax", "discount")
-_WORDS = (nw.String, nw.Categorical, nw.Enum, nw.Boolean, nw.Date, nw.Datetime, nw.Duration)
+_WORDS = (nw.String, nw.Categorical, nw.Enum, nw.Date, nw.Datetime, nw.Duration)
 
 
 @dataclass(frozen=True)
@@ -139,10 +139,19 @@ class Ledger:
 
 
 def read_subscriptions(
-    data: NativeFrame, roles: Mapping[str, str | None], *, pricing: Pricing, period: Period, as_of: object
+    data: NativeFrame,
+    roles: Mapping[str, str | None],
+    *,
+    pricing: Pricing,
+    period: Period,
+    as_of: object,
+    arguments: Mapping[str, str] | None = None,
 ) -> Ledger:
-    """Audit priced intervals; ``roles`` names ``customer, start, end, amount`` and any of the optional columns."""
-    source, opens, closes = _open(data, roles, period)
+    """Audit priced intervals; ``roles`` names ``customer, start, end, amount`` and any of the optional columns.
+
+    ``arguments`` names the caller's argument of a role, where that has another name.
+    """
+    source, opens, closes = _open(data, roles, period, arguments)
     return _ledger(source, opens, closes, _monthly_units(source, pricing), pricing, period, as_of)
 
 
@@ -161,32 +170,29 @@ def read_amounts(
 ) -> Ledger:
     """Audit amounts by customer and period: each row holds for its own period alone."""
     refuse_unnamed({**roles, "time": roles["start"]}, "customer", "time", "amount")
-    plain = with_plain_dates(once(data, roles), roles["start"], role="time")
-    source = with_local_times(adopt(plain, roles), "start", tz=period.tz)
+    words = {"start": "time"}
+    plain = with_plain_dates(once(data, roles, words), roles["start"], role="time")
+    source = with_local_times(adopt(plain, roles, words), "start", tz=period.tz)
     _refuse_words(source)
     opens = clock(source, role="start", tz=period.tz)
     units = _net(source) * _rate(source, pricing) * UNITS
     return _ledger(source, opens, None, units, pricing, period, as_of)
 
 
-def _open(data: NativeFrame, roles: Mapping[str, str | None], period: Period) -> tuple[Source, Clock, Clock]:
+def _open(
+    data: NativeFrame, roles: Mapping[str, str | None], period: Period, arguments: Mapping[str, str] | None = None
+) -> tuple[Source, Clock, Clock]:
     refuse_unnamed(roles, "customer", "start", "end", "amount")
     for role in ("start", "end", "past_due"):
         data = with_plain_dates(data, roles.get(role), role=role)
-    source = with_local_times(adopt(data, roles), "start", "end", "past_due", tz=period.tz)
+    source = with_local_times(adopt(data, roles, arguments), "start", "end", "past_due", tz=period.tz)
     _refuse_words(source)
     return source, *comparable_clocks(source, period)
 
 
 def _refuse_words(source: Source) -> None:
-    for role in _MONEY_ROLES:
-        if source.has(role) and source.dtype(role) in _WORDS:
-            raise ColumnError(
-                f"{role}={source.roles[role]!r} is a column of numbers; it holds {source.dtype(role)}.",
-                argument=role,
-                column=source.roles[role],
-            )
-    if source.has("recurring") and source.dtype("recurring") in _WORDS and source.dtype("recurring") != nw.Boolean:
+    amounts.refuse_words(source, *_MONEY_ROLES)
+    if source.has("recurring") and source.dtype("recurring") in _WORDS:
         raise ColumnError(
             f"recurring={source.roles['recurring']!r} holds True and False, or 1 and 0; "
             f"it holds {source.dtype('recurring')}.",
@@ -308,11 +314,12 @@ def _ledger(
     until = None if as_of is None else opens.end_of_observation(as_of, tz=period.tz)
     marks = _marks(source, opens, closes, until, invoiced=invoiced)
     peak = max((rate for pairs in (pricing.changing or {}).values() for _, rate in pairs), default=1.0)
-    found = _audit(source, opens, closes, marks, units * peak, pricing)
-    kept = source.frame.filter(~_any(marks))
-    refuse_twins(source.with_frame(kept).by_role(), fix=ADDED if closes is None else APART)
+    asked = source if invoiced else in_memory(source)
+    found = _audit(asked, opens, closes, marks, units * peak, pricing)
+    kept = asked.frame.filter(~_any(marks))
+    refuse_twins(asked.with_frame(kept).by_role(), fix=ADDED if closes is None else APART)
     if closes is not None and source.has("subscription"):
-        _refuse_overlaps(source, opens, closes, kept)
+        _refuse_overlaps(asked, opens, closes, kept)
     last, cut = _end_of_log(found, until)
     first_index, last_index = period.index_of(np.array([found["first_start"], last.day])).tolist()
     code = None if pricing.changing is None else _code(source, pricing.changing)
@@ -416,7 +423,17 @@ def _audit(
     pricing: Pricing,
 ) -> dict[str, int]:
     good = ~_any(marks)
-    net = _net(source)
+    prices = amounts.Amounts(
+        source,
+        "amount",
+        _net(source),
+        good,
+        added=units / UNITS,
+        most=amounts.MOST / UNITS,
+        per=" a month",
+        rule="is at least 0 after tax and discount",
+        fix="Credits belong to the invoice they correct.",
+    )
     sums = {"rows": source.column("customer").is_null() | ~source.column("customer").is_null(), "kept": good}
     earlier: nw.Expr = nw.lit(False)
     for reason, mark in marks.items():
@@ -428,8 +445,6 @@ def _audit(
     if source.has("recurring") and source.dtype("recurring").is_numeric():
         mark = source.column("recurring")
         sums["recurring"] = good & ~mark.is_null() & (mark != 0) & (mark != 1)
-    sums["infinite"] = good & ~net.is_finite()
-    sums["negative"] = good & (net < 0)
     sums |= _unknown_words(source, pricing, good)
     clocks = {"start": opens} if closes is None else {"start": opens, "end": closes}
     if source.has("past_due"):
@@ -442,7 +457,7 @@ def _audit(
     parts = {name: row.fill_null(False).cast(nw.Int64).sum() for name, row in sums.items()}
     parts["first_start"] = nw.when(good).then(opens.day).min()
     parts["last_start"] = nw.when(good).then(opens.day).max()
-    parts["largest"] = nw.when(good & net.is_finite()).then(units).sum()
+    parts |= {name: part.sum() for name, part in prices.sums().items()}
     if source.has("currency") and pricing.currencies is None:
         named = nw.when(good).then(source.column("currency").cast(nw.String))
         parts |= {"first_currency": named.min(), "last_currency": named.max()}
@@ -450,10 +465,13 @@ def _audit(
         parts["last_end"] = nw.when(good & ~closes.time.is_null()).then(closes.day).max()
     cells = collect(source.frame.select(*(part.alias(name) for name, part in parts.items())))
     words: dict[str, Any] = {n: cells.pop(n)[0] for n in ("first_currency", "last_currency") if n in cells}
-    # A price of no months at all is infinite, and is refused for its months.
-    found = {name: int(min(values[0] or 0, 2 * MOST)) for name, values in cells.items()}
+    counts = {name: values[0] or 0 for name, values in cells.items()}
+    found = {name: int(count) for name, count in counts.items() if name != "amount_total"}
     found["ends"] = int(closes is not None and cells["last_end"][0] is not None)
-    _refuse(source, found, words, sums)
+    _refuse(source, found, sums)
+    # A price of no months at all is infinite, and is refused for its months.
+    prices.refuse(counts)
+    _refuse_mixed(source, words)
     return found
 
 
@@ -473,13 +491,11 @@ def _unknown_words(source: Source, pricing: Pricing, good: nw.Expr) -> dict[str,
     return unknown
 
 
-def _refuse(source: Source, found: Mapping[str, int], words: Mapping[str, Any], marks: Mapping[str, nw.Expr]) -> None:
-    if found["rows"] == 0:
-        raise InputError("data has no rows.", argument="data", count=0)
+def _refuse(source: Source, found: Mapping[str, int], marks: Mapping[str, nw.Expr]) -> None:
     rules = {
-        "unreadable_start": ("start", "holds dates", "Text dates are ISO-8601, such as '2024-01-31'."),
-        "unreadable_end": ("end", "holds dates", "Text dates are ISO-8601, such as '2024-01-31'."),
-        "unreadable_past_due": ("past_due", "holds dates", "Text dates are ISO-8601, such as '2024-01-31'."),
+        "unreadable_start": ("start", "holds dates", TEXT_DATES),
+        "unreadable_end": ("end", "holds dates", TEXT_DATES),
+        "unreadable_past_due": ("past_due", "holds dates", TEXT_DATES),
         "reversed": ("end", f"is at or after start={source.roles.get('start')!r}", None),
         "recurring": ("recurring", "holds True and False, or 1 and 0", None),
         "negative_tax": ("tax", "is at least 0", "It is subtracted: give what is taken off as a positive number."),
@@ -488,29 +504,25 @@ def _refuse(source: Source, found: Mapping[str, int], words: Mapping[str, Any], 
             "is at least 0",
             "It is subtracted: give what is taken off as a positive number.",
         ),
-        "infinite": ("amount", "is finite", None),
-        "negative": ("amount", "is at least 0 after tax and discount", "Credits belong to the invoice they correct."),
         "billing": ("billing", f"is a number of months above 0 or one of {', '.join(MONTHS)}", None),
         "currency": ("currency", "has a rate in rates=", None),
     }
     for name, (role, rule, fix) in rules.items():
         if found.get(name):
-            column = source.roles[role]
+            column, argument = source.roles[role], source.argument(role)
             where, first = first_rows(source, marks[name].fill_null(False), role)
             raise InputError(
-                f"{role}={column!r} {rule}; {found[name]} of {found['rows']} rows are not so"
-                f"{f' ({where})' if where else ''}.",
-                argument=role,
+                f"{argument}={column!r} {rule}; {found[name]} of {found['rows']} rows are not so ({where}).",
+                argument=argument,
                 column=column,
                 count=found[name],
-                first=first or None,
+                first=first,
                 fix=fix,
             )
-    if found["kept"] == 0:
-        reasons = ", ".join(f"{reason} {found[reason]}" for reason in REASONS if found.get(reason))
-        raise InputError(f"data has no row left to count: {found['rows']} rows, {reasons}.", argument="data")
-    if found["largest"] > MOST:
-        raise InputError("amount adds up to at most 2.5 * 10^10 a month.", argument="amount", fix="Count in thousands.")
+    amounts.refuse_empty(found, REASONS, kept=found["kept"])
+
+
+def _refuse_mixed(source: Source, words: Mapping[str, Any]) -> None:
     if words and words["first_currency"] != words["last_currency"]:
         raise InputError(
             f"currency={source.roles['currency']!r} mixes {words['first_currency']!r} and {words['last_currency']!r}.",
@@ -617,6 +629,23 @@ def movement_rows(ledger: Ledger, *, free: str, window: int | None) -> nw.LazyFr
     )
     both_kinds: nw.LazyFrame[Any] = nw.concat([moved.select(*names), fx], how="vertical")
     return both_kinds
+
+
+def state_rows(ledger: Ledger) -> nw.LazyFrame[Any]:
+    """One row per customer and period in which one of its plans began or ended.
+
+    ``delta`` is how its revenue moved; ``units`` and ``plans`` are what runs after it, and how many plans.
+    """
+    folds: dict[str, tuple[nw.Expr, Fold]] = {name: (nw.col(name), "sum") for name in ("units", "step")}
+    rows = _windowed(aggregate(_changes(ledger, steps=True), (*ledger.keys, "period"), folds))
+    step = nw.col("step").cast(nw.Int64)
+    return rows.select(
+        *ledger.keys,
+        "period",
+        nw.col("units").alias("delta"),
+        nw.col("units").cum_sum().over(*ledger.keys, order_by="period").alias("units"),
+        step.cum_sum().over(*ledger.keys, order_by="period").cast(nw.Int64).alias("plans"),
+    )
 
 
 def _changes(ledger: Ledger, *, steps: bool) -> nw.LazyFrame[Any]:
@@ -760,15 +789,16 @@ def cohort_sums(ledger: Ledger, *, products: bool) -> dict[str, list[Any]]:
     }
     for name in PRODUCTS[2:] if products else ():
         # What is gone since is taken off: a product's sum over the periods up to one is that of the revenue then.
-        power, change = name.count("y"), first
-        if power:
-            change = _power(after, power) - _power(after - delta, power)
-        parts[name] = (_times(change, nw.col("first"), name.count("x") - (power == 0)), "sum")
+        exponent, change = name.count("y"), first
+        if exponent:
+            change = power(after, exponent) - power(after - delta, exponent)
+        parts[name] = (_times(change, nw.col("first"), name.count("x") - (exponent == 0)), "sum")
     return collect(aggregate(both, ("cohort", "period"), parts))
 
 
-def _power(number: nw.Expr, power: int) -> nw.Expr:
-    return _times(number, number, power - 1)
+def power(number: nw.Expr, exponent: int) -> nw.Expr:
+    """A number times itself, in engines whose powers differ."""
+    return _times(number, number, exponent - 1)
 
 
 def _times(number: nw.Expr, factor: nw.Expr, times: int) -> nw.Expr:

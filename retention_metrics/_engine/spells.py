@@ -16,9 +16,10 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_metrics._engine import amounts
 from retention_metrics._engine.activity import KEYS
 from retention_metrics._engine.adopt import NativeFrame, Source, collect, quoted
-from retention_metrics._engine.audit import Fold, aggregate
+from retention_metrics._engine.audit import Fold, aggregate, first_rows
 from retention_metrics._engine.join import OURS, cross_with, join_table
 from retention_metrics._engine.subscriptions import Opened, open_log
 from retention_metrics.errors import ColumnError, InputError
@@ -106,14 +107,22 @@ class WindowCounts:
 
 
 def read(
-    data: NativeFrame, roles: Mapping[str, str | None], *, period: Period, as_of: object, horizon: int | None = None
+    data: NativeFrame,
+    roles: Mapping[str, str | None],
+    *,
+    period: Period,
+    as_of: object,
+    horizon: int | None = None,
+    arguments: Mapping[str, str] | None = None,
 ) -> Spells:
     """Audit intervals; ``roles`` names ``customer, start, end`` and any of ``by, kind, amount``.
+
+    ``arguments`` names the caller's argument of a role, where that has another name.
 
     Without ``as_of`` observation ends on the day ``horizon``, or else on the log's last date. A log that ends with
     ends alone was then cut at that date: what runs to its edge has not ended.
     """
-    log = open_log(data, roles, period=period, as_of=as_of)
+    log = open_log(data, roles, period=period, as_of=as_of, arguments=arguments)
     _refuse_types(log.source)
     last, cut = _end_of_log(log, horizon)
     opens, closes = log.opens, log.closes
@@ -121,6 +130,8 @@ def read(
     if cut:
         runs_on = runs_on | (closes.day >= last.day)
     source = log.source
+    if source.has("amount"):
+        _refuse_amounts(log.asked, log.counted(last) & ~runs_on)
     extra = [source.column("kind").cast(nw.String).alias("kind")] if source.has("kind") else []
     extra += [source.column("amount").cast(nw.Float64).alias("amount")] if source.has("amount") else []
     rows = log.kept(last).select(
@@ -146,32 +157,33 @@ def _end_of_log(log: Opened, horizon: int | None) -> tuple[Moment, bool]:
 def _refuse_types(source: Source) -> None:
     words = (nw.String, nw.Categorical, nw.Enum, nw.Object, nw.Unknown)
     if source.has("kind") and source.dtype("kind") not in words:
+        argument, column = source.argument("kind"), source.roles["kind"]
         raise ColumnError(
-            f"{source.roles['kind']!r} is a column of words; it holds {source.dtype('kind')}.",
-            argument="kind",
-            column=source.roles["kind"],
+            f"{argument}={column!r} is a column of words; it holds {source.dtype('kind')}.",
+            argument=argument,
+            column=column,
             fix="Name the kinds, for instance 'voluntary' and 'involuntary'.",
         )
-    if source.has("amount") and not source.dtype("amount").is_numeric():
-        raise ColumnError(
-            f"{source.roles['amount']!r} is a column of numbers; it holds {source.dtype('amount')}.",
-            argument="revenue",
-            column=source.roles["amount"],
-        )
+    amounts.refuse_words(source, "amount")
 
 
-def refuse_amounts(log: Spells) -> None:
-    """Refuse amounts that are missing, infinite or negative on rows that have ended."""
-    amount = nw.col("amount")
-    bad = amount.is_null() | amount.is_nan() | ~amount.is_finite() | (amount < 0)
-    rows = log.rows.filter(nw.col("after") < NEVER).select(bad.fill_null(True).cast(nw.Int64).alias("bad"))
-    count = int(collect(rows.select(nw.col("bad").sum()))["bad"][0] or 0)
-    if count:
+def _refuse_amounts(source: Source, ended: nw.Expr) -> None:
+    """Refuse amounts that cannot be added up on the rows that have ended, and missing ones."""
+    amount = amounts.number(source, "amount")
+    paid = amounts.Amounts(source, "amount", amount, ended & ~amount.is_null())
+    missing = (ended & amount.is_null()).fill_null(False)
+    sums = {"rows": nw.len(), "missing": missing.cast(nw.Int64).sum()}
+    sums |= {name: part.sum() for name, part in paid.sums().items()}
+    found = {name: cells[0] or 0 for name, cells in collect(source.frame.select(**sums)).items()}
+    paid.refuse(found)
+    if found["missing"]:
+        argument, column = source.argument("amount"), source.roles["amount"]
         raise InputError(
-            f"revenue={log.source.roles['amount']!r} is finite and at least 0; {count} rows that ended are not so.",
-            argument="revenue",
-            column=log.source.roles["amount"],
-            count=count,
+            f"{argument}={column!r} is known of every subscription that ended; {int(found['missing'])} of "
+            f"{int(found['rows'])} rows are not so ({first_rows(source, missing, 'amount')[0]}).",
+            argument=argument,
+            column=column,
+            count=int(found["missing"]),
         )
 
 

@@ -10,9 +10,9 @@ import narwhals as nw
 import numpy as np
 
 from retention_metrics._engine.activity import KEYS
-from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect
+from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect, in_memory
 from retention_metrics._engine.audit import Fold, aggregate, first_rows, refuse_twins, twins, with_plain_dates
-from retention_metrics._engine.clock import Clock, clock, with_local_times
+from retention_metrics._engine.clock import TEXT_DATES, Clock, clock, with_local_times
 from retention_metrics._engine.join import cross_with
 from retention_metrics.errors import ColumnError, InputError
 from retention_metrics.periods import Moment, Period
@@ -39,9 +39,13 @@ class Subscriptions:
 
 @dataclass(frozen=True)
 class Opened:
-    """Subscription intervals whose rows were counted: the clocks of start and end, and the rows that count."""
+    """Subscription intervals whose rows were counted: the clocks of start and end, and the rows that count.
+
+    ``asked`` is the source as questions about its rows are asked of it.
+    """
 
     source: Source
+    asked: Source
     opens: Clock
     closes: Clock
     until: Moment | None
@@ -54,29 +58,39 @@ class Opened:
 
     def excluded(self, last: Moment) -> dict[str, int]:
         """Rows left out, by reason: one that repeats another in all that was named is the same subscription."""
-        named = self.source.with_frame(self.kept(last)).by_role()
+        named = self.asked.with_frame(self.asked.frame.filter(self.counted(last))).by_role()
         counts = {**self.found, "duplicate_row": twins(named)}
         return {name: counts[name] for name in REASONS if counts[name]}
 
     def kept(self, last: Moment) -> nw.LazyFrame[Any]:
         """The rows that count up to the end of observation."""
-        grouped = [~self.source.column("by").is_null()] if self.source.has("by") else []
-        return self.source.frame.filter(
-            *grouped,
-            ~self.source.column("customer").is_null() & ~self.opens.time.is_null(),
-            *_not_empty(self.opens, self.closes),
-            ~self.opens.after(last),
-        )
+        return self.source.frame.filter(self.counted(last))
+
+    def counted(self, last: Moment) -> nw.Expr:
+        """Whether a row counts up to the end of observation."""
+        known = ~self.source.column("customer").is_null() & ~self.opens.time.is_null()
+        if self.source.has("by"):
+            known = known & ~self.source.column("by").is_null()
+        lasting = (self.closes.time.is_null() | (self.closes.time != self.opens.time)).fill_null(True)
+        return known & lasting & ~self.opens.after(last)
 
 
-def open_log(data: NativeFrame, roles: Mapping[str, str | None], *, period: Period, as_of: object) -> Opened:
+def open_log(
+    data: NativeFrame,
+    roles: Mapping[str, str | None],
+    *,
+    period: Period,
+    as_of: object,
+    arguments: Mapping[str, str] | None = None,
+) -> Opened:
     """Adopt intervals and count their rows; ``roles`` names ``customer, start, end`` and any other column."""
     refuse_unnamed(roles, "customer", "start", "end")
     plain = with_plain_dates(with_plain_dates(data, roles["start"], role="start"), roles["end"], role="end")
-    source = with_local_times(adopt(plain, roles), "start", "end", tz=period.tz)
+    source = with_local_times(adopt(plain, roles, arguments), "start", "end", tz=period.tz)
     opens, closes = comparable_clocks(source, period)
     until = None if as_of is None else opens.end_of_observation(as_of, tz=period.tz)
-    return Opened(source, opens, closes, until, _audit(source, opens, closes, until))
+    asked = in_memory(source)
+    return Opened(source, asked, opens, closes, until, _audit(asked, opens, closes, until))
 
 
 def read(
@@ -117,18 +131,18 @@ def refuse_unnamed(roles: Mapping[str, str | None], *needed: str) -> None:
 def comparable_clocks(source: Source, period: Period) -> tuple[Clock, Clock]:
     """The clocks of start and end, which can be compared."""
     opens, closes = clock(source, role="start", tz=period.tz), clock(source, role="end", tz=period.tz)
-    kinds = [
-        "text" if times.readable is not None else "times without a zone" if times.zone is None else "times with a zone"
-        for times in (opens, closes)
-    ]
+    kinds = [_kind(times) for times in (opens, closes)]
     if kinds[0] != kinds[1]:
-        raise ColumnError(
-            f"start={opens.column!r} and end={closes.column!r} are of one kind; "
-            f"start holds {kinds[0]} and end {kinds[1]}.",
-            argument="end",
-            column=closes.column,
-            fix="Convert one of them first.",
-        )
+        void = [_is_void(source, times) for times in (opens, closes)]
+        if not any(void):
+            raise ColumnError(
+                f"start={opens.column!r} and end={closes.column!r} are of one kind; "
+                f"start holds {kinds[0]} and end {kinds[1]}.",
+                argument="end",
+                column=closes.column,
+                fix="Convert one of them first.",
+            )
+        opens, closes = (opens, _nothing(closes, opens)) if void[1] else (_nothing(opens, closes), closes)
     if opens.readable is not None:
         # ISO-8601 text in one spelling sorts as its times do.
         opens, closes = (
@@ -139,8 +153,21 @@ def comparable_clocks(source: Source, period: Period) -> tuple[Clock, Clock]:
     return opens, closes
 
 
-def _not_empty(opens: Clock, closes: Clock) -> tuple[nw.Expr, ...]:
-    return ((closes.time.is_null() | (closes.time != opens.time)).fill_null(True),)
+def _kind(times: Clock) -> str:
+    if times.readable is not None:
+        return "text"
+    return "times without a zone" if times.zone is None else "times with a zone"
+
+
+def _is_void(source: Source, times: Clock) -> bool:
+    """Whether a column holds no time at all, and so has no kind of its own."""
+    present = (~times.time.is_null()).cast(nw.Int64).sum()
+    return not collect(source.frame.select(present.alias("rows")))["rows"][0]
+
+
+def _nothing(times: Clock, other: Clock) -> Clock:
+    """A column of no times, as one of the other's kind."""
+    return replace(other, column=times.column, time=nw.when(other.time.is_null()).then(other.time))
 
 
 def _audit(source: Source, opens: Clock, closes: Clock, until: Moment | None) -> dict[str, int]:
@@ -182,13 +209,12 @@ def _refuse(source: Source, found: Mapping[str, int], marks: Mapping[str, nw.Exp
         if found.get(f"unreadable_{role}"):
             where, first = first_rows(source, marks[f"unreadable_{role}"].fill_null(False), role)
             raise InputError(
-                f"{role}={source.roles[role]!r} holds {found[f'unreadable_{role}']} unreadable dates"
-                f"{f' ({where})' if where else ''}.",
+                f"{role}={source.roles[role]!r} holds {found[f'unreadable_{role}']} unreadable dates ({where}).",
                 argument=role,
                 column=source.roles[role],
                 count=found[f"unreadable_{role}"],
-                first=first or None,
-                fix="Text dates are ISO-8601, such as '2024-01-31'.",
+                first=first,
+                fix=TEXT_DATES,
             )
     if found["rows"] == 0:
         raise InputError("data has no rows.", argument="data", count=0)
@@ -196,11 +222,11 @@ def _refuse(source: Source, found: Mapping[str, int], marks: Mapping[str, nw.Exp
         where, first = first_rows(source, marks["reversed"], "end")
         raise InputError(
             f"end={source.roles['end']!r} is at or after start={source.roles['start']!r}; "
-            f"{found['reversed']} of {found['rows']} rows end before they start{f' ({where})' if where else ''}.",
+            f"{found['reversed']} of {found['rows']} rows end before they start ({where}).",
             argument="end",
             column=source.roles["end"],
             count=found["reversed"],
-            first=first or None,
+            first=first,
         )
     if found["kept"] == 0:
         reasons = ", ".join(f"{reason} {found[reason]}" for reason in REASONS if found.get(reason))

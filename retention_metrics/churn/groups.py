@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks, proportions
-from retention_metrics._engine import adopt, groups
+from retention_metrics._engine import adopt, amounts, groups
 from retention_metrics._stats import proportions as stats
-from retention_metrics.errors import ColumnError, InputError
+from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Cell, Columns, ColumnType, Interval, Proportion, Result, TableResult, result
 
@@ -392,19 +392,12 @@ def by_quantile(
     parts = _checks.count(quantiles, name="quantiles", low=2)
     level = _checks.level(level)
     chosen = _checks.choice(method, stats.PROPORTION_METHODS, name="method")
-    _require_numbers(source, "value")
+    amounts.refuse_words(source, "value")
     marked = groups.tally(source, by=("churned",))
     _require_rows(marked.rows, "customers")
     _outcomes(marked.keys["churned"], marked.counts, column=churned)
 
     cut = groups.quantile_tally(source, value="value", churned="churned", quantiles=parts)
-    if cut.infinite:
-        raise InputError(
-            f"{value} holds finite numbers; {cut.infinite} are infinite.",
-            argument="value",
-            column=value,
-            count=cut.infinite,
-        )
     _require_kept(cut.customers.size, cut.excluded)
 
     made = cut.customers.size
@@ -431,17 +424,6 @@ def _require_kept(rows: int, excluded: Mapping[str, int]) -> None:
     if rows == 0:
         reasons = ", ".join(f"{reason} {count}" for reason, count in excluded.items())
         raise InputError(f"no customer is left to count: {reasons}.", argument="customers", count=0)
-
-
-def _require_numbers(source: adopt.Source, role: str) -> None:
-    if not source.dtype(role).is_numeric():
-        column = source.roles[role]
-        raise ColumnError(
-            f"{role}={column!r} is a column of numbers; it holds {source.dtype(role)}.",
-            argument=role,
-            column=column,
-            fix="Convert it to numbers first, unknown ones to missing.",
-        )
 
 
 def _outcomes(values: Sequence[object], counts: Integers, *, column: str) -> list[bool | None]:

@@ -127,8 +127,8 @@ def reasons(
     ColumnError
         If a column is missing, plays two roles, or is of the wrong type.
     InputError
-        If an interval ends before it starts, an amount is negative, rows with revenue repeat another in full, or
-        nothing is left to count.
+        If an interval ends before it starts, the revenue of what ended is missing, negative or more than 9 * 10^15 in
+        all, rows with revenue repeat another in full, or nothing is left to count.
 
     Notes
     -----
@@ -170,9 +170,9 @@ def reasons(
     level, method = _checks.level(level), _checks.choice(method, METHODS, name="method")
 
     roles = {"customer": customer, "start": start, "end": end, "by": by, "kind": reason, "amount": revenue}
-    log = spells.read(once(subscriptions, roles), roles, period=calendar, as_of=as_of)
+    named = {"kind": "reason", "amount": "revenue"}
+    log = spells.read(once(subscriptions, roles, named), roles, period=calendar, as_of=as_of, arguments=named)
     if revenue is not None:
-        spells.refuse_amounts(log)
         refuse_twins_of(log.source)
     grid = period_grid(log, calendar)
     rows = _rows(spells.window_counts(log, grid), grid, log, level)

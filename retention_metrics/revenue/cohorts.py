@@ -229,7 +229,8 @@ def by_cohort(
         "recurring": recurring,
         "past_due": past_due,
     }
-    ledger = read_ledger(subscriptions, roles, pricing=pricing_of(every, rates, grace_days), period=period, as_of=as_of)
+    pricing = pricing_of(every, rates, grace_days)
+    ledger = read_ledger(subscriptions, roles, pricing=pricing, period=period, as_of=as_of)
     columns = _columns(money.cohort_sums(ledger, products=content is not None), ledger, content)
     return RevenueCohorts(
         columns=Columns(columns, _TYPES),

@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar
 
-from scipy import optimize
-
 from retention_metrics import _checks
+from retention_metrics._engine.amounts import MOST
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
 from retention_metrics.results import Columns, ColumnType, Interval, Result, TableResult, result
@@ -274,11 +273,10 @@ def unit_economics(
     >>> round(economics.acquisition_to_retention, 1), round(ratio.low, 1), round(ratio.high, 1)
     (3.0, 1.3, 4.7)
     """
-    cost = _checks.positive(acquisition_cost, name="acquisition_cost")
-    won = _checks.positive(new_customers, name="new_customers")
-    revenue = _checks.non_negative(_number(monthly_revenue), name="monthly_revenue")
-    churn = _checks.share(_number(monthly_churn), name="monthly_churn")
-    share = _checks.share(margin, name="margin")
+    cost, won = _bounded(acquisition_cost, "acquisition_cost"), _bounded(new_customers, "new_customers")
+    revenue = _bounded(monthly_revenue, "monthly_revenue", zero=True)
+    churn = _bounded(_checks.share(_number(monthly_churn), name="monthly_churn"), "monthly_churn", zero=True)
+    share = _bounded(_checks.share(margin, name="margin"), "margin", zero=True)
     cac, monthly_margin = cost / won, revenue * share
     ltv = monthly_margin / churn if churn else None
     kept = _cost_per_retained(retention_cost, retained_customers)
@@ -323,13 +321,12 @@ def _cost_per_retained(cost: float | Result | None, customers: float | None) -> 
                 "retention_cost= is a cost per customer kept already; retained_customers= is for a total.",
                 argument="retained_customers",
             )
-        return None if cost.estimate is None else _checks.non_negative(cost.estimate, name="retention_cost")
+        return None if cost.estimate is None else _bounded(cost.estimate, "retention_cost", zero=True)
     if (cost is None) != (customers is None):
         raise InputError("retention_cost= and retained_customers= come together.", argument="retention_cost")
     if cost is None:
         return None
-    total = _checks.non_negative(cost, name="retention_cost")
-    return total / _checks.positive(customers, name="retained_customers")
+    return _bounded(cost, "retention_cost", zero=True) / _bounded(customers, "retained_customers")
 
 
 def _over(cac: float, cost: float | Result | None) -> Interval | None:
@@ -339,6 +336,18 @@ def _over(cac: float, cost: float | Result | None) -> Interval | None:
         return None
     high = cac / ends.low if ends.low > 0 else math.inf
     return Interval(low=cac / ends.high, high=high, level=ends.level, method=ends.method)
+
+
+def _bounded(value: object, name: str, *, zero: bool = False) -> float:
+    """A number above 0, or 0 too, and of a size that keeps the quotients of two of them finite."""
+    number = _checks.number(
+        _number(value) if isinstance(value, Result) else value, name=name, low=0.0, open_low=not zero
+    )
+    if number and not 1 / MOST <= number <= MOST:
+        raise InputError(
+            f"{name} is between {1 / MOST:.1e} and {MOST:.1e}{', or 0' if zero else ''}; got {number:g}.", argument=name
+        )
+    return number
 
 
 def _number(value: float | Result) -> float:
@@ -423,7 +432,7 @@ def budget_split(budget: float, responses: Mapping[str, tuple[float, float]]) ->
     >>> [(row["use"], round(row["spend"], 1), round(row["marginal"], 3)) for row in split.rows()]
     [('acquisition', 57.1, 1.695), ('retention', 42.9, 1.695)]
     """
-    money = _checks.non_negative(budget, name="budget")
+    money = _bounded(budget, "budget", zero=True)
     if not responses:
         raise InputError("responses name at least one use.", argument="responses")
     curves = {use: _curve(use, pair) for use, pair in responses.items()}
@@ -449,7 +458,7 @@ def _curve(use: str, pair: tuple[float, float]) -> tuple[float, float]:
             f"responses hold a pair for each use, what it earns at most and its scale; {use!r} holds {pair!r}.",
             argument="responses",
         ) from None
-    return _checks.positive(most, name="responses"), _checks.positive(scale, name="responses")
+    return _bounded(most, "responses"), _bounded(scale, "responses")
 
 
 def _earned(spend: float, most: float, scale: float) -> tuple[float, float]:
@@ -457,14 +466,16 @@ def _earned(spend: float, most: float, scale: float) -> tuple[float, float]:
 
 
 def _best(budget: float, curves: Mapping[str, tuple[float, float]]) -> dict[str, float]:
-    """Spends at which all uses in use earn the same at the margin, and add up to the budget."""
+    """Spends at which all uses in use earn the same at the margin, and add up to the budget.
 
-    def spends(log_marginal: float) -> dict[str, float]:
-        return {use: max(0.0, scale * (math.log(most / scale) - log_marginal)) for use, (most, scale) in curves.items()}
-
-    top = max(math.log(most / scale) for most, scale in curves.values())
-    bottom = top - budget / min(scale for _, scale in curves.values()) - 1.0
-    if budget == 0:
-        return dict.fromkeys(curves, 0.0)
-    root = float(optimize.brentq(lambda at: sum(spends(at).values()) - budget, bottom, top, xtol=1e-14, rtol=1e-14))
-    return spends(root)
+    By the use whose first unit earns most: each takes part while that earns more than the next unit of those before.
+    """
+    first = {use: math.log(most) - math.log(scale) for use, (most, scale) in curves.items()}
+    top = max(first.values())
+    scales, weighted, margin = 0.0, 0.0, math.inf
+    for use in sorted(first, key=lambda use: -first[use]):
+        if scales and first[use] - top <= margin:
+            break
+        scales, weighted = scales + curves[use][1], weighted + curves[use][1] * (first[use] - top)
+        margin = (weighted - budget) / scales
+    return {use: max(0.0, scale * (first[use] - top - margin)) for use, (_, scale) in curves.items()}

@@ -158,7 +158,14 @@ def expansion(
         "recurring": recurring,
         "past_due": past_due,
     }
-    ledger = read_ledger(subscriptions, roles, pricing=pricing_of(every, rates, grace_days), period=period, as_of=as_of)
+    ledger = read_ledger(
+        subscriptions,
+        roles,
+        pricing=pricing_of(every, rates, grace_days),
+        period=period,
+        as_of=as_of,
+        arguments={"by": "product"},
+    )
     found = engine.expansion_sums(ledger)
     rows = [_row(index, ledger, found.get(index, {})) for index in range(ledger.first_index, ledger.last_index + 1)]
     return ExpansionTable(

@@ -100,7 +100,7 @@ def loyal_core(customers: NativeFrame, *, amount: str, loyal: str, level: float 
     ColumnError
         If a column is missing or of the wrong type.
     InputError
-        If an amount is negative, or there is no revenue.
+        If an amount is negative, all add up to more than 9 * 10^15, or there is no revenue.
 
     Notes
     -----

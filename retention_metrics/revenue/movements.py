@@ -138,7 +138,8 @@ def movements(
         (constant currency). Dated ones, such as ``{"EUR": {"2024-01-01": 1.10, "2024-02-01": 1.08}, "USD": 1.0}``,
         each hold from their date on; a period is read at its last day. The table then has a column ``fx``.
     tax, discount : str, optional
-        Columns of what the price contains of tax, and of what is taken off it, at least 0; both are subtracted.
+        Columns of what the price contains of tax, and of what is taken off it, at least 0; both are subtracted, and a
+        missing one is none.
     recurring : str, optional
         Column of true and false; false is a one-off charge, left out and counted. Missing is recurring.
     past_due : str, optional
@@ -163,8 +164,9 @@ def movements(
     ColumnError
         If a column is missing, plays two roles, or is of the wrong type.
     InputError
-        If an interval ends before it starts, an amount is negative, two rows are the same or overlap within a
-        subscription, currencies are mixed without rates, or nothing is left to count.
+        If an interval ends before it starts, an amount is negative or all add up to more than 2.5 * 10^10 a month, two
+        rows are the same or overlap within a subscription, currencies are mixed without rates, or nothing is left to
+        count.
 
     Notes
     -----
@@ -274,12 +276,18 @@ def read_ledger(
     period: PeriodUnit | Period,
     as_of: object,
     lazily: bool = False,
+    arguments: Mapping[str, str] | None = None,
 ) -> money.Ledger:
-    """The priced intervals, ``lazily`` where they go into a customer table, that asks for them when it is collected."""
+    """The priced intervals, ``lazily`` where they go into a customer table, that asks for them when it is collected.
+
+    ``arguments`` names the caller's argument of a role, where that has another name.
+    """
     if roles.get("currency") is None and pricing.currencies is not None:
         raise InputError("rates= belongs to a column of currencies; currency= names none.", argument="currency")
-    rows = data if lazily else once(data, roles)
-    return money.read_subscriptions(rows, roles, pricing=pricing, period=period_of(period), as_of=as_of)
+    rows = data if lazily else once(data, roles, arguments)
+    return money.read_subscriptions(
+        rows, roles, pricing=pricing, period=period_of(period), as_of=as_of, arguments=arguments
+    )
 
 
 def _table(
@@ -470,7 +478,8 @@ def movements_from_invoices(
     customer, start, end : str
         Columns of the customer and of the service period [start, end); a null end is a one-off charge.
     amount : str
-        Column of the amount invoiced for the whole service period, at least 0.
+        Column of the amount invoiced for the whole service period, at least 0; a credit goes into ``discount`` of the
+        line that it corrects.
     period : {"day", "week", "month", "quarter", "year"} or Period, default "month"
         Calendar periods.
     as_of : date, optional

@@ -14,9 +14,9 @@ from retention_metrics._engine.adopt import NativeFrame
 from retention_metrics._stats import proportions, ratios
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
-from retention_metrics.periods import date_of, moment
+from retention_metrics.periods import Period, date_of, moment
 from retention_metrics.results import Interval, Proportion, Result, result
-from retention_metrics.revenue.movements import Rates, pricing_of, read_ledger
+from retention_metrics.revenue.movements import FREE, Free, Rates, pricing_of, read_ledger
 
 Method = Literal["ratio", "bca"]
 Basis = Literal["endpoint", "events"]
@@ -111,6 +111,7 @@ def net_retention(
     end: str | None = None,
     amount: str | None = None,
     at: tuple[str | dt.date, str | dt.date] | None = None,
+    tz: str | None = None,
     every: str | float = "month",
     billing: str | None = None,
     subscription: str | None = None,
@@ -121,6 +122,7 @@ def net_retention(
     recurring: str | None = None,
     past_due: str | None = None,
     grace_days: int = 30,
+    free: Free = "churn",
     level: float | None = 0.95,
     method: Method = "ratio",
     resamples: int = 9999,
@@ -139,6 +141,8 @@ def net_retention(
         and refused.
     at : pair of dates, optional
         Of subscriptions: the two days, each read at its end.
+    tz : str, optional
+        Of subscriptions: IANA time zone in which times are cut to days.
     every : str or float, default "month"
         Of subscriptions: what one price pays for.
     billing : str, optional
@@ -158,6 +162,9 @@ def net_retention(
         Of subscriptions: column of the date since which one is unpaid; it ends ``grace_days`` later.
     grace_days : int, default 30
         Days that an unpaid subscription goes on.
+    free : {"churn", "active"}, default "churn"
+        Of subscriptions: what a price of 0 is to a customer who paid, as for ``movements``. With ``"active"`` who is on
+        a free month at the start is a customer, and what it pays at the end counts.
     level : float or None, default 0.95
         Probability content of the interval; None computes none.
     method : {"ratio", "bca"}, default "ratio"
@@ -181,7 +188,8 @@ def net_retention(
     ColumnError
         If a column is missing or of the wrong type.
     InputError
-        If an amount is negative, nobody pays at the start, or the arguments of both forms are mixed.
+        If an amount is negative or all add up to more than 9 * 10^15, nobody pays at the start, or the arguments of
+        both forms are mixed.
 
     Notes
     -----
@@ -214,7 +222,8 @@ def net_retention(
     level = _checks.level(level)
     method = _checks.choice(method, METHODS, name="method")
     roles = _roles(customer, start, end, amount, billing, subscription, currency, tax, discount, recurring, past_due)
-    people = _accounts(customers, opening, closing, roles, at, every, rates, grace_days, capped=False)
+    free = _checks.choice(free, FREE, name="free")
+    people = _accounts(customers, opening, closing, roles, at, tz, every, rates, grace_days, capped=False, free=free)
     return _retention(people, "revenue.net_retention/endpoint", np.inf, level, method, resamples, rng, at)
 
 
@@ -228,6 +237,7 @@ def gross_retention(
     end: str | None = None,
     amount: str | None = None,
     at: tuple[str | dt.date, str | dt.date] | None = None,
+    tz: str | None = None,
     every: str | float = "month",
     billing: str | None = None,
     subscription: str | None = None,
@@ -257,6 +267,8 @@ def gross_retention(
         and refused.
     at : pair of dates, optional
         Of subscriptions: the two days, each read at its end.
+    tz : str, optional
+        Of subscriptions: IANA time zone in which times are cut to days.
     every : str or float, default "month"
         Of subscriptions: what one price pays for.
     billing : str, optional
@@ -305,6 +317,9 @@ def gross_retention(
     R = sum min(x, y) / sum x. The two bases differ for who went down and up again: the end does not see it. Where
     everything or nothing was kept, the interval is Wilson's at the effective number of customers.
 
+    There is no ``free=`` of ``net_retention``, for it could change nothing here: a free month has nothing to lose, and
+    what is paid after it is growth.
+
     Examples
     --------
     >>> import pandas as pd
@@ -318,7 +333,7 @@ def gross_retention(
     method = _checks.choice(method, METHODS, name="method")
     basis = _checks.choice(basis, BASES, name="basis")
     roles = _roles(customer, start, end, amount, billing, subscription, currency, tax, discount, recurring, past_due)
-    people = _accounts(customers, opening, closing, roles, at, every, rates, grace_days, capped=True, basis=basis)
+    people = _accounts(customers, opening, closing, roles, at, tz, every, rates, grace_days, capped=True, basis=basis)
     return _retention(people, f"revenue.gross_retention/{basis}", 1.0, level, method, resamples, rng, at)
 
 
@@ -332,12 +347,14 @@ def logo_retention(
     end: str | None = None,
     amount: str | None = None,
     at: tuple[str | dt.date, str | dt.date] | None = None,
+    tz: str | None = None,
     subscription: str | None = None,
     tax: str | None = None,
     discount: str | None = None,
     recurring: str | None = None,
     past_due: str | None = None,
     grace_days: int = 30,
+    free: Free = "churn",
     basis: Basis = "endpoint",
     level: float | None = 0.95,
     method: proportions.ProportionMethod = "wilson",
@@ -355,6 +372,8 @@ def logo_retention(
         and refused.
     at : pair of dates, optional
         Of subscriptions: the two days, each read at its end.
+    tz : str, optional
+        Of subscriptions: IANA time zone in which times are cut to days.
     subscription : str, optional
         Of subscriptions: column of the subscription. Two rows of one subscription then may not overlap.
     tax, discount : str, optional
@@ -365,6 +384,9 @@ def logo_retention(
         Of subscriptions: column of the date since which one is unpaid; it ends ``grace_days`` later.
     grace_days : int, default 30
         Days that an unpaid subscription goes on.
+    free : {"churn", "active"}, default "churn"
+        Of subscriptions: what a price of 0 is to a customer who paid, as for ``movements``. With ``"active"`` who is on
+        a free month is a customer still, at the start and at the end.
     basis : {"endpoint", "events"}, default "endpoint"
         Who pays at the end, back or never gone; or who never lapsed for a day (of subscriptions alone).
     level : float or None, default 0.95
@@ -384,6 +406,11 @@ def logo_retention(
     InputError
         As ``net_retention`` does, and if ``basis="events"`` is asked of two amounts.
 
+    Notes
+    -----
+    Billing periods, currencies and their rates change what a customer pays and not whether it does, so those options of
+    ``net_retention`` are not taken; a log in several currencies needs none.
+
     Examples
     --------
     >>> import pandas as pd
@@ -396,7 +423,10 @@ def logo_retention(
     method = _checks.choice(method, proportions.PROPORTION_METHODS, name="method")
     basis = _checks.choice(basis, BASES, name="basis")
     roles = _roles(customer, start, end, amount, None, subscription, None, tax, discount, recurring, past_due)
-    people = _accounts(customers, opening, closing, roles, at, "month", None, grace_days, capped=True, basis=basis)
+    free = _checks.choice(free, FREE, name="free")
+    people = _accounts(
+        customers, opening, closing, roles, at, tz, "month", None, grace_days, capped=True, basis=basis, free=free
+    )
     sums, kept = people.sums()
     _somebody(sums)
     low, high = proportions.share_interval(kept, sums.n, level=level or 0.95, method=method)
@@ -441,12 +471,14 @@ def _accounts(
     closing: str | None,
     roles: Mapping[str, str | None],
     at: tuple[str | dt.date, str | dt.date] | None,
+    tz: str | None,
     every: str | float,
     rates: Rates | None,
     grace_days: int,
     *,
     capped: bool,
     basis: Basis = "endpoint",
+    free: Free = "churn",
 ) -> accounts.Accounts:
     """The customers at the start, from either form of the data."""
     if opening is not None and closing is not None and at is None and not any(list(roles.values())[1:]):
@@ -462,8 +494,8 @@ def _accounts(
     if last <= first:
         raise InputError(f"at runs from an earlier to a later day; got {at[0]} and {at[1]}.", argument="at")
     pricing = pricing_of(every, rates, grace_days, changing=True).constant(first)
-    ledger = read_ledger(data, roles, pricing=pricing, period="day", as_of=at[1])
-    return accounts.two_dates(ledger, first=first, last=last, capped=capped, events=basis == "events")
+    ledger = read_ledger(data, roles, pricing=pricing, period=Period("day", tz=tz), as_of=at[1])
+    return accounts.two_dates(ledger, first=first, last=last, capped=capped, events=basis == "events", free=free)
 
 
 def _somebody(sums: ratios.PairSums) -> None:

@@ -258,7 +258,7 @@ def arpa(customers: NativeFrame, *, amount: str, level: float | None = 0.95) -> 
     ColumnError
         If the column is missing or holds no numbers.
     InputError
-        If an amount is negative, or nobody pays.
+        If an amount is negative, all add up to more than 9 * 10^15, or nobody pays.
 
     Examples
     --------
@@ -269,8 +269,6 @@ def arpa(customers: NativeFrame, *, amount: str, level: float | None = 0.95) -> 
     """
     level = _checks.level(level)
     tally = accounts.amount_tally(customers, amount=amount, customer=None)
-    if tally.values.size and tally.values[0] < 0:
-        raise InputError(f"amount={amount!r} is at least 0.", argument="amount", column=amount)
     paying = tally.values > 0
     y, n = tally.values[paying], tally.counts[paying]
     if not y.size:
@@ -332,7 +330,7 @@ def returning_share(
     ColumnError
         If a column is missing or of the wrong type.
     InputError
-        If a value is negative, or the window has no revenue.
+        If a value is negative, all add up to more than 9 * 10^15, or the window has no revenue.
 
     Notes
     -----
@@ -396,7 +394,7 @@ def existing_share(
     ColumnError
         If a column is missing or of the wrong type.
     InputError
-        If a value is negative, or the window has no revenue.
+        If a value is negative, all add up to more than 9 * 10^15, or the window has no revenue.
 
     Examples
     --------
@@ -457,7 +455,7 @@ def predictable_share(
     ColumnError
         If a column is missing or of the wrong type.
     InputError
-        If a value is negative, or the window has no revenue.
+        If a value is negative, all add up to more than 9 * 10^15, or the window has no revenue.
 
     Examples
     --------

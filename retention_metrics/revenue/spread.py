@@ -11,6 +11,7 @@ from scipy.stats import t
 
 from retention_metrics import _checks
 from retention_metrics._engine import accounts
+from retention_metrics._engine import amounts as engine
 from retention_metrics._engine.adopt import NativeFrame, is_frame
 from retention_metrics._stats import concentration as stats
 from retention_metrics.errors import InputError
@@ -182,7 +183,7 @@ def concentration(
     ColumnError
         If a column is missing or holds no numbers.
     InputError
-        If an amount is negative or not finite, or there is no revenue.
+        If an amount is negative or not finite, all add up to more than 9 * 10^15, or there is no revenue.
 
     Notes
     -----
@@ -218,10 +219,6 @@ def concentration(
     values, counts = tally.values, tally.counts
     if not values.size or not values @ counts > 0:
         raise InputError("amounts add up to nothing, which cannot be spread.", argument="amounts")
-    if values[0] < 0:
-        raise InputError(
-            f"amounts are at least 0; the smallest is {values[0]:g}.", argument="amounts", first=[float(values[0])]
-        )
 
     n, total = float(counts.sum()), float(values @ counts)
     at = _grid(int(n))
@@ -279,8 +276,13 @@ def _tally(amounts: ArrayLike | NativeFrame, amount: str | None, customer: str |
         return accounts.amount_tally(amounts, amount=amount, customer=customer)
     if amount is not None or customer is not None:
         raise InputError("amount= and customer= name columns of a frame; amounts is an array.", argument="amount")
-    array = _checks.floats(_checks.one_dimensional(amounts, name="amounts"), name="amounts", allow_missing=True)
+    array = _checks.floats(
+        _checks.one_dimensional(amounts, name="amounts"), name="amounts", low=0.0, allow_missing=True
+    )
     known = array[~np.isnan(array)]
+    fault = engine.total_fault(float(np.minimum(known, 2 * engine.MOST).sum()))
+    if fault:
+        raise InputError(f"amounts {fault[0]}; {fault[1]}.", argument="amounts", fix=fault[2])
     values, counts = np.unique(known, return_counts=True)
     missing = int(array.size - known.size)
     excluded = {"missing_amount": missing} if missing else {}
