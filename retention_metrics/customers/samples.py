@@ -47,10 +47,10 @@ def sample(
     for group in np.flatnonzero(open_to_chance > MOST):
         rows = np.flatnonzero((codes == group) & ~certain)
         chance[rows] = _chances(size[rows])
-    doubtful = order[chance[order] < 1]
-    ends = np.floor(np.cumsum(chance[doubtful]) + rng.random())
-    drawn = chance >= 1
-    drawn[doubtful[np.diff(ends, prepend=0.0) > 0]] = True
+    drawn, doubtful = chance >= 1, order[chance[order] < 1]
+    if doubtful.size:
+        ends = np.floor(np.cumsum(chance[doubtful]) + rng.random())
+        drawn[doubtful[np.diff(ends, prepend=0.0) > 0]] = True
     rows = np.flatnonzero(drawn)
     return Sample(rows, 1 / chance[rows] - 1)
 
