@@ -142,6 +142,22 @@ def _always_the_same(
     return each[:, None] * bought
 
 
+@singledispatch
+def moments(model: SpendModel, x: Floats) -> Floats:
+    """Below which power the moments of what each customer spends are finite."""
+    return np.full(x.size, np.inf)
+
+
+@moments.register(GammaGamma)
+def _of_an_inverse_gamma(model: GammaGamma, x: Floats) -> Floats:
+    return model.q + model.p * x
+
+
+@moments.register(InverseGammaSpend)
+def _of_newcomers(model: InverseGammaSpend, x: Floats) -> Floats:
+    return np.where(x > 0, np.inf, model.q)
+
+
 def _gamma_sums(shape: float, scale: Floats, bought: Counts, rng: np.random.Generator) -> Floats:
     """Sums of as many gamma amounts as each customer buys, at the customer's scale."""
     total, some = np.zeros(bought.shape), bought > 0
