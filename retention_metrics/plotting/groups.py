@@ -169,7 +169,9 @@ def estimate_with_interval(result: Result, ax: Axes | None = None) -> Axes:
     ax.spines["left"].set_visible(False)
     if share:
         canvas.percent_axis(ax.xaxis)
-    what = (result.definition or result.kind).split("/")[0]
+    what = result.definition or result.kind
+    # What was measured, without how; a spread's own name is all that tells it from the others.
+    what = what if result.kind == "revenue.spread" else what.split("/")[0]
     return canvas.finish(ax, x=f"{what} ({result.unit})" if result.unit else what)
 
 
