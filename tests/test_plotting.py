@@ -618,6 +618,19 @@ def test_dates_below_a_picture_do_not_run_into_each_other(periods):
         assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
+def test_measures_of_one_spread_are_told_apart():
+    found = rm.revenue.concentration([1.0, 2.0, 5.0, 9.0])
+    labels = [each.plot().get_xlabel() for each in (found.gini, found.hhi, found.top_share(0.2))]
+    assert labels == [f"revenue.concentration/{name} (share)" for name in ("gini", "hhi", "top_share")]
+
+
+def test_a_single_period_is_the_only_date_below_its_picture():
+    table = rm.churn.by_period(LOGS["all leave"], **SPELLS, as_of="2024-02-29")
+    ax = table.plot()
+    ax.figure.draw_without_rendering()
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["2024-02-01"]
+
+
 def test_a_wide_band_leaves_the_lines_of_retention_their_room():
     plans = paying(
         *((who, "2024-01-05", None, 10.0) for who in "abc"), ("d", "2024-01-05", "2024-02-05", 1.0),

@@ -762,3 +762,26 @@ def test_nobody_leaves_without_churn():
     bridge = revenue.movements(plans, **ROLES, as_of="2022-12-31")
     assert not any(row["churned_customers"] for row in bridge.rows())
     assert sum(row["new_customers"] for row in bridge.rows()) == 200
+
+
+@pytest.mark.parametrize("level", [0.95, 0.999])
+def test_intervals_too_wide_for_any_number_are_bounded_and_drawn(level):
+    """Of two customers one sinks from 1,000 to a cent and the other rises from a cent to a hundred thousand."""
+    rows = [
+        ("a", "2024-01-01", "2024-02-10", 1000.0),
+        ("a", "2024-02-10", None, 0.01),
+        ("b", "2024-01-01", "2024-02-10", 0.01),
+        ("b", "2024-02-10", None, 1e5),
+    ]
+    plans = pd.DataFrame(rows, columns=["who", "start", "end", "paid"])
+    roles = {"customer": "who", "start": "start", "end": "end", "amount": "paid"}
+    table = revenue.by_cohort(plans, **roles, as_of="2024-02-29", level=level)
+    cell, pooled = table.rows()[1], table.average().rows()[1]
+    net = revenue.net_retention(plans, **roles, at=("2024-01-31", "2024-02-29"), level=level)
+    assert net.interval.low == cell["low"] <= cell["net_retention"] <= cell["high"] == net.interval.high < np.inf
+    assert (cell["low"] == 0.0) == (pooled["low"] is None) == (level == 0.999)
+    assert pooled["low"] in (None, pytest.approx(cell["low"]))
+    for drawn in (net, table.average()):
+        ax = drawn.plot()
+        ax.figure.draw_without_rendering()
+        assert max(*ax.get_xlim(), *ax.get_ylim()) < 4 * net.estimate

@@ -159,7 +159,13 @@ def ratio_interval(sums: PairSums, *, level: float, most: float) -> Ends | None:
     if most == 1.0:
         centre, width = float(special.logit(ratio)), reach / (ratio * (1 - ratio))
         return Ends(float(special.expit(centre - width)), float(special.expit(centre + width)), JACKKNIFE)
-    return Ends(ratio * math.exp(-reach / ratio), ratio * math.exp(min(reach / ratio, _LARGEST)), JACKKNIFE)
+    return Ends(*log_ends(ratio, reach / ratio), JACKKNIFE)
+
+
+def log_ends(ratio: float, width: float) -> tuple[float, float]:
+    """Both ends of an interval that reaches as far to either side on the log scale; the largest number bounds it."""
+    centre = math.log(ratio)
+    return math.exp(centre - width), math.exp(min(centre + width, _LARGEST))
 
 
 def bca_interval(

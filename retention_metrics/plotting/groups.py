@@ -136,7 +136,7 @@ def estimate_with_interval(result: Result, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        A point and its interval. An end that is infinite runs to the edge.
+        A point and its interval. An end that is infinite, or ten thousand times as far, runs to the edge.
 
     Raises
     ------
@@ -158,8 +158,8 @@ def estimate_with_interval(result: Result, ax: Axes | None = None) -> Axes:
     ax = canvas.axes(ax, height=1.6)
     interval = result.interval
     if interval is not None:
-        low = interval.low if math.isfinite(interval.low) else estimate - abs(estimate)
-        high = interval.high if math.isfinite(interval.high) else 3 * abs(estimate)
+        low = interval.low if _near(interval.low, estimate) else estimate - abs(estimate)
+        high = interval.high if _near(interval.high, estimate) else 3 * abs(estimate)
         _whisker(ax, 0, estimate, min(low, estimate), max(high, estimate))
     ax.plot([estimate], [0], marker="o", markersize=8, color=canvas.PRIMARY)
     written = canvas.percent(estimate) if share else f"{estimate:.4g}"
@@ -169,8 +169,15 @@ def estimate_with_interval(result: Result, ax: Axes | None = None) -> Axes:
     ax.spines["left"].set_visible(False)
     if share:
         canvas.percent_axis(ax.xaxis)
-    what = (result.definition or result.kind).split("/")[0]
+    what = result.definition or result.kind
+    # What was measured, without how; a spread's own name is all that tells it from the others.
+    what = what if result.kind == "revenue.spread" else what.split("/")[0]
     return canvas.finish(ax, x=f"{what} ({result.unit})" if result.unit else what)
+
+
+def _near(end: float, estimate: float) -> bool:
+    """Whether an end leaves the estimate a place of its own on the scale."""
+    return math.isfinite(end) and (estimate == 0.0 or abs(end) <= 1e4 * abs(estimate))
 
 
 def _estimate(result: Result) -> float:

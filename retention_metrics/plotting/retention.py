@@ -206,10 +206,16 @@ def _line(ax: Axes, rows: list[dict[str, Cell]], along: str, *, colour: str, lab
 
 def _date_axis(ax: Axes) -> None:
     from matplotlib.dates import AutoDateLocator, DateFormatter
+    from matplotlib.ticker import FixedLocator
 
     first, last = ax.get_xlim()
-    ax.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=7))  # type: ignore[no-untyped-call]
-    pattern = "%Y-%m" if last - first > 120 else "%Y-%m-%d"
+    points = np.concatenate([line.get_xydata() for line in ax.get_lines()])
+    days = np.unique(points[np.isfinite(points[:, 1]), 0]).tolist()
+    # Around a single day the scale would run over years.
+    alone = len(days) == 1
+    locator = FixedLocator(days) if alone else AutoDateLocator(minticks=2, maxticks=7)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    pattern = "%Y-%m" if last - first > 120 and not alone else "%Y-%m-%d"
     ax.xaxis.set_major_formatter(DateFormatter(pattern))  # type: ignore[no-untyped-call]
 
 

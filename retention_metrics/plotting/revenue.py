@@ -286,10 +286,11 @@ def _pooled(curve: RevenueRetentionCurve, ax: Axes, *, highest: float = 1.0) -> 
 
     marker = "o" if len(rows) == 1 else None
     ax.plot(ages, line, color=canvas.PRIMARY, linewidth=2.0, marker=marker, label="all cohorts old enough")
+    top = max(highest, *line, 1.0)
+    high = [min(end, 2.0 * top) for end in high]
     ax.fill_between([_float(row["age"]) for row in known], low, high, color=canvas.PRIMARY, alpha=0.15, linewidth=0)
     ax.axhline(1.0, color=canvas.MUTED, linewidth=0.8, linestyle=":")
-    top = max(highest, *line, 1.0)
-    ax.set_ylim(0.0, min(1.05 * max(top, *high, 0.0), 1.5 * top))
+    ax.set_ylim(0.0, min(1.05 * max([top, *high]), 1.5 * top))
     ax.set_xlim(right=max(ages[-1], 0.5))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     canvas.percent_axis(ax.yaxis)

@@ -96,7 +96,8 @@ class RevenueCohorts(TableResult):
         -------
         RevenueRetentionCurve
             A row per age that at least one cohort has completed. The intervals take the cohorts' revenue at age 0 as
-            given, and add up the errors of the cells; they are missing at age 0 and where a cohort has one customer.
+            given, and add up the errors of the cells; they are missing at age 0, where a cohort has one customer, and
+            where the low end of a cell is 0.
         """
         cells = [row for row in self.rows() if row["status"] == "ok"]
         rows = [
@@ -298,10 +299,12 @@ def _pooled(age: int, cells: Sequence[Mapping[str, Any]], level: float | None) -
     ratio = mrr / opening
     low = high = None
     moved = [row for row in cells if row["low"] is not None]
-    if level is not None and moved and all(row["standard_error"] is not None for row in cells):
+    # A low end of 0 is one too small to write, which does not tell the error that it came from.
+    told = all(row["standard_error"] is not None and row["low"] != 0.0 for row in cells)
+    if level is not None and moved and told:
         error, freedom = _added(moved, level)
         reach = float(stats.t.ppf((1 + level) / 2, freedom)) * error / mrr
-        low, high = ratio * math.exp(-reach), ratio * math.exp(reach)
+        low, high = ratios.log_ends(ratio, reach)
     return {
         "age": age,
         "cohorts": len(cells),
