@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import retention_metrics as rm
-from frames import as_rows, as_sorted_rows
+from frames import CONVERT, as_rows, as_sorted_rows
 from reads import Reads
 from retention_metrics.errors import ColumnError
 
@@ -427,6 +427,15 @@ def test_a_table_of_a_log_reads_it_once_when_called_and_stays_lazy(subscriptions
     assert source.columns == [columns]
     assert isinstance(table.frame, pl.LazyFrame)
     assert as_sorted_rows(table) == as_sorted_rows(verb(log))
+
+
+@pytest.mark.parametrize(("verb", "columns"), LOGS.values(), ids=list(LOGS))
+def test_sql_does_not_write_the_reading_of_text_out_wherever_a_day_is_named(subscriptions, verb, columns):
+    dated = subscriptions.assign(plan=subscriptions["who"])[columns]
+    text = dated.assign(**{day: dated[day].dt.strftime("%Y-%m-%d") for day in ("start", "end")})
+    plans = [verb(CONVERT["duckdb"](table)).frame for table in (dated, text)]
+    assert as_sorted_rows(plans[0]) == as_sorted_rows(plans[1])
+    assert len(plans[1].sql_query()) < 15 * len(plans[0].sql_query())  # 37 times as long when it did
 
 
 # ---------------------------------------------------------------- prospects and reps

@@ -121,7 +121,8 @@ def two_dates(ledger: money.Ledger, *, first: int, last: int, capped: bool, even
     for a day did not stay.
     """
     day, delta, pays = nw.col("period"), nw.col("delta"), nw.col("units") > 0
-    gone = nw.col("plans") == 0 if free == "active" else ~pays
+    plans = free == "active"
+    gone = nw.col("plans") == 0 if plans else ~pays
     later = (day > first) & (day <= last)
     parts: dict[str, tuple[nw.Expr, Fold]] = {
         "opened": (nw.when(day <= first).then(delta).otherwise(nw.lit(0)), "sum"),
@@ -129,13 +130,15 @@ def two_dates(ledger: money.Ledger, *, first: int, last: int, capped: bool, even
         "losses": (nw.when(later & (delta < 0)).then(delta).otherwise(nw.lit(0)), "sum"),
         "lapsed": ((later & gone).cast(nw.Int64), "max"),
     }
-    for name, until in (("first", first), ("last", last)):
-        parts[f"paid_{name}"] = (nw.when(pays & (day <= until)).then(day).otherwise(nw.lit(_NEVER)), "max")
-        parts[f"gone_{name}"] = (nw.when(gone & (day <= until)).then(day).otherwise(nw.lit(_NEVER)), "max")
-    people = aggregate(money.state_rows(ledger), ledger.keys, parts)
-    people = people.filter(nw.col("paid_first") > nw.col("gone_first"))
+    there, kept = nw.col("opened") > 0, nw.col("closed") > 0
+    if plans:
+        for name, until in (("first", first), ("last", last)):
+            parts[f"paid_{name}"] = (nw.when(pays & (day <= until)).then(day).otherwise(nw.lit(_NEVER)), "max")
+            parts[f"gone_{name}"] = (nw.when(gone & (day <= until)).then(day).otherwise(nw.lit(_NEVER)), "max")
+        there, kept = (nw.col(f"paid_{name}") > nw.col(f"gone_{name}") for name in ("first", "last"))
+    people = aggregate(money.state_rows(ledger, plans=plans), ledger.keys, parts).filter(there)
     x, y = (nw.col(name).cast(nw.Float64) / money.UNITS for name in ("opened", "closed"))
-    kept = (nw.col("paid_last") > nw.col("gone_last")).cast(nw.Int64)
+    kept = kept.cast(nw.Int64)
     if events:
         left = x + nw.col("losses").cast(nw.Float64) / money.UNITS
         y, kept = nw.when(left > 0).then(left).otherwise(nw.lit(0.0)), 1 - nw.col("lapsed")

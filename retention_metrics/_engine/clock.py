@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ _ISO = (
     r"(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?)?$"
 )
 TEXT_DATES = "Text dates are ISO-8601 without a zone, such as '2024-01-31' or '2024-01-31 08:30'."
+# Where year, month and day stand in it, and how long they are.
+_PLACES = {"year": (0, 4), "month": (5, 2), "day": (8, 2)}
 _MICROSECONDS_A_DAY = 86_400_000_000
 # Keeps floor division of week numbers positive, so that engines that truncate agree: 7 * 100,000 days.
 _WEEKS_SHIFT = 100_000
@@ -96,7 +99,11 @@ def _iana(zone: str | None) -> str | None:
 
 
 def with_local_times(source: Source, *roles: str, tz: str | None) -> Source:
-    """The clock on the wall of ``tz`` beside each time, in engines whose zones narwhals leaves to the connection."""
+    """The clock on the wall of ``tz`` beside each time, in engines whose zones narwhals leaves to the connection.
+
+    Beside text in SQL its days are put too.
+    """
+    source = _with_text_days(source, roles)
     kind = source.frame.implementation
     zoned = [role for role in roles if source.has(role) and _zone(source.dtype(role)) is not None]
     if tz is None or not zoned:
@@ -122,6 +129,31 @@ def with_local_times(source: Source, *roles: str, tz: str | None) -> Source:
     return source
 
 
+def _with_text_days(source: Source, roles: Sequence[str]) -> Source:
+    """The parts of ISO-8601 text beside it: SQL would write their arithmetic out anew wherever a day is named."""
+    kind = source.frame.implementation
+    if kind is not nw.Implementation.DUCKDB and not kind.is_pyspark() and kind is not nw.Implementation.IBIS:
+        return source
+    for role in (role for role in roles if source.has(role) and source.dtype(role) == nw.String):
+        column = source.column(role)
+        shaped = column.str.contains(_ISO).fill_null(False)
+        safe = nw.when(shaped).then(column).otherwise(nw.lit("1970-01-01"))
+        parts = {name: safe.str.slice(at, size).cast(nw.Int64) for name, (at, size) in _PLACES.items()}
+        parts["shaped"] = shaped
+        frame = source.frame.with_columns(*(part.alias(_text_name(role, name)) for name, part in parts.items()))
+        year, month, day = (nw.col(_text_name(role, name)) for name in _PLACES)
+        readable = nw.col(_text_name(role, "shaped")) & (day <= _month_length(year, month))
+        whole = {"days": _days_from_civil(year, month, day), "readable": readable}
+        source = source.with_frame(
+            frame.with_columns(*(part.alias(_text_name(role, name)) for name, part in whole.items()))
+        )
+    return source
+
+
+def _text_name(role: str, part: str) -> str:
+    return f"_text_{role}_{part}"
+
+
 def _local_name(role: str) -> str:
     return f"_local_{role}"
 
@@ -134,6 +166,8 @@ def clock(source: Source, *, role: str = "time", tz: str | None = None) -> Clock
     """The clock of a date, datetime or ISO-8601 text column, in the period's zone."""
     column, dtype = source.column(role), source.dtype(role)
     name = source.roles[role]
+    if dtype == nw.String and _text_name(role, "days") in source.schema:
+        return Clock(name, None, column, *(nw.col(_text_name(role, part)) for part in ("days", *_PLACES, "readable")))
     if dtype == nw.String:
         return _text_clock(column, name)
     if dtype == nw.Unknown:
@@ -183,11 +217,7 @@ def _text_clock(column: nw.Expr, name: str) -> Clock:
     """ISO-8601 text, read by arithmetic: no engine's own parser, so every engine agrees."""
     shaped = column.str.contains(_ISO).fill_null(False)
     safe = nw.when(shaped).then(column).otherwise(nw.lit("1970-01-01"))
-    year, month, day = (safe.str.slice(at, size).cast(nw.Int64) for at, size in ((0, 4), (5, 2), (8, 2)))
-    leap = ((_remainder(year, 4) == 0) & (_remainder(year, 100) != 0)) | (_remainder(year, 400) == 0)
-    february = nw.when(leap).then(nw.lit(29)).otherwise(nw.lit(28))
-    longest = nw.when(month.is_in([4, 6, 9, 11])).then(nw.lit(30)).otherwise(nw.lit(31))
-    length = nw.when(month == 2).then(february).otherwise(longest)
+    year, month, day = (safe.str.slice(at, size).cast(nw.Int64) for at, size in _PLACES.values())
     return Clock(
         column=name,
         zone=None,
@@ -196,8 +226,15 @@ def _text_clock(column: nw.Expr, name: str) -> Clock:
         year=year,
         month=month,
         day_of_month=day,
-        readable=shaped & (day <= length),
+        readable=shaped & (day <= _month_length(year, month)),
     )
+
+
+def _month_length(year: nw.Expr, month: nw.Expr) -> nw.Expr:
+    leap = ((_remainder(year, 4) == 0) & (_remainder(year, 100) != 0)) | (_remainder(year, 400) == 0)
+    february = nw.when(leap).then(nw.lit(29)).otherwise(nw.lit(28))
+    longest = nw.when(month.is_in([4, 6, 9, 11])).then(nw.lit(30)).otherwise(nw.lit(31))
+    return nw.when(month == 2).then(february).otherwise(longest)
 
 
 def _days_from_civil(year: nw.Expr, month: nw.Expr, day: nw.Expr) -> nw.Expr:

@@ -631,20 +631,20 @@ def movement_rows(ledger: Ledger, *, free: str, window: int | None) -> nw.LazyFr
     return both_kinds
 
 
-def state_rows(ledger: Ledger) -> nw.LazyFrame[Any]:
+def state_rows(ledger: Ledger, *, plans: bool) -> nw.LazyFrame[Any]:
     """One row per customer and period in which one of its plans began or ended.
 
-    ``delta`` is how its revenue moved; ``units`` and ``plans`` are what runs after it, and how many plans.
+    ``delta`` is how its revenue moved and ``units`` what runs after it; ``plans`` how many plans do, where asked for.
     """
-    folds: dict[str, tuple[nw.Expr, Fold]] = {name: (nw.col(name), "sum") for name in ("units", "step")}
-    rows = _windowed(aggregate(_changes(ledger, steps=True), (*ledger.keys, "period"), folds))
-    step = nw.col("step").cast(nw.Int64)
+    names = ("units", "step") if plans else ("units",)
+    folds: dict[str, tuple[nw.Expr, Fold]] = {name: (nw.col(name), "sum") for name in names}
+    rows = _windowed(aggregate(_changes(ledger, steps=plans), (*ledger.keys, "period"), folds))
+    running = {"units": nw.col("units")} | ({"plans": nw.col("step").cast(nw.Int64)} if plans else {})
     return rows.select(
         *ledger.keys,
         "period",
         nw.col("units").alias("delta"),
-        nw.col("units").cum_sum().over(*ledger.keys, order_by="period").alias("units"),
-        step.cum_sum().over(*ledger.keys, order_by="period").cast(nw.Int64).alias("plans"),
+        *(change.cum_sum().over(*ledger.keys, order_by="period").alias(name) for name, change in running.items()),
     )
 
 
