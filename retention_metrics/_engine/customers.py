@@ -584,7 +584,7 @@ def ratio_sums(people: Buyers, *, numerator: str, denominator: str | None, group
     y = nw.col(numerator).cast(nw.Float64)
     one = nw.col("purchases").cast(nw.Float64) * 0 + 1
     x = nw.col(denominator).cast(nw.Float64) if denominator else one
-    parts = {"n": one, **products(x, y)}
+    parts = {"n": one, **products(x, y), "yyy": y * y * y}
     return group_sums(people.frame, parts, grouped=grouped)
 
 
