@@ -103,6 +103,22 @@ def order_value(customers: int) -> Holds:
     return holds
 
 
+def order_value_of_cdnow(customers: int) -> Holds:
+    """Of customers drawn from those of CDNOW, of whom one spends far more than any other."""
+    log = rm.datasets.cdnow()
+    each = [rows for _, rows in log.groupby("customer_id")]
+    truth = log["amount"].mean()
+
+    def holds(generator: np.random.Generator) -> bool:
+        drawn = [each[place] for place in generator.integers(0, len(each), customers)]
+        who = np.repeat(np.arange(customers), [len(rows) for rows in drawn])
+        sample = pd.concat(drawn).assign(customer_id=who)
+        roles = {"customer": "customer_id", "time": "date", "value": "amount"}
+        return truth in rm.customers.average_order_value(sample, **roles).interval
+
+    return holds
+
+
 def spent(customers: int, name: str) -> Holds:
     """All buy in the first quarter; in the second 40 % do, for 60 on average: 24 per customer."""
     truth = {"spend_per_customer": 24.0, "spend_per_active": 60.0}[name]
@@ -158,6 +174,7 @@ def message(customers: int) -> Holds:
 
 CASES: Mapping[str, Holds] = {
     **{f"demand {name}": demand(name) for name in MODELS},
+    "demand BGNBD 6000": demand("BGNBD", customers=6_000),
     "demand BGNBD fitted": demand("BGNBD", fitted=True),
     "demand MBGNBD fitted": demand("MBGNBD", fitted=True),
     "demand ParetoNBD fitted": demand("ParetoNBD", fitted=True),
@@ -165,6 +182,7 @@ CASES: Mapping[str, Holds] = {
     "average_order_value 20": order_value(20),
     "average_order_value 40": order_value(40),
     "average_order_value 200": order_value(200),
+    "average_order_value cdnow 300": order_value_of_cdnow(300),
     "spend_per_customer 60": spent(60, "spend_per_customer"),
     "spend_per_active 60": spent(60, "spend_per_active"),
     "spend_by_age 80": growth(80),

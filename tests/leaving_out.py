@@ -25,3 +25,28 @@ def ratio_ends(x: np.ndarray, y: np.ndarray, *, logit: bool = False, level: floa
     else:
         low, high = ratio * np.exp(reach / ratio)
     return float(low), float(high)
+
+
+def skewed_ends(x: np.ndarray, y: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:
+    """The same on the log scale, the upper end Hall's (1992) where further: his cubic of Student's t is solved.
+
+    Student's t of the log is that of the residuals' mean, bent by a + b / 2: a from the error, b from the log.
+    """
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    low, high = ratio_ends(x, y, level=level)
+    ratio, n = y.sum() / x.sum(), x.size
+    residual = y - ratio * x
+    skewness = stats.skew(residual) / np.sqrt(n)
+    student = stats.t.ppf((1 + level) / 2, degrees_of_freedom(residual))
+    error = np.log(high / ratio) / student
+    bend = skewness - 3 * (residual * x).mean() / (residual.std() * x.mean()) / np.sqrt(n) - 1.5 * error
+    return low, max(
+        high, float(ratio * np.exp(-error * cubic_root(skewness, bend, stats.t.ppf((1 + level) / 2, n - 1))))
+    )
+
+
+def cubic_root(skewness: float, bend: float, student: float) -> float:
+    """Where Hall's cubic is as far below 0 as Student's quantile is above, or where it turns if that is nearer."""
+    roots = np.roots([bend**2 / 27, bend / 3, 1, skewness / 6 + student])
+    (root,) = roots[np.abs(roots.imag) < 1e-6].real
+    return float(max(root, -3 / bend) if bend > 0 else root)

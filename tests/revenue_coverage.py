@@ -172,13 +172,13 @@ def returning(customers: int) -> Case:
 SIGMA = 1.0
 
 
-def spread(customers: int, statistic: str) -> Case:
+def spread(customers: int, statistic: str, sigma: float = SIGMA) -> Case:
     """Lognormal amounts: Gini = 2 Phi(sigma / sqrt 2) - 1, top share 1 - Phi(z - sigma)."""
-    gini = float(2 * stats.norm.cdf(SIGMA / np.sqrt(2)) - 1)
-    truth = gini if statistic == "gini" else float(1 - stats.norm.cdf(stats.norm.ppf(0.8) - SIGMA))
+    gini = float(2 * stats.norm.cdf(sigma / np.sqrt(2)) - 1)
+    truth = gini if statistic == "gini" else float(1 - stats.norm.cdf(stats.norm.ppf(0.8) - sigma))
 
     def interval(generator: np.random.Generator) -> Interval | None:
-        found = rm.revenue.concentration(generator.lognormal(0.0, SIGMA, customers))
+        found = rm.revenue.concentration(generator.lognormal(0.0, sigma, customers))
         return (found.gini if statistic == "gini" else found.top_share(0.2)).interval
 
     return Case(truth, interval)
@@ -230,6 +230,7 @@ CASES: Mapping[str, Case] = {
     "gini 50": spread(50, "gini"),
     "gini 200": spread(200, "gini"),
     "gini 1000": spread(1000, "gini"),
+    "gini heavy 200": spread(200, "gini", sigma=1.5),
     "hhi 200": index(200),
     "top_share 200": spread(200, "top share"),
     "top_share 1000": spread(1000, "top share"),

@@ -14,7 +14,7 @@ import pytest
 
 import retention_metrics as rm
 from frames import as_pandas, as_rows, as_sorted_rows, together
-from leaving_out import ratio_ends
+from leaving_out import ratio_ends, skewed_ends
 from reads import Reads
 from retention_metrics.errors import ColumnError, InputError
 
@@ -537,8 +537,20 @@ def test_frequency_and_order_value_are_ratios_of_sums(frame, orders):
     assert frequency.estimate == pytest.approx(purchases.mean())
     assert frequency.customers == value.customers == len(known)
     assert value.estimate == pytest.approx(revenue.sum() / counts.sum())
-    assert (value.interval.low, value.interval.high) == pytest.approx(ratio_ends(counts, revenue))
+    assert (value.interval.low, value.interval.high) == pytest.approx(skewed_ends(counts, revenue))
+    ends = skewed_ends(np.ones(purchases.size), purchases)
+    assert (frequency.interval.low, frequency.interval.high) == pytest.approx(ends)
     assert value.interval.method == "jackknife"
+
+
+def test_the_upper_end_of_a_skewed_order_value_is_further():
+    """Some customers spend far more than others: Hall's end lies beyond Student's, the lower end stays."""
+    paid = np.random.default_rng(1992).lognormal(3.0, 1.0, 300)
+    log = pl.DataFrame({"who": np.arange(300), "when": dt.date(2024, 1, 1), "paid": paid})
+    ends, plain = rm.customers.average_order_value(log, **PAID).interval, ratio_ends(np.ones(300), paid)
+    assert (ends.low, ends.high) == pytest.approx(skewed_ends(np.ones(300), paid))
+    assert ends.low == pytest.approx(plain[0])
+    assert ends.high - plain[1] > 0.02 * (plain[1] - plain[0])
 
 
 def test_rates_by_group_are_the_rates_of_the_groups(frame, orders):

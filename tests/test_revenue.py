@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import retention_metrics as rm
-from leaving_out import degrees_of_freedom, ratio_ends
+from leaving_out import cubic_root, degrees_of_freedom, ratio_ends
 from retention_metrics import revenue
 from retention_metrics.errors import ColumnError, InputError
 
@@ -437,6 +437,18 @@ def test_leaving_out_each_customer_is_done_one_by_one():
     found = formulas.gini_jackknife(values, counts.astype(float)), formulas.hhi_jackknife(values, counts.astype(float))
     assert [float(each.error) for each in found] == pytest.approx(expected, rel=1e-9)
     assert [float(each.freedom) for each in found] == pytest.approx([degrees_of_freedom(each) for each in away.T])
+    assert [float(each.skewness) for each in found] == pytest.approx(-stats.skew(away), rel=1e-9)
+    spread = revenue.concentration(amounts)
+    assert 0.7 < spread.gini.interval.high < 1
+    for name, each, value, grown in (
+        ("gini", found[0], float(spread.gini) * n / (n - 1), lambda end: end),
+        ("hhi", found[1], (amounts.std(ddof=1) / amounts.mean()) ** 2, lambda end: (1 + end * (n - 1) / n) / n),
+    ):
+        student, skewness = stats.t.ppf(0.975, each.freedom), float(each.skewness) / np.sqrt(n)
+        error = each.error / value
+        root = cubic_root(skewness, skewness - 1.5 * error, stats.t.ppf(0.975, n - 1))
+        high = value * np.exp(error * max(student, -root))
+        assert getattr(spread, name).interval.high == pytest.approx(min(grown(high), 1.0))
 
 
 def test_the_jackknife_agrees_with_the_bootstrap_in_large_bases():
@@ -785,3 +797,12 @@ def test_intervals_too_wide_for_any_number_are_bounded_and_drawn(level):
         ax = drawn.plot()
         ax.figure.draw_without_rendering()
         assert max(*ax.get_xlim(), *ax.get_ylim()) < 4 * net.estimate
+
+
+def test_an_index_that_rests_on_few_customers_says_so():
+    even = revenue.concentration(np.random.default_rng(3).gamma(4.0, 25.0, 2_000))
+    assert not even.notes
+    heavy = revenue.concentration(np.random.default_rng(3).lognormal(0.0, 1.5, 2_000))
+    (note,) = heavy.notes
+    assert note.startswith("The error of the HHI rests on a few customers (")
+    assert not revenue.concentration(np.random.default_rng(3).lognormal(0.0, 1.5, 2_000), level=None).notes

@@ -406,10 +406,11 @@ def _in_order(named: nw.LazyFrame[Any], key: str) -> NativeFrame:
 
 @dataclass(frozen=True)
 class Gaps:
-    """What a model of gaps needs: distinct (gaps, their sum) with counts, and the sum of the gaps' logs."""
+    """What a model of gaps needs: distinct (gaps, their sum, silence) with counts, and the sum of the gaps' logs."""
 
     gaps: Floats
     total: Floats
+    silence: Floats
     customers: Floats
     log_sum: float
 
@@ -417,12 +418,15 @@ class Gaps:
 def gaps(people: Buyers) -> Gaps:
     """The gaps between purchases, folded in the engine."""
     repeat = people.frame.filter(nw.col("purchases") > 1).select(
-        (nw.col("purchases") - 1).alias("gaps"), (nw.col("last") - nw.col("first")).alias("total")
+        (nw.col("purchases") - 1).alias("gaps"),
+        (nw.col("last") - nw.col("first")).alias("total"),
+        (nw.lit(people.as_of.day) - nw.col("last")).alias("silence"),
     )
-    counted = collect(aggregate(repeat, ("gaps", "total"), {"customers": (nw.col("gaps") * 0 + 1, "sum")}))
-    rows = np.array(sorted(zip(*(counted[n] for n in ("gaps", "total", "customers")), strict=True)), dtype=np.float64)
-    rows = rows.reshape(-1, 3)
-    return Gaps(rows[:, 0], rows[:, 1], rows[:, 2], _log_sum(people))
+    keys = ("gaps", "total", "silence")
+    counted = collect(aggregate(repeat, keys, {"customers": (nw.col("gaps") * 0 + 1, "sum")}))
+    rows = np.array([counted[name] for name in (*keys, "customers")], dtype=np.float64)
+    rows = rows[:, np.lexsort(rows[2::-1])]
+    return Gaps(rows[0], rows[1], rows[2], rows[3], _log_sum(people))
 
 
 def _log_sum(people: Buyers) -> float:
@@ -612,7 +616,7 @@ def ratio_sums(people: Buyers, *, numerator: str, denominator: str | None, group
     y = nw.col(numerator).cast(nw.Float64)
     one = nw.col("purchases").cast(nw.Float64) * 0 + 1
     x = nw.col(denominator).cast(nw.Float64) if denominator else one
-    parts = {"n": one, **products(x, y)}
+    parts = {"n": one, **products(x, y), "yyy": y * y * y}
     return group_sums(people.frame, parts, grouped=grouped)
 
 

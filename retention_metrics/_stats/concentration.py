@@ -40,10 +40,14 @@ def hhi(values: Floats, counts: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Spread:
-    """A statistic (or several) with its jackknife error and the degrees of freedom of that error."""
+    """A statistic (or several) with its jackknife error, the freedom of that error, and what skews it.
+
+    The skewness is that of what each customer moves.
+    """
 
     error: Floats
     freedom: Floats
+    skewness: Floats
 
 
 def gini_jackknife(values: Floats, counts: Floats) -> Spread:
@@ -70,14 +74,17 @@ def _spread(left: Floats, counts: Floats, n: float) -> Spread:
     away = left - weight @ left / weight.sum()
     squares = weight @ away**2
     error = np.sqrt((n - 1) / n * squares)
-    return Spread(np.asarray(error), np.asarray(degrees_of_freedom(n, squares, weight @ away**4)))
+    skewness = -np.sqrt(n) * (weight @ away**3) / squares**1.5 if squares > 0 else 0.0
+    freedom = degrees_of_freedom(n, squares, weight @ away**4)
+    return Spread(np.asarray(error), np.asarray(freedom), np.asarray(skewness))
 
 
 def lorenz_jackknife(values: Floats, counts: Floats, shares: Floats) -> Spread:
     """Of the Lorenz curve at ``shares``, from what each customer moves [4]_ at its share h of the total.
 
     Their squares, with 1 + 2 h + 3 h^2 for the leaving out, and their fourth powers are polynomials of the amounts
-    below the edge and above it, so cumulative sums of five powers do for all shares.
+    below the edge and above it, so cumulative sums of five powers do for all shares. Their cubes, which would skew it,
+    are left out.
     """
     n = counts.sum()
     scaled = values * n / (counts @ values)
@@ -95,7 +102,8 @@ def lorenz_jackknife(values: Floats, counts: Floats, shares: Floats) -> Spread:
             moments[row] += sum(c * each for c, each in zip(_product(square, factor), sums, strict=False))
     second, once, twice, fourth = np.maximum(moments, 0.0)
     variance = (second + 2 * once / n + 3 * twice / n**2) / n
-    return Spread(np.sqrt(variance), np.asarray(degrees_of_freedom(n, n * second, n * fourth)))
+    freedom = degrees_of_freedom(n, n * second, n * fourth)
+    return Spread(np.sqrt(variance), np.asarray(freedom), np.zeros(shares.size))
 
 
 def _product(a: Sequence[Any], b: Sequence[Any]) -> tuple[Any, ...]:

@@ -13,6 +13,8 @@ References
    Bulletin* 2(6), 110-114.
 .. [6] Pan, W. and Wall, M. M. (2002). Small-sample adjustments in using the sandwich variance estimator in
    generalized estimating equations. *Statistics in Medicine* 21(10), 1429-1441.
+.. [7] Hall, P. (1992). On the removal of skewness by transformation. *Journal of the Royal Statistical Society B*
+   54(1), 221-228.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ Floats = NDArray[np.float64]
 _BLOCK = 2_000_000
 # Below this share of the squares a sum of squared residuals is what rounding leaves of nothing.
 _NOISE = 1e-13
+# A bend of Student's t below which none is left of its rounding.
+_STRAIGHT = 1e-8
 # The largest power of e that a float holds.
 _LARGEST = 709.0
 JACKKNIFE = "jackknife"
@@ -66,6 +70,7 @@ class PairSums:
     xxyy: float
     xyyy: float
     yyyy: float
+    yyy: float | None = None  # where the skewness of the residuals counts
 
     @property
     def ratio(self) -> float:
@@ -107,13 +112,30 @@ class PairSums:
         return float(degrees_of_freedom(self.n, self._squares, fourths)) if known else self.n - 1.0
 
     @property
+    def skewness(self) -> tuple[float, float]:
+        """That of the residuals, and how the square of Student's t of the log bends it: 0 if y^3 is not summed.
+
+        The bend is less by what the residuals and x have in common, which moves the error of the ratio, and by the
+        error itself, which the log moves.
+        """
+        r, squares = self.ratio, self._squares
+        if self.yyy is None or squares == 0.0:
+            return 0.0, 0.0
+        parts = (self.yyy, -3 * r * self.xyy, 3 * r**2 * self.xxy, -(r**3) * self.xxx)
+        cubes = sum(parts)
+        known = abs(cubes) > _NOISE * sum(map(abs, parts))
+        skewness = math.sqrt(self.n) * cubes / squares**1.5 if known else 0.0
+        common = (self.xy - r * self.xx) / self.x * math.sqrt(self.n / squares)
+        return skewness, bend(skewness - 3 * common, self.jackknife_error / r, self.n)
+
+    @property
     def effective(self) -> float:
         """Customers of equal size that would be as many: (sum of x)^2 / sum of x^2 (Kish)."""
         return self.x**2 / self.xx
 
 
-PRODUCTS = tuple(field.name for field in fields(PairSums))[1:]
-"""The sums of ``PairSums`` after the number of customers, each named by what is multiplied."""
+PRODUCTS = tuple(field.name for field in fields(PairSums))[1:-1]
+"""The sums of ``PairSums`` after the number of customers, each named by what is multiplied, but for y^3."""
 
 
 def products(x: Any, y: Any) -> dict[str, Any]:
@@ -135,6 +157,26 @@ def degrees_of_freedom(n: float, squares: Any, fourths: Any) -> Any:
         return np.where(squares > 0, np.clip(2 * (n - 1) / spread, 1.0, n - 1), n - 1)
 
 
+def bend(skewness: Any, relative_error: Any, n: float) -> Any:
+    """What the square of Student's t of a log is to that of its amounts: skewness less 3/2 of their variation."""
+    return skewness - 1.5 * math.sqrt(n) * relative_error
+
+
+def upward(reach: Any, skewness: Any, bent: Any, n: float, *, level: float) -> Any:
+    """Errors of a log up to the end of its interval: Student's ``reach``, or Hall's where that is further.
+
+    Amounts skewed to the right lack some of their tail in a sample, and their mean and its error with it. Hall's cubic
+    [7]_ of Student's t has no skewness: ``t + b t^2 / 3 + b^2 t^3 / 27 + g / 6``, with g and b the skewness and the
+    bend over the root of n; its inverse is exact. It is taken at n - 1 degrees of freedom and no further than where it
+    turns, for where one customer makes the error it goes astray.
+    """
+    shift = stats.t.ppf((1 + level) / 2, n - 1) + skewness / (6 * math.sqrt(n))
+    b = np.asarray(bent) / math.sqrt(n)
+    some = np.abs(b) > _STRAIGHT
+    curved = 3 * (1 - np.cbrt(np.maximum(1 - b * shift, 0.0))) / np.where(some, b, 1.0)
+    return np.maximum(reach, np.where(some, curved, shift))
+
+
 def pair_sums(x: Floats, y: Floats) -> PairSums:
     """The sums of two arrays."""
     return PairSums(x.size, **{name: float(each.sum()) for name, each in products(x, y).items()})
@@ -143,8 +185,9 @@ def pair_sums(x: Floats, y: Floats) -> PairSums:
 def ratio_interval(sums: PairSums, *, level: float, most: float) -> Ends | None:
     """Student's interval with the jackknife's error, on the log scale, or the logit where the ratio cannot pass 1.
 
-    At a bound itself the error is zero and says nothing: there Wilson's interval at the effective number of customers
-    answers, where the ratio is a share. None where there is no answer.
+    Where the sum of y^3 is known the upper end is Hall's if that is further (see ``upward``). At a bound itself the
+    error is zero and says nothing: there Wilson's interval at the effective number of customers answers, where the
+    ratio is a share. None where there is no answer.
     """
     ratio, error = sums.ratio, sums.standard_error
     if error is None:
@@ -155,17 +198,19 @@ def ratio_interval(sums: PairSums, *, level: float, most: float) -> Ends | None:
         return Ends(float(low), float(high), "wilson")
     if ratio == 0.0 or error == 0.0:
         return None
-    reach = float(stats.t.ppf((1 + level) / 2, sums.freedom)) * sums.jackknife_error
+    student, error = float(stats.t.ppf((1 + level) / 2, sums.freedom)), sums.jackknife_error
+    reach = student * error
     if most == 1.0:
         centre, width = float(special.logit(ratio)), reach / (ratio * (1 - ratio))
         return Ends(float(special.expit(centre - width)), float(special.expit(centre + width)), JACKKNIFE)
-    return Ends(*log_ends(ratio, reach / ratio), JACKKNIFE)
+    above = float(upward(student, *sums.skewness, sums.n, level=level)) * error if sums.yyy is not None else reach
+    return Ends(*log_ends(ratio, reach / ratio, above / ratio), JACKKNIFE)
 
 
-def log_ends(ratio: float, width: float) -> tuple[float, float]:
-    """Both ends of an interval that reaches as far to either side on the log scale; the largest number bounds it."""
+def log_ends(ratio: float, below: float, above: float) -> tuple[float, float]:
+    """Both ends of an interval that reaches so far down and up on the log scale; the largest number bounds it."""
     centre = math.log(ratio)
-    return math.exp(centre - width), math.exp(min(centre + width, _LARGEST))
+    return math.exp(centre - below), math.exp(min(centre + above, _LARGEST))
 
 
 def bca_interval(

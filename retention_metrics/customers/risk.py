@@ -116,11 +116,12 @@ def at_risk(
     -----
     By own rhythm a gap is gamma with one shape for all and a rate of the customer's, which is gamma across customers
     [1]_: with n gaps that sum to S and a silence s, the probability is that of Beta(shape, r + shape * n) above
-    s / (s + alpha + S). The three parameters are fitted to the completed gaps by maximum likelihood and stand in the
-    notes. The silence at the end of the log is not among them, so customers who left do not stretch the rhythm. Of
-    those who still buy, about ``below`` or fewer are flagged where the shape is 1 or more and the log long against
-    the gaps, and more where either is not: whoever is looked at on one day stands more often in a long gap than gaps
-    are long, and a short log misses the long ones.
+    s / (s + alpha + S). The three parameters are fitted by maximum likelihood and stand in the notes, with the share
+    who leave after a purchase: the silence at the end of the log is either a gap not yet over or that of a customer
+    who left, so the long gaps count that a log does not see end, and those who left do not stretch the rhythm. Of those
+    who still buy, about ``below`` or fewer are flagged where the shape is 1 or more, and more where it is less: whoever
+    is looked at on one day stands more often in a long gap than gaps are long. A few more are where the log is short
+    against the gaps, for whoever has not bought twice in it is not among them.
 
     References
     ----------
@@ -232,13 +233,16 @@ def _by_probability(
 
         return adopted.with_answers(alive, definition="customers.at_risk/model"), buying.notes
     counted = engine.gaps(people)
-    found = rhythm.fit(counted.gaps, counted.total, counted.customers, counted.log_sum)
+    found = rhythm.fit(counted.gaps, counted.total, counted.silence, counted.customers, counted.log_sum)
     days = unit_days(unit)
 
     def overdue(x: Floats, t_x: Floats, age: Floats) -> dict[str, Floats]:
         probability = found.ordinary(x, t_x * days, (age - t_x) * days)
         return {"probability": probability, AHEAD: found.purchases_a_day(x, t_x * days) * ahead}
 
-    said = f"Gaps in days: shape {found.shape:.3g}, r {found.r:.3g}, alpha {found.alpha:.3g}."
+    said = (
+        f"Gaps in days: shape {found.shape:.3g}, r {found.r:.3g}, alpha {found.alpha:.3g}; "
+        f"{found.leaves:.1%} leave after a purchase."
+    )
     notes = (said, found.edge) if found.edge else (said,)
     return adopted.with_answers(overdue, definition="customers.at_risk/own-rhythm"), notes

@@ -304,7 +304,7 @@ def _pooled(age: int, cells: Sequence[Mapping[str, Any]], level: float | None) -
     if level is not None and moved and told:
         error, freedom = _added(moved, level)
         reach = float(stats.t.ppf((1 + level) / 2, freedom)) * error / mrr
-        low, high = ratios.log_ends(ratio, reach)
+        low, high = ratios.log_ends(ratio, reach, reach)
     return {
         "age": age,
         "cohorts": len(cells),
