@@ -125,6 +125,15 @@ def test_days_are_counted_alike_for_few_orders_and_for_many(frame, orders_each):
         assert (row["monetary_value"] or 0.0) == pytest.approx(again / max(row["purchases"] - 1, 1), rel=1e-9)
 
 
+def test_duckdb_counts_the_days_of_orders_that_come_after_the_call():
+    connection = duckdb.connect()
+    connection.execute("create table user_log as select 1 as who, date '1970-03-01' as \"when\", 5.0 as paid")
+    found = rm.customers.summary(connection.table("user_log"), **PAID, as_of="1970-12-31").frame
+    connection.execute("insert into user_log values (1, date '1969-02-01', 2.0), (1, date '1969-02-01', 1.0)")
+    (row,) = as_rows(found)
+    assert (row["purchases"], row["orders"], row["monetary_value"]) == (2, 3, 5.0)
+
+
 def test_two_names_of_one_hash_are_two_customers(orders, monkeypatch):
     named = pl.from_pandas(orders.assign(who="customer " + orders["who"].astype(str)))
     expected = as_sorted_rows(TABLES["summary"](named))

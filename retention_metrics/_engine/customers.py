@@ -249,7 +249,8 @@ _FEW_ORDERS = 12
 _BITS_SQL = """
 WITH people AS MATERIALIZED (
     SELECT customer, min(day) AS first, max(day) AS last, count(*) AS orders, sum(value) AS revenue,
-        arg_min(value, day) AS first_value, bit_count(bit_or(1::HUGEINT << ((day - {start}) % 127)::INTEGER)) AS places
+        arg_min(value, day) AS first_value,
+        bit_count(bit_or(1::HUGEINT << ((day + 12700000000) % 127)::INTEGER)) AS places
     FROM {rows} GROUP BY customer
 ), several AS MATERIALIZED (
     SELECT customer FROM people WHERE places < orders
@@ -302,13 +303,12 @@ def _with_first_value(people: Buyers) -> nw.LazyFrame[Any]:
 
 def _in_duckdb(people: Buyers) -> nw.LazyFrame[Any]:
     rows: Any = people.rows.to_native()
-    start = people.events.first_day
     few = f"count(*) <= {_FEW_ORDERS} * approx_count_distinct(customer)"
-    if people.returns or start is None or not rows.aggregate(few).fetchall()[0][0]:
+    if people.returns or not rows.aggregate(few).fetchall()[0][0]:
         days: Any = people.days.to_native()
         relation = days.aggregate(_PEOPLE_SQL).filter("purchases > 0")
     else:
-        relation = rows.query(_ROWS, _BITS_SQL.format(rows=_ROWS, start=start))
+        relation = rows.query(_ROWS, _BITS_SQL.format(rows=_ROWS))
     found: nw.LazyFrame[Any] = nw.from_native(relation)
     return found
 
