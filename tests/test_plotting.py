@@ -618,6 +618,21 @@ def test_dates_below_a_picture_do_not_run_into_each_other(periods):
         assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
+def test_a_dozen_segments_have_lines_of_their_own_and_a_legend_beside_them():
+    plans = pd.concat([subscriptions().assign(side=f"{place:02}") for place in range(12)])
+    plans["who"] = plans["who"] + plans["side"]
+    visited = pd.concat([visits().assign(group=f"{place:02}") for place in range(12)])
+    visited["who"] = visited["who"] + visited["group"]
+    for table in (
+        rm.churn.by_period(plans, **PLANS, by="side"),
+        rm.retention.by_period(visited, **WEEKS, by="group"),
+    ):
+        ax = table.plot()
+        ax.figure.draw_without_rendering()
+        assert len({(line.get_color(), line.get_marker()) for line in ax.get_lines()}) == len(ax.get_lines()) == 12
+        assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1 - 1
+
+
 def test_measures_of_one_spread_are_told_apart():
     found = rm.revenue.concentration([1.0, 2.0, 5.0, 9.0])
     labels = [each.plot().get_xlabel() for each in (found.gini, found.hhi, found.top_share(0.2))]

@@ -25,20 +25,28 @@ _NEVER = -(10**7)
 
 @dataclass(frozen=True)
 class Accounts:
-    """A row per customer: ``x`` before, ``y`` after, ``kept`` (1 where the customer stayed)."""
+    """A row per customer: ``x`` before, ``y`` after, ``kept`` (1 where the customer stayed).
+
+    Money ``in_units`` is whole in units of 1/360,000, whose sum is the same in whatever order an engine adds.
+    """
 
     frame: nw.LazyFrame[Any]
     backend: str
     excluded: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    in_units: bool = False
 
     def sums(self) -> tuple[PairSums, int]:
         """The sums of the ratio estimator, and the customers who stayed."""
         x, y = nw.col("x"), nw.col("y")
         parts = {"n": x * 0 + 1, **products(x, y), "kept": nw.col("kept")}
+        if self.in_units:
+            parts |= {name: (nw.col(name) * money.UNITS).round(0) for name in ("x", "y")}
         rows = self.frame.select(*(part.alias(name) for name, part in parts.items()))
         cells = collect(rows.select(*(nw.col(name).sum() for name in parts)))
         found = {name: float(values[0] or 0) for name, values in cells.items()}
+        if self.in_units:
+            found |= {name: found[name] / money.UNITS for name in ("x", "y")}
         sums = PairSums(int(found["n"]), *(found[name] for name in PRODUCTS))
         return sums, int(found["kept"])
 
@@ -143,7 +151,7 @@ def two_dates(ledger: money.Ledger, *, first: int, last: int, capped: bool, even
         left = x + nw.col("losses").cast(nw.Float64) / money.UNITS
         y, kept = nw.when(left > 0).then(left).otherwise(nw.lit(0.0)), 1 - nw.col("lapsed")
     frame = people.select(x.alias("x"), y.alias("y"), kept.alias("kept"))
-    return Accounts(_capped(frame) if capped else frame, ledger.backend, ledger.excluded)
+    return Accounts(_capped(frame) if capped else frame, ledger.backend, ledger.excluded, in_units=True)
 
 
 def moved_money(ledger: money.Ledger, *, free: str, window: int | None, reactivation: bool) -> tuple[Accounts, int]:

@@ -30,6 +30,10 @@ SECONDARY = "#d55e00"
 TERTIARY = "#009e73"
 NEUTRAL = "#999999"
 SEQUENTIAL = "cividis"
+SERIES = (PRIMARY, SECONDARY, TERTIARY, "#cc79a7", "#56b4e9", "#e69f00", "#f0e442")
+MARKERS = ("o", "s", "^", "D")
+# More names than these would cover the lines that they name.
+_MOST_INSIDE = 6
 
 _VARIABLES: Mapping[str, str] = MappingProxyType(
     {INK: "ink", MUTED: "muted", GRID: "grid", PRIMARY: "primary", SECONDARY: "secondary", TERTIARY: "tertiary"}
@@ -71,6 +75,17 @@ def finish(ax: Axes, *, title: str | None = None, x: str | None = None, y: str |
     ax.tick_params(colors=INK)
     ax.set_axisbelow(True)
     return ax
+
+
+def legend(ax: Axes, *, outside: bool = False) -> None:
+    """The names of lines or bars as they stand; beside the axes where there are many."""
+    handles, words = ax.get_legend_handles_labels()
+    drawn = ax.legend(handles, words, frameon=False, fontsize="small")
+    if outside or len(words) > _MOST_INSIDE:
+        drawn.set_loc("upper left")
+        drawn.set_bbox_to_anchor((1.0, 1.0), transform=ax.transAxes)
+    for text in drawn.get_texts():
+        text.set_parse_math(False)
 
 
 def name(cell: Cell) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_TICKS = 7
-_COLOURS = (canvas.PRIMARY, canvas.SECONDARY, canvas.TERTIARY, "#cc79a7", "#56b4e9", "#e69f00", "#f0e442")
 _HATCHES = (None, "////", "....", "xxxx")
 
 
@@ -60,8 +59,9 @@ def churn_by_period(table: TableResult, ax: Axes | None = None) -> Axes:
     for place, line in enumerate(lines):
         own = [row for row in rows if tuple(row[name] for name in ("group", "kind") if name in row) == line]
         label = ", ".join(canvas.name(part) for part in line) or None
-        _line(ax, own, "period", colour=_COLOURS[place % len(_COLOURS)], label=label)
-    _legend(ax, shown=any(lines))
+        _line(ax, own, "period", place=place, label=label)
+    if any(lines):
+        canvas.legend(ax)
     ax.set_ylim(bottom=0.0)
     canvas.percent_axis(ax.yaxis)
     ax.grid(axis="y", color=canvas.GRID, linewidth=0.6)
@@ -168,8 +168,8 @@ def churn_reasons(table: TableResult, ax: Axes | None = None) -> Axes:
     bottom = np.zeros(len(periods))
     for place, reason in enumerate(dict.fromkeys(row["reason"] for row in rows)):
         heights = np.array([counts.get((period, reason), 0.0) for period in periods])
-        colour = canvas.NEUTRAL if reason is None else _COLOURS[place % len(_COLOURS)]
-        hatch = None if reason is None else _HATCHES[place // len(_COLOURS) % len(_HATCHES)]
+        colour = canvas.NEUTRAL if reason is None else canvas.SERIES[place % len(canvas.SERIES)]
+        hatch = None if reason is None else _HATCHES[place // len(canvas.SERIES) % len(_HATCHES)]
         where = np.arange(len(periods))
         ax.bar(
             where,
@@ -183,7 +183,7 @@ def churn_reasons(table: TableResult, ax: Axes | None = None) -> Axes:
             linewidth=0,
         )
         bottom += heights
-    _legend(ax, shown=True, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    canvas.legend(ax, outside=True)
     step = -(-len(periods) // _MOST_TICKS)
     ax.set_xticks(range(0, len(periods), step), labels=[str(p)[:10] for p in periods[::step]], fontsize="small")
     ax.grid(axis="y", color=canvas.GRID, linewidth=0.6)
@@ -196,9 +196,3 @@ def _case(row: Mapping[str, Cell]) -> str:
 
 def _edge(table: Result, name: str) -> str:
     return str(getattr(table, name, ""))
-
-
-def _legend(ax: Axes, *, shown: bool, **where: Any) -> None:
-    if shown:
-        for text in ax.legend(frameon=False, fontsize="small", **where).get_texts():
-            text.set_parse_math(False)

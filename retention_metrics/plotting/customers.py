@@ -12,7 +12,6 @@ from retention_metrics.results import TableResult
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_FLOW = (canvas.PRIMARY, canvas.SECONDARY, canvas.TERTIARY, "#cc79a7", "#56b4e9", "#e69f00", "#f0e442")
 _NEWCOMER = "not_yet_a_customer"
 _LINE = 0.042  # height of a line of words, as a share of a column
 
@@ -103,7 +102,9 @@ def migration_flow(moves: TableResult, ax: Axes | None = None) -> Axes:
     """
     rows = [(str(row["before"]), str(row["after"]), int(str(row["customers"]))) for row in moves.rows()]
     sides = [_stacked(rows, side) for side in (0, 1)]
-    colours = {name: _FLOW[place % len(_FLOW)] for place, name in enumerate(sides[0])} | {_NEWCOMER: canvas.NEUTRAL}
+    colours = {name: canvas.SERIES[place % len(canvas.SERIES)] for place, name in enumerate(sides[0])} | {
+        _NEWCOMER: canvas.NEUTRAL
+    }
     filled = [dict.fromkeys(side, 0.0) for side in sides]
     across = np.linspace(0.0, 1.0, 40)
     ease = across**2 * (3 - 2 * across)

@@ -169,15 +169,11 @@ def retention_curve(table: TableResult, ax: Axes | None = None) -> Axes:
 
     ax = canvas.axes(ax)
     groups: list[Cell] = list(dict.fromkeys(row.get("group") for row in rows))
-    colours = (canvas.PRIMARY, canvas.SECONDARY, canvas.TERTIARY, "#cc79a7", "#56b4e9", "#e69f00")
     for place, group in enumerate(groups):
         own = [row for row in rows if row.get("group") == group]
-        _line(
-            ax, own, along, colour=colours[place % len(colours)], label=canvas.name(group) if len(groups) > 1 else None
-        )
+        _line(ax, own, along, place=place, label=canvas.name(group) if len(groups) > 1 else None)
     if len(groups) > 1:
-        for text in ax.legend(frameon=False, fontsize="small").get_texts():
-            text.set_parse_math(False)
+        canvas.legend(ax)
     ax.set_ylim(bottom=0.0)
     canvas.percent_axis(ax.yaxis)
     ax.grid(axis="y", color=canvas.GRID, linewidth=0.6)
@@ -187,7 +183,9 @@ def retention_curve(table: TableResult, ax: Axes | None = None) -> Axes:
     return canvas.finish(ax, x=words[along], y="customers retained")
 
 
-def _line(ax: Axes, rows: list[dict[str, Cell]], along: str, *, colour: str, label: str | None) -> None:
+def _line(ax: Axes, rows: list[dict[str, Cell]], along: str, *, place: int, label: str | None) -> None:
+    colour = canvas.SERIES[place % len(canvas.SERIES)]
+    marker = canvas.MARKERS[place // len(canvas.SERIES) % len(canvas.MARKERS)]
     # A pooled curve begins at age 0 with everybody, which would flatten the rest.
     if along == "age" and any(_float(row["age"]) > 0 for row in rows):
         rows = [row for row in rows if row["age"] != 0 or row["rate"] not in (None, 1.0)]
@@ -199,7 +197,7 @@ def _line(ax: Axes, rows: list[dict[str, Cell]], along: str, *, colour: str, lab
     )
     if np.isfinite(low).any():
         ax.fill_between(where, low, high, color=colour, alpha=0.18, linewidth=0)
-    ax.plot(where, rate, color=colour, marker="o", markersize=4, linewidth=1.6, label=label)
+    ax.plot(where, rate, color=colour, marker=marker, markersize=4, linewidth=1.6, label=label)
     alone = np.isfinite(low)
     ax.vlines(where[alone], low[alone], high[alone], color=colour, linewidth=0.9, alpha=0.6)
 
