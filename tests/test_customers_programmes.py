@@ -87,9 +87,10 @@ def test_the_probability_of_a_loss_is_the_normal_tail(frame):
 
 
 def test_without_an_interval_the_sign_decides_and_what_is_missing_stays_open(frame):
-    table = pd.DataFrame({"margin": [5.0, 1.0, np.nan], "cost": [2.0, 2.0, 2.0]})
+    table = pd.DataFrame({"margin": [5.0, 1.0, np.nan, 1.0, np.inf], "cost": [2.0, 2.0, 2.0, np.nan, np.inf]})
     rows = as_rows(rm.customers.keep_or_let_go(frame(table), margin="margin", cost="cost"))
-    assert [row["decision"] for row in rows] == ["keep", "let_go", None]
+    assert [row["decision"] for row in rows] == ["keep", "let_go", None, None, None]
+    assert [row["status"] for row in rows] == ["ok", "ok", "missing_margin", "missing_cost", "undefined"]
     assert "probability_of_loss" not in rows[0]
 
 

@@ -347,6 +347,7 @@ def test_margins_without_end_and_intervals_that_are_missing(frame):
     roles = {"margin": "margin", "cost": "cost", "low": "low", "high": "high"}
     rows = as_rows(rm.customers.keep_or_let_go(frame(table), **roles))
     assert [row["decision"] for row in rows] == ["keep", "let_go", None, "unsure", "keep", "let_go"]
+    assert [row["status"] for row in rows] == ["ok", "ok", "missing_interval", "ok", "ok", "ok"]
     assert [row["probability_of_loss"] for row in rows] == [0.0, 1.0, None, pytest.approx(0.5, abs=1e-7), 0.0, 1.0]
     with pytest.raises(InputError, match="low is at most high; 2 of 6 rows"):
         rm.customers.keep_or_let_go(

@@ -20,7 +20,7 @@ def net_margins(
     roles = {"margin": margin, "cost": cost, "low": low, "high": high}
     source = adopt(data, roles)
     column = {role: _number(source, role) for role in source.roles}
-    names = ("net_margin", *(("probability_of_loss",) if low else ()), "decision")
+    names = ("net_margin", *(("probability_of_loss",) if low else ()), "decision", "status")
     clash = [name for name in names if name in source.columns]
     if clash:
         raise ColumnError(f"the table already has a column {clash[0]!r}, which the answer adds.", column=clash[0])
@@ -42,8 +42,18 @@ def net_margins(
         .then(nw.lit("let_go"))
         .otherwise(nw.when(loss < 0.05).then(nw.lit("keep")).otherwise(nw.when(~loss.is_null()).then(nw.lit("unsure"))))
     )
-    native = frame.with_columns(named.alias("decision"))
+    native = frame.with_columns(named.alias("decision"), _status(column, known, loss).alias("status"))
     return (native.to_native() if source.lazy else native.collect().to_native()), source
+
+
+def _status(column: Mapping[str, nw.Expr], known: nw.Expr, loss: nw.Expr) -> nw.Expr:
+    """What a row lacks that has no decision."""
+    # Infinity less infinity is no margin.
+    lacks: nw.Expr = nw.when(known).then(nw.lit("missing_interval")).otherwise(nw.lit("undefined"))
+    for role in ("cost", "margin"):
+        gone = column[role].is_null() | column[role].is_nan()
+        lacks = nw.when(gone).then(nw.lit(f"missing_{role}")).otherwise(lacks)
+    return nw.when(loss.is_null()).then(lacks).otherwise(nw.lit("ok"))
 
 
 def _number(source: Source, role: str) -> nw.Expr:

@@ -187,7 +187,9 @@ def keep_or_let_go(
     CustomerTable
         All columns, and ``net_margin``, with an interval ``probability_of_loss``, and ``decision``: ``"let_go"`` where
         a loss is surer than 0.95, ``"keep"`` where it is less sure than 0.05, ``"unsure"`` between; null where
-        something is missing, an end of the interval too. Without ``low`` and ``high`` the sign decides.
+        something is missing, which ``status`` names: ``"missing_margin"``, ``"missing_cost"``,
+        ``"missing_interval"``, or ``"undefined"`` for infinity less infinity; otherwise it is ``"ok"``. Without ``low``
+        and ``high`` the sign decides.
 
     Raises
     ------
