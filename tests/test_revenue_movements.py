@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import retention_metrics as rm
-from frames import CONVERT, as_duckdb, as_rows, as_sorted_rows
+from frames import CONVERT, as_duckdb, as_pandas, as_rows, as_sorted_rows
 from retention_metrics import Period, revenue
 from retention_metrics.errors import ColumnError, InputError
 
@@ -478,6 +478,62 @@ def test_a_customer_in_two_segments_is_counted_in_each_and_said():
     ]
     assert result.notes == ("1 customers are in more than one segment; each segment counts them on its own rows.",)
     assert bridge(rows[1:], by="side", as_of="2024-02-29").notes == ()
+
+
+TWO_SEGMENTS = [
+    ("a", "2024-01-01", "2024-02-01", 10.0, "x"),
+    ("a", "2024-02-01", "2024-04-01", 15.0, "y"),
+    ("b", "2024-01-01", "2024-04-01", 5.0, "x"),
+    ("c", "2024-01-01", "2024-02-10", 7.0, "y"),
+]
+
+
+SHARING = {
+    "movements": lambda rows, **options: bridge(rows, **options),
+    "invoices": lambda rows, **options: revenue.movements_from_invoices(
+        rows, customer="who", start="from", end="until", amount="price", **options
+    ),
+    "amounts": lambda rows, **options: revenue.movements_from_amounts(
+        rows, customer="who", time="from", amount="price", **options
+    ),
+    "by_period": lambda rows, **options: rm.churn.by_period(rows, **SPELL, **options),
+    "in_window": lambda rows, **options: rm.churn.in_window(rows, **SPELL, window=FEBRUARY, **options),
+    "reconcile": lambda rows, **options: rm.churn.reconcile(rows, **SPELL, window=FEBRUARY, **options),
+    "reasons": lambda rows, **options: rm.churn.reasons(rows, **SPELL, reason="side", **options),
+}
+SPELL = {"customer": "who", "start": "from", "end": "until"}
+FEBRUARY = ("2024-02-01", "2024-03-01")
+IN_SEGMENTS = {"by": "segment", "as_of": "2024-02-29"}
+
+
+def in_segments():
+    rows = plans(TWO_SEGMENTS, ("who", "from", "until", "price", "side"))
+    return rows.assign(segment=rows["side"])
+
+
+def left_out_and_refused(verb, frame):
+    rows = in_segments()
+    found = verb(frame(rows), **IN_SEGMENTS, shared="exclude")
+    assert found.rows() == verb(frame(rows[rows["who"] != "a"]), **IN_SEGMENTS).rows()
+    assert found.excluded["in_several_groups"] == 2
+    with pytest.raises(InputError, match=r"'segment' gives a customer one group; 1 customers .* \('a'\)") as caught:
+        verb(frame(rows), **IN_SEGMENTS, shared="raise")
+    assert (caught.value.argument, caught.value.count, caught.value.first) == ("by", 1, ("a",))
+
+
+@pytest.mark.parametrize("verb", SHARING.values(), ids=list(SHARING))
+def test_customers_in_two_segments_are_left_out_and_counted_or_refused(verb):
+    left_out_and_refused(verb, as_pandas)
+    rows = in_segments()
+    with pytest.raises(InputError, match="no row left to count: in_several_groups 2"):
+        verb(rows[rows["who"] == "a"], **IN_SEGMENTS, shared="exclude")
+    with pytest.raises(InputError, match="shared"):
+        verb(rows, **IN_SEGMENTS, shared="drop")
+
+
+@pytest.mark.parametrize("verb", [SHARING["movements"], SHARING["by_period"]], ids=["movements", "by_period"])
+def test_customers_in_two_segments_are_found_in_every_kind_of_frame(frame, verb):
+    left_out_and_refused(verb, frame)
 
 
 # ---------------------------------------------------------------- up-sell and cross-sell

@@ -14,7 +14,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics._engine import amounts
+from retention_metrics._engine import amounts, membership
 from retention_metrics._engine.activity import KEYS
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect, in_memory, once
 from retention_metrics._engine.audit import Fold, aggregate, first_rows, refuse_twins, with_plain_dates
@@ -739,11 +739,14 @@ def groups(ledger: Ledger) -> list[Any]:
     return collect(found)["by"]
 
 
-def customers_in_several_groups(ledger: Ledger) -> int:
-    """Customers with rows in more than one group."""
-    pairs = aggregate(ledger.rows, KEYS, {"rows": (nw.col("units") * 0 + 1, "sum")})
-    people = aggregate(pairs, ("customer",), {"groups": (nw.col("rows") * 0 + 1, "sum")})
-    return int(collect(people.select((nw.col("groups") > 1).cast(nw.Int64).sum().alias("n")))["n"][0] or 0)
+def settle_groups(ledger: Ledger, shared: membership.Shared) -> Ledger:
+    """The ledger with the customers of several groups in it, left out and counted, or refused."""
+    count = membership.left_out(ledger.counted, shared, by=ledger.source.roles.get("by"))
+    if not count:
+        return ledger
+    people = membership.customers_in_several(ledger.counted)
+    rows, counted = (membership.without(each, people) for each in (ledger.rows, ledger.counted))
+    return replace(ledger, rows=rows, counted=counted, excluded={**ledger.excluded, membership.REASON: count})
 
 
 def movement_table(ledger: Ledger, *, free: str, window: int | None) -> NativeFrame:

@@ -7,7 +7,7 @@ begins on the day on which another ends goes on from it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -16,7 +16,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_metrics._engine import amounts
+from retention_metrics._engine import amounts, membership
 from retention_metrics._engine.activity import KEYS
 from retention_metrics._engine.adopt import NativeFrame, Source, collect, quoted
 from retention_metrics._engine.audit import Fold, aggregate, first_rows
@@ -443,11 +443,13 @@ def _counts(kinds: Mapping[str | None, Mapping[str, Any]], windows: Windows, bef
     return WindowCounts(start, end, total["joined"][:n], ended, amounts)
 
 
-def customers_in_several_groups(log: Spells) -> int:
-    """Customers with rows in more than one group."""
-    pairs = aggregate(log.rows, KEYS, {"rows": (nw.col("first") * 0 + 1, "sum")})
-    people = aggregate(pairs, ("customer",), {"groups": (nw.col("rows") * 0 + 1, "sum")})
-    return int(collect(people.select((nw.col("groups") > 1).cast(nw.Int64).sum().alias("n")))["n"][0] or 0)
+def settle_groups(log: Spells, shared: membership.Shared) -> Spells:
+    """The log with the customers of several groups in it, left out and counted, or refused."""
+    count = membership.left_out(log.rows, shared, by=log.source.roles.get("by"))
+    if not count:
+        return log
+    rows = membership.without(log.rows, membership.customers_in_several(log.rows))
+    return replace(log, rows=rows, excluded={**log.excluded, membership.REASON: count})
 
 
 # ---------------------------------------------------------------- one window, customer by customer

@@ -11,6 +11,7 @@ import numpy as np
 from retention_metrics import _checks
 from retention_metrics._engine import activity, spells
 from retention_metrics._engine.adopt import NativeFrame, once
+from retention_metrics._engine.membership import Shared
 from retention_metrics._engine.subscriptions import refuse_twins_of
 from retention_metrics._stats import proportions as stats
 from retention_metrics._stats import ratios
@@ -88,6 +89,7 @@ def reasons(
     period: PeriodUnit | Period = "month",
     as_of: Day | None = None,
     by: str | None = None,
+    shared: Shared = "keep",
     level: float | None = 0.95,
     method: SharesMethod = "goodman",
 ) -> ChurnReasons:
@@ -110,6 +112,9 @@ def reasons(
         End of observation, as for ``by_period``.
     by : str, optional
         Column of a group; each is counted on its own rows.
+    shared : {"keep", "exclude", "raise"}, default "keep"
+        What a customer in more than one group is: counted in each, on the rows of each, with a note of how many there
+        are; left out, with the rows counted in ``excluded``; or an error.
     level : float or None, default 0.95
         Probability content of the intervals; None computes none.
     method : {"goodman", "wilson"}, default "goodman"
@@ -172,6 +177,7 @@ def reasons(
     roles = {"customer": customer, "start": start, "end": end, "by": by, "kind": reason, "amount": revenue}
     named = {"kind": "reason", "amount": "revenue"}
     log = spells.read(once(subscriptions, roles, named), roles, period=calendar, as_of=as_of, arguments=named)
+    log = spells.settle_groups(log, shared)
     if revenue is not None:
         refuse_twins_of(log.source)
     grid = period_grid(log, calendar)

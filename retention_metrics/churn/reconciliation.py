@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from retention_metrics import _checks
 from retention_metrics._engine import activity, spells
 from retention_metrics._engine.adopt import NativeFrame, once
+from retention_metrics._engine.membership import Shared
 from retention_metrics._engine.tables import CustomerTable, refuse_clash
 from retention_metrics._stats import proportions as stats
 from retention_metrics.churn.definitions import DEFINITIONS
@@ -89,6 +90,7 @@ def reconcile(
     window: tuple[Day, Day],
     as_of: Day | None = None,
     by: str | None = None,
+    shared: Shared = "keep",
     tz: str | None = None,
     level: float | None = 0.95,
     method: stats.ProportionMethod = "wilson",
@@ -107,6 +109,9 @@ def reconcile(
         End of observation, through the end of that day; by default the end of the window.
     by : str, optional
         Column of a group; each is counted on its own rows.
+    shared : {"keep", "exclude", "raise"}, default "keep"
+        What a customer in more than one group is: counted in each, on the rows of each, with a note of how many there
+        are; left out, with the rows counted in ``excluded``; or an error.
     tz : str, optional
         IANA time zone in which times are cut to days.
     level : float or None, default 0.95
@@ -158,6 +163,7 @@ def reconcile(
 
     roles = {"customer": customer, "start": start, "end": end, "by": by}
     log = spells.read(once(subscriptions, roles), roles, period=Period("day", tz=tz), as_of=as_of, horizon=after - 1)
+    log = spells.settle_groups(log, shared)
     groups = spells.window_counts(log, spells.Windows(np.array([first]), np.array([after])))
     rows = [
         {"group": group, **_row(name, groups[group], after, log, level, method)}

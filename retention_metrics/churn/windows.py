@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_metrics import _checks
-from retention_metrics._engine import activity, spells
+from retention_metrics._engine import activity, membership, spells
 from retention_metrics._engine.adopt import NativeFrame, once
+from retention_metrics._engine.membership import Shared
 from retention_metrics._stats import proportions as stats
 from retention_metrics._stats import rates
 from retention_metrics.churn.definitions import DENOMINATORS, Definition, DefinitionName, definition_of
@@ -131,6 +132,7 @@ def by_period(
     definition: DefinitionName = "standard",
     as_of: Day | None = None,
     by: str | None = None,
+    shared: Shared = "keep",
     kind: str | None = None,
     rolling_days: int | None = None,
     windows: Sequence[tuple[Day, Day]] | None = None,
@@ -156,6 +158,9 @@ def by_period(
         in either column. A log that then ends with ends alone was cut there: they are no churn, and a note says so.
     by : str, optional
         Column of a group; each group is counted on its own rows, and rows without one are counted in ``excluded``.
+    shared : {"keep", "exclude", "raise"}, default "keep"
+        What a customer in more than one group is: counted in each, on the rows of each, with a note of how many there
+        are; left out, with the rows counted in ``excluded``; or an error.
     kind : str, optional
         Column that names the kind of a subscription's ending, such as voluntary and involuntary: a row per period
         and kind, whose numerators add up to the whole. A customer with several endings in a window counts under the
@@ -237,6 +242,7 @@ def by_period(
     roles = {"customer": customer, "start": start, "end": end, "by": by, "kind": kind}
     horizon = None if listed is None else int(listed.after.max()) - 1
     log = spells.read(once(subscriptions, roles), roles, period=calendar, as_of=as_of, horizon=horizon)
+    log = spells.settle_groups(log, shared)
     grid = listed or period_grid(log, calendar, trailing)
     counts = spells.window_counts(log, grid)
     labels = grid.first if trailing is None else period_grid(log, calendar).first
@@ -301,9 +307,9 @@ def table_notes(log: spells.Spells, horizon: int | None = None) -> tuple[str, ..
     notes: tuple[str, ...] = (CUT.format(date=log.as_of.date),) if log.cut else ()
     if horizon is not None and log.last_day < horizon:
         notes += (BEYOND.format(date=date_of(log.last_day)),)
-    shared = spells.customers_in_several_groups(log) if log.grouped else 0
-    if shared:
-        notes += (f"{shared} customers are in more than one group; each group counts them on its own rows.",)
+    several = membership.number_in_several(log.rows) if log.grouped else 0
+    if several:
+        notes += (f"{several} customers are in more than one group; each group counts them on its own rows.",)
     return notes
 
 
@@ -440,6 +446,7 @@ def in_window(
     definition: DefinitionName = "standard",
     as_of: Day | None = None,
     by: str | None = None,
+    shared: Shared = "keep",
     tz: str | None = None,
     level: float | None = 0.95,
     method: stats.ProportionMethod = "wilson",
@@ -460,6 +467,9 @@ def in_window(
         End of observation, through the end of that day; by default the end of the window.
     by : str, optional
         Column of a group; then the answer has a row per group, each counted on its own rows.
+    shared : {"keep", "exclude", "raise"}, default "keep"
+        What a customer in more than one group is: counted in each, on the rows of each, with a note of how many there
+        are; left out, with the rows counted in ``excluded``; or an error.
     tz : str, optional
         IANA time zone in which times are cut to days.
     level : float or None, default 0.95
@@ -517,6 +527,7 @@ def in_window(
             definition=definition,
             as_of=as_of,
             by=by,
+            shared=shared,
             windows=[window],
             level=level,
             method=method,

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from retention_metrics import _checks
-from retention_metrics._engine import activity, money
+from retention_metrics._engine import activity, membership, money
 from retention_metrics._engine.adopt import NativeFrame, once
+from retention_metrics._engine.membership import Shared
 from retention_metrics._engine.tables import CustomerTable, refuse_clash
 from retention_metrics.errors import InputError
 from retention_metrics.explanation import Explanation, Step
@@ -95,6 +96,7 @@ def movements(
     period: PeriodUnit | Period = "month",
     as_of: str | dt.date | None = None,
     by: str | None = None,
+    shared: Shared = "keep",
     subscription: str | None = None,
     currency: str | None = None,
     rates: Rates | None = None,
@@ -128,7 +130,10 @@ def movements(
         happened yet. Where the log's last date holds ends and no start, and ``as_of`` is not given, the log was cut
         there and those subscriptions run on, with a note.
     by : str, optional
-        Column of a segment. A customer in two segments is counted in each, on the rows of each, with a note.
+        Column of a segment.
+    shared : {"keep", "exclude", "raise"}, default "keep"
+        What a customer in more than one group is: counted in each, on the rows of each, with a note of how many there
+        are; left out, with the rows counted in ``excluded``; or an error.
     subscription : str, optional
         Column of the subscription. Two rows of one subscription then may not overlap.
     currency : str, optional
@@ -232,7 +237,13 @@ def movements(
         period=period,
         as_of=as_of,
     )
-    return _table(ledger, free=free, reactivation_window=reactivation_window, definition="revenue.movements/period-end")
+    return _table(
+        ledger,
+        free=free,
+        reactivation_window=reactivation_window,
+        definition="revenue.movements/period-end",
+        shared=shared,
+    )
 
 
 def pricing_of(
@@ -296,8 +307,10 @@ def _table(
     free: Free,
     reactivation_window: int | None,
     definition: str,
+    shared: Shared,
     known_start: bool = True,
 ) -> MovementTable:
+    ledger = money.settle_groups(ledger, shared)
     window = None if reactivation_window is None else _checks.count(reactivation_window, name="reactivation_window")
     free = _checks.choice(free, FREE, name="free")
     sums = money.movement_sums(ledger, free=free, window=window)
@@ -320,9 +333,9 @@ def _table(
 
 def _notes(ledger: money.Ledger) -> tuple[str, ...]:
     notes: tuple[str, ...] = (CUT.format(date=ledger.as_of.date),) if ledger.cut else ()
-    shared = money.customers_in_several_groups(ledger) if ledger.grouped else 0
-    if shared:
-        notes += (f"{shared} customers are in more than one segment; each segment counts them on its own rows.",)
+    several = membership.number_in_several(ledger.rows) if ledger.grouped else 0
+    if several:
+        notes += (f"{several} customers are in more than one segment; each segment counts them on its own rows.",)
     return notes
 
 
@@ -372,6 +385,7 @@ def movements_from_amounts(
     as_of: str | dt.date | None = None,
     since: str | dt.date | None = None,
     by: str | None = None,
+    shared: Shared = "keep",
     currency: str | None = None,
     rates: Rates | None = None,
     reactivation_window: int | None = None,
@@ -392,7 +406,10 @@ def movements_from_amounts(
     since : date, optional
         Where it is at or before the first row, all revenue began in the log: the first period's is new.
     by : str, optional
-        Column of a segment. A customer in two segments is counted in each, on the rows of each, with a note.
+        Column of a segment.
+    shared : {"keep", "exclude", "raise"}, default "keep"
+        What a customer in more than one group is: counted in each, on the rows of each, with a note of how many there
+        are; left out, with the rows counted in ``excluded``; or an error.
     currency : str, optional
         Column of the currency. More than one needs ``rates``.
     rates : mapping of str to float, or to a mapping of dates to floats, optional
@@ -446,6 +463,7 @@ def movements_from_amounts(
         free="churn",
         reactivation_window=reactivation_window,
         definition="revenue.movements/amounts",
+        shared=shared,
         known_start=began is not None and began.day <= ledger.first_day,
     )
 
@@ -460,6 +478,7 @@ def movements_from_invoices(
     period: PeriodUnit | Period = "month",
     as_of: str | dt.date | None = None,
     by: str | None = None,
+    shared: Shared = "keep",
     subscription: str | None = None,
     currency: str | None = None,
     rates: Rates | None = None,
@@ -485,7 +504,10 @@ def movements_from_invoices(
     as_of : date, optional
         End of observation; by default the last date of the log, as ``movements`` reads it.
     by : str, optional
-        Column of a segment. A customer in two segments is counted in each, on the rows of each, with a note.
+        Column of a segment.
+    shared : {"keep", "exclude", "raise"}, default "keep"
+        What a customer in more than one group is: counted in each, on the rows of each, with a note of how many there
+        are; left out, with the rows counted in ``excluded``; or an error.
     subscription : str, optional
         Column of the subscription; two lines of one may not overlap.
     currency : str, optional
@@ -555,7 +577,13 @@ def movements_from_invoices(
         period=period_of(period),
         as_of=as_of,
     )
-    return _table(ledger, free=free, reactivation_window=reactivation_window, definition="revenue.movements/invoices")
+    return _table(
+        ledger,
+        free=free,
+        reactivation_window=reactivation_window,
+        definition="revenue.movements/invoices",
+        shared=shared,
+    )
 
 
 def customer_movements(
