@@ -142,7 +142,7 @@ def _with_text_days(source: Source, roles: Sequence[str]) -> Source:
         parts["shaped"] = shaped
         frame = source.frame.with_columns(*(part.alias(_text_name(role, name)) for name, part in parts.items()))
         year, month, day = (nw.col(_text_name(role, name)) for name in _PLACES)
-        readable = nw.col(_text_name(role, "shaped")) & (day <= _month_length(year, month))
+        readable = nw.col(_text_name(role, "shaped")) & (day <= month_length(year, month))
         whole = {"days": _days_from_civil(year, month, day), "readable": readable}
         source = source.with_frame(
             frame.with_columns(*(part.alias(_text_name(role, name)) for name, part in whole.items()))
@@ -226,11 +226,12 @@ def _text_clock(column: nw.Expr, name: str) -> Clock:
         year=year,
         month=month,
         day_of_month=day,
-        readable=shaped & (day <= _month_length(year, month)),
+        readable=shaped & (day <= month_length(year, month)),
     )
 
 
-def _month_length(year: nw.Expr, month: nw.Expr) -> nw.Expr:
+def month_length(year: nw.Expr, month: nw.Expr) -> nw.Expr:
+    """Days of a month by its number; the one before the first has those of a December."""
     leap = ((_remainder(year, 4) == 0) & (_remainder(year, 100) != 0)) | (_remainder(year, 400) == 0)
     february = nw.when(leap).then(nw.lit(29)).otherwise(nw.lit(28))
     longest = nw.when(month.is_in([4, 6, 9, 11])).then(nw.lit(30)).otherwise(nw.lit(31))

@@ -18,7 +18,7 @@ from retention_metrics._engine import amounts, membership
 from retention_metrics._engine.activity import KEYS
 from retention_metrics._engine.adopt import NativeFrame, Source, adopt, collect, in_memory, once
 from retention_metrics._engine.audit import Fold, aggregate, first_rows, refuse_twins, with_plain_dates
-from retention_metrics._engine.clock import TEXT_DATES, Clock, clock, with_local_times
+from retention_metrics._engine.clock import TEXT_DATES, Clock, clock, month_length, with_local_times
 from retention_metrics._engine.join import join_listed, join_table
 from retention_metrics._engine.subscriptions import comparable_clocks, refuse_unnamed
 from retention_metrics._stats.ratios import PRODUCTS
@@ -250,19 +250,18 @@ def _with_months(source: Source, opens: Clock, closes: Clock) -> tuple[Source, n
     From the 31st to the last day of a shorter month is a whole month. The steps are columns of their own, for engines
     write a nested expression out in full.
     """
-    cells = {"_day": (opens.day, closes.day), "_year": (opens.year, closes.year), "_month": (opens.month, closes.month)}
-    steps = {f"{name}{side}": pair[side] for name, pair in cells.items() for side in (0, 1)}
-    frame = source.frame.with_columns(*(step.alias(_OWN + name) for name, step in steps.items()))
-    day, year, month = ([nw.col(f"{_OWN}{name}{side}") for side in (0, 1)] for name in cells)
-    unit = Period("month")
-    starts = [replace(opens, year=year[side], month=month[side]).first_day(unit) for side in (0, 1)]
-    starts += [replace(opens, year=year[1], month=month[1] + step).first_day(unit) for step in (1, -1)]
-    frame = frame.with_columns(*(start.alias(f"{_OWN}_start{place}") for place, start in enumerate(starts)))
-    first, last = (day[side] - nw.col(f"{_OWN}_start{side}") for side in (0, 1))
-    clamped = (last < first) & (day[1] + 1 == nw.col(f"{_OWN}_start2"))
+    cells = {"year": (opens.year, closes.year), "month": (opens.month, closes.month)}
+    cells["of_month"] = (opens.day_of_month, closes.day_of_month)
+    steps = {f"{_OWN}_{name}{side}": pair[side] for name, pair in cells.items() for side in (0, 1)}
+    frame = source.frame.with_columns(*(step.alias(name) for name, step in steps.items()))
+    year, month, of_month = ([nw.col(f"{_OWN}_{name}{side}") for side in (0, 1)] for name in cells)
+    lengths = {"length": month_length(year[1], month[1]), "before": month_length(year[1], month[1] - 1)}
+    frame = frame.with_columns(*(length.alias(f"{_OWN}_{name}") for name, length in lengths.items()))
+    first, last = (of_month[side] - 1 for side in (0, 1))
+    clamped = (last < first) & (of_month[1] == nw.col(f"{_OWN}_length"))
     short = (last < first) & ~clamped
     # The last whole month then ends in the month before, on its last day where it has no day so late.
-    before = nw.col(f"{_OWN}_start1") - nw.col(f"{_OWN}_start3")
+    before = nw.col(f"{_OWN}_before")
     since = nw.when(first < before).then(before - first).otherwise(nw.lit(1)) + last
     days = nw.when(short).then(since).otherwise(nw.when(clamped).then(nw.lit(0)).otherwise(last - first))
     whole = (year[1] - year[0]) * 12 + month[1] - month[0] - nw.when(short).then(nw.lit(1)).otherwise(nw.lit(0))
